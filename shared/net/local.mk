@@ -1,0 +1,6 @@
+noinst_LIBRARIES += shared/net/libnet.a
+shared_net_libnet_a_SOURCES = \
+	shared/net/http.c shared/net/http.h \
+	shared/net/http_response.c \
+	shared/net/problem.c shared/net/problem.h \
+	shared/net/route.c shared/net/route.h
