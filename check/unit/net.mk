@@ -1,0 +1,18 @@
+check_PROGRAMS += check/unit/test_http check/unit/test_route check/unit/test_problem check/unit/test_client
+TESTS += check/unit/test_http check/unit/test_route check/unit/test_problem check/unit/test_client
+
+check_unit_test_http_SOURCES = check/unit/test_http.c
+check_unit_test_http_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_http_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_route_SOURCES = check/unit/test_route.c
+check_unit_test_route_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_route_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_problem_SOURCES = check/unit/test_problem.c
+check_unit_test_problem_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_problem_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_client_SOURCES = check/unit/test_client.c
+check_unit_test_client_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_client_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)

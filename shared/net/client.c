@@ -1,0 +1,299 @@
+#include "config.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "net/client.h"
+
+enum { URL_MAX_BYTES = 8192, HEADER_MAX_BYTES = 16384 };
+
+/* Handles that are not in a call; each keeps its connections. There are as many as there ever were calls at once. */
+struct idle {
+    CURL *easy;
+    struct idle *next;
+};
+
+struct client {
+    char *base_url;
+    long connect_timeout_ms;
+    size_t response_max_bytes;
+    pthread_mutex_t lock;      /* guards the list */
+    struct idle *idle;         /* the latest used first: its connection is the likeliest to be alive */
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode library_state;
+
+static void init_library(void) {
+    library_state = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static bool is_http_url(const char *url) {
+    struct text text = text_of(url);
+
+    return (text_starts_nocase(text, TEXT("http://")) && text.length > strlen("http://"))
+        || (text_starts_nocase(text, TEXT("https://")) && text.length > strlen("https://"));
+}
+
+enum err client_new(const struct client_opts *opts, struct client **ret) {
+    if (!opts->base_url || !is_http_url(opts->base_url) || !text_is_visible_ascii(text_of(opts->base_url)))
+        return err_because(ERR_CONFIG, "\"%s\" is no http or https URL", opts->base_url ? opts->base_url : "");
+    pthread_once(&once, init_library);
+    if (library_state)
+        return err_because(ERR_MEMORY, "libcurl: %s", curl_easy_strerror(library_state));
+
+    struct client *client = calloc(1, sizeof *client);
+    char *base_url = strdup(opts->base_url);
+    if (!client || !base_url) {
+        free(client);
+        free(base_url);
+        return err_because(ERR_MEMORY, "no memory for a client");
+    }
+    client->base_url = base_url;
+    client->connect_timeout_ms = (long)opts->connect_timeout_ms;
+    client->response_max_bytes = opts->response_max_bytes;
+    pthread_mutex_init(&client->lock, NULL);
+    *ret = client;
+    return ERR_NONE;
+}
+
+static void idle_free(struct idle *idle) {
+    if (!idle)
+        return;
+    curl_easy_cleanup(idle->easy);
+    free(idle);
+}
+
+void client_free(struct client *client) {
+    if (!client)
+        return;
+    while (client->idle) {
+        struct idle *first = client->idle;
+
+        client->idle = first->next;
+        idle_free(first);
+    }
+    pthread_mutex_destroy(&client->lock);
+    free(client->base_url);
+    free(client);
+}
+
+static struct idle *take(struct client *client) {
+    pthread_mutex_lock(&client->lock);
+    struct idle *first = client->idle;
+    if (first)
+        client->idle = first->next;
+    pthread_mutex_unlock(&client->lock);
+    if (first)
+        return first;
+
+    struct idle *idle = calloc(1, sizeof *idle);
+    if (idle && !(idle->easy = curl_easy_init())) {
+        free(idle);
+        return NULL;
+    }
+    return idle;
+}
+
+static void give_back(struct client *client, struct idle *idle) {
+    curl_easy_reset(idle->easy);   /* forgets every option and secret, keeps the connections */
+    pthread_mutex_lock(&client->lock);
+    idle->next = client->idle;
+    client->idle = idle;
+    pthread_mutex_unlock(&client->lock);
+}
+
+/* ---- one call ---- */
+
+struct call {
+    const struct client *client;
+    const struct client_request *request;
+    CURL *easy;
+    CURLcode refused;              /* the first option that was not taken */
+    struct curl_slist *headers;
+    struct buf url, body;
+    bool overflow;
+    char cause[CURL_ERROR_SIZE];
+};
+
+static size_t receive(char *bytes, size_t size, size_t count, void *context) {
+    struct call *call = context;
+    size_t length = size * count;
+
+    if (length > call->body.max_bytes - call->body.length) {
+        call->overflow = true;
+        return 0;
+    }
+    buf_add(&call->body, bytes, length);
+    return buf_check(&call->body) ? 0 : length;
+}
+
+/* Sticky: the calls read like a list, and the first refusal is kept. */
+#define SET(call, option, value)                                                       \
+    do {                                                                               \
+        CURLcode code = curl_easy_setopt((call)->easy, option, value);                 \
+        (call)->refused = (call)->refused ? (call)->refused : code;                    \
+    } while (0)
+
+static enum err add_header(struct call *call, struct text name, struct text value) {
+    struct buf line;
+
+    for (size_t i = 0; i < value.length; i++)
+        if ((unsigned char)value.at[i] < 0x20 || value.at[i] == 0x7f)
+            return err_because(ERR_INVALID, "the header %.*s has a control character", TEXT_ARGS(name));
+    buf_init(&line, HEADER_MAX_BYTES);
+    buf_add_text(&line, name);
+    buf_add_string(&line, value.length ? ": " : ";");   /* libcurl's spelling of an empty value */
+    buf_add_text(&line, value);
+    const char *string = buf_string(&line);
+    struct curl_slist *longer = buf_check(&line) ? NULL : curl_slist_append(call->headers, string);
+    buf_fini(&line);
+    if (!longer)
+        return err_because(ERR_MEMORY, "no room for the header %.*s", TEXT_ARGS(name));
+    call->headers = longer;
+    return ERR_NONE;
+}
+
+static enum err add_headers(struct call *call) {
+    const struct client_request *request = call->request;
+    bool has_type = false;
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; i < request->header_count && !err; i++) {
+        has_type = has_type || text_equal_nocase(request->headers[i].name, TEXT("Content-Type"));
+        err = add_header(call, request->headers[i].name, request->headers[i].value);
+    }
+    if (!err && request->body.at && !has_type)
+        err = add_header(call, TEXT("Content-Type"), TEXT("application/json"));
+    if (err)
+        return err;
+    /* Waiting for "100 Continue" would cost a second with servers that do not know it. */
+    struct curl_slist *longer = curl_slist_append(call->headers, "Expect:");
+    if (!longer)
+        return err_because(ERR_MEMORY, "no memory for headers");
+    call->headers = longer;
+    SET(call, CURLOPT_HTTPHEADER, call->headers);
+    return ERR_NONE;
+}
+
+static void set_limits(struct call *call) {
+    SET(call, CURLOPT_NOSIGNAL, 1L);
+    SET(call, CURLOPT_FOLLOWLOCATION, 0L);
+    SET(call, CURLOPT_PROXY, "");   /* where calls go is said by the settings, not by the environment */
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(call, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    SET(call, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    SET(call, CURLOPT_TIMEOUT_MS, (long)call->request->timeout_ms);
+    SET(call, CURLOPT_CONNECTTIMEOUT_MS, call->client->connect_timeout_ms);
+    SET(call, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->client->response_max_bytes);
+    SET(call, CURLOPT_ERRORBUFFER, call->cause);
+    SET(call, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+    SET(call, CURLOPT_WRITEFUNCTION, receive);
+    SET(call, CURLOPT_WRITEDATA, call);
+}
+
+static void set_method(struct call *call) {
+    const struct client_request *request = call->request;
+
+    if (request->method == HTTP_HEAD) {
+        SET(call, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (request->body.at || request->method == HTTP_POST) {
+        SET(call, CURLOPT_POST, 1L);
+        SET(call, CURLOPT_POSTFIELDS, request->body.at ? request->body.at : "");
+        SET(call, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
+    }
+    SET(call, CURLOPT_CUSTOMREQUEST, http_method_name(request->method));
+}
+
+static enum err prepare(struct call *call) {
+    enum err err;
+
+    buf_add_string(&call->url, call->client->base_url);
+    buf_add_string(&call->url, call->request->path);
+    const char *url = buf_string(&call->url);
+    if ((err = buf_check(&call->url)))
+        return err_because(err, "the path is too long");
+    SET(call, CURLOPT_URL, url);
+    set_limits(call);
+    set_method(call);
+    if ((err = add_headers(call)))
+        return err;
+    return call->refused ? err_because(ERR_MEMORY, "libcurl: %s", curl_easy_strerror(call->refused)) : ERR_NONE;
+}
+
+/* What libcurl's codes are here; any other means that the other side could not be reached. */
+static const struct {
+    CURLcode code;
+    enum err err;
+} outcomes[] = {
+    {CURLE_OUT_OF_MEMORY, ERR_MEMORY},
+    {CURLE_FILESIZE_EXCEEDED, ERR_TOO_LARGE},
+    {CURLE_OPERATION_TIMEDOUT, ERR_DEADLINE},
+    {CURLE_WEIRD_SERVER_REPLY, ERR_PROTOCOL},
+    {CURLE_UNSUPPORTED_PROTOCOL, ERR_PROTOCOL},   /* "HTTP/0.9", that is no status line at all */
+    {CURLE_PARTIAL_FILE, ERR_PROTOCOL},
+    {CURLE_BAD_CONTENT_ENCODING, ERR_PROTOCOL},
+    {CURLE_HTTP2, ERR_PROTOCOL},
+    {CURLE_HTTP2_STREAM, ERR_PROTOCOL},
+    {CURLE_URL_MALFORMAT, ERR_INVALID},
+};
+
+static enum err outcome_of(const struct call *call, CURLcode code, int64_t elapsed_ns) {
+    const char *cause = call->cause[0] ? call->cause : curl_easy_strerror(code);
+    enum err err = ERR_UNAVAILABLE;
+
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
+        if (outcomes[i].code == code)
+            err = outcomes[i].err;
+    if (code == CURLE_WRITE_ERROR)
+        err = call->overflow ? ERR_TOO_LARGE : ERR_MEMORY;
+    /* Out of time before its time: it was the connection that took too long. */
+    if (err == ERR_DEADLINE && elapsed_ns < (call->request->timeout_ms - INT64_C(1)) * NS_PER_MS)
+        err = ERR_UNAVAILABLE;
+    return err_because(err, "%s %s%s: %s", http_method_name(call->request->method), call->client->base_url,
+                       call->request->path, cause);
+}
+
+static enum err perform(struct call *call, struct client_response *ret) {
+    int64_t started_ns = clock_now_ns();
+    long status = 0;
+
+    CURLcode code = curl_easy_perform(call->easy);
+    if (code)
+        return outcome_of(call, code, clock_now_ns() - started_ns);
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    ret->status = (int)status;
+    ret->body = call->body;
+    return ERR_NONE;
+}
+
+enum err client_call(struct client *client, const struct client_request *request, struct client_response *ret) {
+    struct call call = {.client = client, .request = request};
+    enum err err;
+
+    assert(request->method < HTTP_OTHER && request->path);
+    if (request->timeout_ms == 0)   /* which libcurl takes for no limit */
+        return err_because(ERR_DEADLINE, "no time is left to call %s%s", client->base_url, request->path);
+    struct idle *idle = take(client);
+    if (!idle)
+        return err_because(ERR_MEMORY, "no memory for a call");
+    call.easy = idle->easy;
+    buf_init(&call.url, URL_MAX_BYTES);
+    buf_init(&call.body, client->response_max_bytes);
+    if (!(err = prepare(&call)))
+        err = perform(&call, ret);
+    if (err)
+        buf_fini(&call.body);
+    give_back(client, idle);
+    curl_slist_free_all(call.headers);
+    buf_fini(&call.url);
+    return err;
+}
