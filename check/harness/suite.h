@@ -1,0 +1,26 @@
+/*
+ * A test program: a table of cases, run by CUnit, told as TAP so that each case is counted by itself.
+ *
+ *     static const struct suite_case cases[] = {{"the ceiling holds", test_ceiling}, …};
+ *     int main(void) { return suite_main("buf", cases, sizeof cases / sizeof cases[0]); }
+ *
+ * The exit status is EXIT_FAILURE when anything failed.
+ */
+#ifndef TANDEM_CHECK_HARNESS_SUITE_H
+#define TANDEM_CHECK_HARNESS_SUITE_H
+
+#include <CUnit/CUnit.h>
+#include <stddef.h>
+
+struct suite_case {
+    const char *name;     /* a sentence of what holds: "a key given twice is refused" */
+    void (*run)(void);
+};
+
+/** Runs every case in order and returns what main() is to return. TANDEM_ONLY=TEXT runs those whose name has TEXT. */
+int suite_main(const char *suite, const struct suite_case *cases, size_t count);
+
+/** Marks the running case as skipped, for a part that this machine lacks; a failure when TANDEM_REQUIRE is set. */
+void suite_skip(const char *why);
+
+#endif
