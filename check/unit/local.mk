@@ -1,2 +1,3 @@
-# One program a module. To add one: a line in UNIT_TESTS and its three lines below.
+# One program a module; a makefile for each layer.
+include $(srcdir)/check/unit/base.mk
 include $(srcdir)/check/unit/net.mk

@@ -35,8 +35,8 @@ buf_reset(struct buf *buf, size_t keep_bytes)
 }
 
 /*
- * Room for length bytes that will count and one for a terminating zero, which does not; so the capacity may be one above
- * the ceiling. Doubles, so that growing costs a constant per byte.
+ * Room for length bytes that will count and one for a terminating zero, which does not; so the capacity may be one
+ * above the ceiling. Doubles, so that growing costs a constant per byte.
  */
 static bool
 make_room(struct buf *buf, size_t length)

@@ -214,9 +214,11 @@ clock_parse_rfc3339(struct text text, int64_t *ret_wall_us)
 {
     int64_t days, hour, minute, second, fraction_us = 0, offset;
 
-    bool read = take_date(&text, &days) && take_char(&text, "Tt") && take_digits(&text, 2, 0, 23, &hour) &&
-                take_char(&text, ":") && take_digits(&text, 2, 0, 59, &minute) && take_char(&text, ":") &&
-                take_digits(&text, 2, 0, 60, &second) && (!take_char(&text, ".") || take_fraction(&text, &fraction_us)) &&
+    bool read = take_date(&text, &days) && take_char(&text, "Tt") &&
+                take_digits(&text, 2, 0, 23, &hour) && take_char(&text, ":") &&
+                take_digits(&text, 2, 0, 59, &minute) && take_char(&text, ":") &&
+                take_digits(&text, 2, 0, 60, &second) &&
+                (!take_char(&text, ".") || take_fraction(&text, &fraction_us)) &&
                 take_offset(&text, &offset) && text.length == 0;
     if (!read) {
         return err_because(ERR_MALFORMED, "not a time as in RFC 3339");

@@ -23,15 +23,15 @@ enum { JSON_MAX_DEPTH = 32, JSON_MAX_FAULTS = 32 };
 
 struct json_document;
 
-/** Parses the whole text. ERR_MALFORMED with a cause that names the byte, or says "duplicate key"; ERR_MEMORY, also past
- *  INT_MAX bytes. Free with json_free(). */
+/** Parses the whole text. ERR_MALFORMED with a cause that names the byte, or says "duplicate key"; ERR_MEMORY, also
+ *  past INT_MAX bytes. Free with json_free(). */
 enum err must_check json_parse(struct text text, struct json_document **ret);
 
 /** Frees a document; NULL is fine. Texts read from it were copied into an arena and stay. */
 void json_free(struct json_document *document);
 
-/** Whether text is one JSON value by the rules above, but for duplicate keys, and how many members all its objects have;
- *  ERR_MALFORMED with the first fault's byte and reason otherwise. No allocation. */
+/** Whether text is one JSON value by the rules above, but for duplicate keys, and how many members all its objects
+ *  have; ERR_MALFORMED with the first fault's byte and reason otherwise. No allocation. */
 enum err must_check json_check(struct text text, size_t *ret_members);
 
 /* ---- reading by a table of fields ---- */
@@ -41,7 +41,7 @@ enum json_field_type {
     JSON_INTEGER,   /* fills an int64_t; min and max are the range, none when both are 0; 1.5, 1.0, 1e2 are refused */
     JSON_BOOLEAN,   /* fills a bool */
     JSON_OBJECT,    /* fills the members of an inner struct at offset, by fields */
-    JSON_ARRAY,     /* fills a struct json_array of element_size structs, by fields; min and max as for text, of elements */
+    JSON_ARRAY,     /* fills a struct json_array of element_size structs, by fields; min and max as for text */
 };
 
 struct json_array {
@@ -84,7 +84,7 @@ enum err must_check json_read(const struct json_document *document, const struct
 enum err must_check json_read_lenient(const struct json_document *document, const struct json_field *fields,
                                       struct arena *arena, void *out, struct json_faults *faults);
 
-/** Adds a fault found by the caller's own rules; ignored past JSON_MAX_FAULTS. pointer and reason must outlive faults. */
+/** Adds a fault found by the caller's own rules; ignored past JSON_MAX_FAULTS. pointer and reason must outlive it. */
 void json_fault_add(struct json_faults *faults, struct text pointer, const char *reason);
 
 #endif

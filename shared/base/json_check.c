@@ -2,12 +2,13 @@
 
 #include <stdint.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
 /*
- * A recursive descent over RFC 8259, section 2 and on; its depth is bounded by JSON_MAX_DEPTH. Each scan_ function starts on
- * the first byte of what it scans and leaves `at` behind the last; false means refused, with the reason noted.
+ * A recursive descent over RFC 8259, section 2 and on; its depth is bounded by JSON_MAX_DEPTH. Each scan_ function
+ * starts on the first byte of what it scans and leaves `at` behind the last; false means refused, with the reason noted.
  */
 struct scan {
     const char *at;
@@ -186,8 +187,7 @@ hex_unit(const struct scan *scan, size_t from)
         return -1;
     }
     for (size_t i = from; i < from + 4; i++) {
-        char c = scan->at[i];
-        int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = hex_digit(scan->at[i]);
         if (digit < 0) {
             return -1;
         }

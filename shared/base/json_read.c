@@ -37,7 +37,8 @@ is_full(const struct reader *reader)
     return reader->faults->count == JSON_MAX_FAULTS || reader->out_of_memory;
 }
 
-/* Writes one reference token (RFC 6901, 3) so that it ends before `end`, and returns its start; only measures when to is NULL. */
+/* Writes one reference token (RFC 6901, 3) so that it ends before `end`, and returns its start; without `to` it only
+ * measures. */
 static size_t
 put_token(const struct place *place, char *to, size_t end)
 {
@@ -111,16 +112,15 @@ fault(struct reader *reader, const struct place *place, const char *reason)
 static void
 fault_of_count(struct reader *reader, const struct place *place, const struct json_field *field, const char *unit)
 {
+    int64_t last = field->max ? field->max : field->min;
+    const char *plural = last == 1 ? "" : "s";
     char *reason;
 
-    if (field->max == 0) {
-        reason = arena_printf(reader->arena, "must have at least %" PRId64 " %s", field->min, unit);
-    } else if (field->min == 0) {
-        reason = arena_printf(reader->arena, "must have at most %" PRId64 " %s", field->max, unit);
-    } else if (field->min == field->max) {
-        reason = arena_printf(reader->arena, "must have exactly %" PRId64 " %s", field->max, unit);
+    if (field->max == 0 || field->min == 0 || field->min == field->max) {
+        const char *how = field->max == 0 ? "at least" : field->min == 0 ? "at most" : "exactly";
+        reason = arena_printf(reader->arena, "must have %s %" PRId64 " %s%s", how, last, unit, plural);
     } else {
-        reason = arena_printf(reader->arena, "must have %" PRId64 " to %" PRId64 " %s", field->min, field->max, unit);
+        reason = arena_printf(reader->arena, "must have %" PRId64 " to %" PRId64 " %ss", field->min, last, unit);
     }
     fault(reader, place, reason);
 }
@@ -141,7 +141,7 @@ read_text(struct reader *reader, const struct place *place, const struct json_fi
     }
     struct text text = {json_object_get_string(value), (size_t)json_object_get_string_len(value)};
     if (!count_fits(text_utf8_count(text), field)) {
-        fault_of_count(reader, place, field, "characters");
+        fault_of_count(reader, place, field, "character");
         return;
     }
     if (field->accepts && !field->accepts(text)) {
@@ -173,8 +173,8 @@ fault_of_range(struct reader *reader, const struct place *place, const struct js
 }
 
 static void
-read_integer(struct reader *reader, const struct place *place, const struct json_field *field, struct json_object *value,
-             void *out)
+read_integer(struct reader *reader, const struct place *place, const struct json_field *field,
+             struct json_object *value, void *out)
 {
     if (!json_object_is_type(value, json_type_int)) {
         fault(reader, place, "must be an integer");
@@ -212,7 +212,7 @@ read_array(struct reader *reader, const struct place *place, const struct json_f
     }
     struct json_array array = {.count = json_object_array_length(value)};
     if (!count_fits(array.count, field)) {
-        fault_of_count(reader, place, field, "elements");
+        fault_of_count(reader, place, field, "element");
         return;
     }
     assert(field->element_size > 0);
@@ -280,8 +280,8 @@ refuse_unknown(struct reader *reader, const struct place *place, const struct js
 }
 
 static void
-read_object(struct reader *reader, const struct place *place, const struct json_field *fields, struct json_object *value,
-            void *out)
+read_object(struct reader *reader, const struct place *place, const struct json_field *fields,
+            struct json_object *value, void *out)
 {
     if (!json_object_is_type(value, json_type_object)) {
         fault(reader, place, "must be an object");

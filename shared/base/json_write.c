@@ -71,7 +71,9 @@ json_array_end(struct json_writer *writer)
 static void
 add_escape(struct buf *out, unsigned char c)
 {
-    static const char named[][2] = {{'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}, {'\b', 'b'}, {'\f', 'f'}};
+    static const char named[][2] = {
+        {'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}, {'\b', 'b'}, {'\f', 'f'},
+    };
 
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
         if (c == (unsigned char)named[i][0]) {

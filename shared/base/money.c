@@ -9,8 +9,8 @@
 #include "base/money.h"
 
 /*
- * ISO 4217 list one, as of amendment 180 (January 2026), sorted by code. Left out are the codes that have no minor unit and
- * thus no amount here: metals, bond units, units of account, and the codes for testing and for no currency.
+ * ISO 4217 list one, as of January 2026 (Bulgaria in the euro), sorted by code. Left out are the codes that have no
+ * minor unit and thus no amount here: metals, bond units, units of account, and those for testing and for no currency.
  */
 static const struct currency currencies[] = {
     {"AED", 2}, {"AFN", 2}, {"ALL", 2}, {"AMD", 2}, {"AOA", 2}, {"ARS", 2}, {"AUD", 2}, {"AWG", 2}, {"AZN", 2},

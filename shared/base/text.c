@@ -1,9 +1,9 @@
 #include "config.h"
 
-#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "base/utf8.h"
 
@@ -170,16 +170,6 @@ text_is_visible_ascii(struct text text)
         }
     }
     return true;
-}
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* The byte that an escape stands for, or -1. */
