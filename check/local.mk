@@ -1,0 +1,14 @@
+# The tests. Every test program speaks TAP, so that each case is counted; see check/harness/suite.h.
+
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+AM_TESTS_ENVIRONMENT = TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' \
+	TANDEM_REQUIRE='$(TANDEM_REQUIRE)'; export TANDEM_BUILDDIR TANDEM_SRCDIR TANDEM_REQUIRE;
+
+if WITH_TESTS
+include $(srcdir)/check/harness/local.mk
+include $(srcdir)/check/unit/local.mk
+include $(srcdir)/check/service/local.mk
+include $(srcdir)/check/fuzz/local.mk
+include $(srcdir)/check/bench/local.mk
+include $(srcdir)/check/tree/local.mk
+endif

@@ -1,0 +1,61 @@
+# What Tandem asks of the compiler, the libraries it stands on, and the choices of whoever builds it.
+
+# TANDEM_COMPILER: C11 with GNU extensions, and the warnings the code is held to.
+AC_DEFUN([TANDEM_COMPILER], [
+  TANDEM_CFLAGS="-std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -fno-common -pthread"
+  TANDEM_LDFLAGS="-pthread"
+])
+
+# TANDEM_LIBRARY(PREFIX, MODULE, DEBIAN-PACKAGE): found by pkg-config; what is missing is gathered, to be named at once.
+AC_DEFUN([TANDEM_LIBRARY], [
+  PKG_CHECK_MODULES([$1], [$2], [:], [tandem_missing="$tandem_missing
+    $2 (Debian: $3)"])
+])
+
+AC_DEFUN([TANDEM_LIBRARIES], [
+  PKG_PROG_PKG_CONFIG
+  AS_IF([test -z "$PKG_CONFIG"], [AC_MSG_ERROR([pkg-config is missing (Debian: pkg-config)])])
+  tandem_missing=
+  TANDEM_LIBRARY([JSONC], [json-c >= 0.15], [libjson-c-dev])
+  TANDEM_LIBRARY([SQLITE], [sqlite3 >= 3.40], [libsqlite3-dev])
+  TANDEM_LIBRARY([LIBCONFIG], [libconfig >= 1.5], [libconfig-dev])
+  TANDEM_LIBRARY([SODIUM], [libsodium >= 1.0.18], [libsodium-dev])
+  TANDEM_LIBRARY([CURL], [libcurl >= 7.74], [libcurl4-openssl-dev])
+  AC_CHECK_HEADER([fcgiapp.h],
+    [AC_CHECK_LIB([fcgi], [FCGX_InitRequest], [FCGI_LIBS=-lfcgi],
+      [tandem_missing="$tandem_missing
+    libfcgi (Debian: libfcgi-dev)"])],
+    [tandem_missing="$tandem_missing
+    libfcgi (Debian: libfcgi-dev)"])
+  AC_SUBST([FCGI_LIBS])
+
+  AC_ARG_ENABLE([tests], [AS_HELP_STRING([--disable-tests], [build without CUnit; make check is then not available])],
+    [], [enable_tests=yes])
+  AS_IF([test "x$enable_tests" != xno], [TANDEM_LIBRARY([CUNIT], [cunit >= 2.1], [libcunit1-dev])])
+  AM_CONDITIONAL([WITH_TESTS], [test "x$enable_tests" != xno])
+
+  AS_IF([test -n "$tandem_missing"], [AC_MSG_ERROR([these libraries are missing:$tandem_missing
+])])
+])
+
+AC_DEFUN([TANDEM_OPTIONS], [
+  AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [turn warnings into errors])])
+  AS_IF([test "x$enable_werror" = xyes], [TANDEM_CFLAGS="$TANDEM_CFLAGS -Werror"])
+
+  AC_ARG_WITH([sanitizers],
+    [AS_HELP_STRING([--with-sanitizers=LIST], [compile with these sanitizers: address,undefined or thread])],
+    [], [with_sanitizers=no])
+  AS_IF([test "x$with_sanitizers" != xno], [
+    TANDEM_CFLAGS="$TANDEM_CFLAGS -fsanitize=$with_sanitizers -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
+    TANDEM_LDFLAGS="$TANDEM_LDFLAGS -fsanitize=$with_sanitizers"
+    AC_DEFINE([WITH_SANITIZERS], [1], [Define when built with a sanitizer.])
+  ])
+
+  AC_ARG_ENABLE([coverage], [AS_HELP_STRING([--enable-coverage], [instrument for gcov])])
+  AS_IF([test "x$enable_coverage" = xyes], [
+    TANDEM_CFLAGS="$TANDEM_CFLAGS --coverage -O0"
+    TANDEM_LDFLAGS="$TANDEM_LDFLAGS --coverage"
+  ])
+  AC_SUBST([TANDEM_CFLAGS])
+  AC_SUBST([TANDEM_LDFLAGS])
+])

@@ -1,0 +1,327 @@
+/* What every service is made of. Each part turns settings into the plain options of the module it starts. */
+#include "config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/auth.h"
+#include "app/health.h"
+#include "app/idempotency.h"
+#include "app/observe.h"
+#include "app/part.h"
+#include "app/pipeline.h"
+#include "app/service.h"
+#include "conf/settings.h"
+
+enum { CLIENT_RESPONSE_MAX = 64 * 1024, CONNECT_TIMEOUT_MS = 1000, RELAY_STOP_MS = 2000, RELAY_RETRY_MAX_MS = 5000 };
+
+static unsigned number(const struct service *service, const char *path)
+{
+    return (unsigned)settings_int(service->settings, path);
+}
+
+static size_t size(const struct service *service, const char *path)
+{
+    return (size_t)settings_int(service->settings, path);
+}
+
+static const char *string(const struct service *service, const char *path)
+{
+    return settings_text(service->settings, path);
+}
+
+/* ---- endpoints: the common ones first, then the application's ---- */
+
+static enum err start_endpoints(struct service *service)
+{
+    const struct service_definition *definition = service->definition;
+    service->endpoint_count = common_endpoint_count + definition->endpoint_count;
+    service->endpoints = calloc(service->endpoint_count, sizeof service->endpoints[0]);
+    if (!service->endpoints)
+        return err_because(ERR_MEMORY, "no memory for the table of endpoints");
+    for (size_t i = 0; i < service->endpoint_count; i++)
+        service->endpoints[i] =
+            i < common_endpoint_count ? common_endpoints[i] : definition->endpoints[i - common_endpoint_count];
+    enum err err = router_new(service->endpoints, service->endpoint_count, sizeof service->endpoints[0],
+                              &service->router);
+    if (!err)
+        err = observe_start(service);
+    if (err) {
+        router_free(service->router);
+        free(service->endpoints);
+    }
+    return err;
+}
+
+static void stop_endpoints(struct service *service)
+{
+    observe_stop(service);
+    router_free(service->router);
+    free(service->endpoints);
+}
+
+/* ---- the listening socket: early, so that a port that is taken is said before anything is touched ---- */
+
+static enum err start_listener(struct service *service)
+{
+    struct listen_opts opts = {
+        .address = string(service, "server.listen"),
+        .socket_mode = number(service, "server.socket_mode"),
+    };
+    return listener_open(&opts, &service->listener);
+}
+
+static void stop_listener(struct service *service)
+{
+    listener_close(&service->listener);
+}
+
+/* ---- the database ---- */
+
+static enum err start_database(struct service *service)
+{
+    const struct migration_set sets[] = {events_migrations, app_migrations, *service->definition->migrations};
+    struct db_opts opts = {
+        .path = string(service, "db.path"),
+        .batch_max = number(service, "db.batch_max"),
+        .queue_max = number(service, "db.queue_max"),
+        .busy_timeout_ms = number(service, "db.busy_timeout_ms"),
+        .cache_kib = number(service, "db.cache_kib"),
+        .wal_checkpoint_bytes = size(service, "db.wal_checkpoint_bytes"),
+        .wal_max_bytes = size(service, "db.wal_max_bytes"),
+    };
+    enum err err = db_open(&opts, &service->db);
+    if (err)
+        return err;
+    err = migrate(service->db, sets, sizeof sets / sizeof sets[0]);
+    if (err)
+        db_close(service->db);
+    return err;
+}
+
+static void stop_database(struct service *service)
+{
+    db_close(service->db);
+}
+
+static enum err start_writer(struct service *service)
+{
+    return db_start(service->db);
+}
+
+/* ---- events ---- */
+
+static enum err start_bus(struct service *service)
+{
+    struct bus_opts opts = {
+        .url = string(service, "bus.url"),
+        .retention_s = number(service, "bus.retention_s"),
+        .max_bytes = size(service, "bus.max_bytes"),
+        .busy_timeout_ms = number(service, "bus.busy_timeout_ms"),
+    };
+    return bus_open(&opts, &service->bus);
+}
+
+static void stop_bus(struct service *service)
+{
+    bus_close(service->bus);
+}
+
+/* Made before the writer starts, since it listens for commits; runs after. */
+static enum err make_relay(struct service *service)
+{
+    struct relay_opts opts = {
+        .db = service->db,
+        .bus = service->bus,
+        .batch_max = number(service, "events.batch_max"),
+        .retry_max_ms = RELAY_RETRY_MAX_MS,
+    };
+    return relay_new(&opts, &service->relay);
+}
+
+static void free_relay(struct service *service)
+{
+    relay_free(service->relay);
+}
+
+static enum err start_relay(struct service *service)
+{
+    return relay_start(service->relay);
+}
+
+static void stop_relay(struct service *service)
+{
+    relay_stop(service->relay, RELAY_STOP_MS);
+}
+
+static enum err start_consumer(struct service *service)
+{
+    struct consumer_opts opts = {
+        .db = service->db,
+        .bus = service->bus,
+        .group = service->definition->name,
+        .handlers = service->definition->handlers,
+        .handler_count = service->definition->handler_count,
+        .context = service,
+        .batch_max = number(service, "events.batch_max"),
+        .attempts_max = number(service, "events.attempts_max"),
+        .retry_first_ms = number(service, "events.retry_first_ms"),
+        .retry_max_ms = number(service, "events.retry_max_ms"),
+        .inbox_retention_s = number(service, "events.inbox_retention_s"),
+    };
+    if (opts.handler_count == 0)
+        return ERR_NONE;
+    enum err err = consumer_new(&opts, &service->consumer);
+    if (err)
+        return err;
+    err = consumer_start(service->consumer);
+    if (err) {
+        consumer_free(service->consumer);
+        service->consumer = NULL;
+    }
+    return err;
+}
+
+static void stop_consumer(struct service *service)
+{
+    if (!service->consumer)
+        return;
+    consumer_stop(service->consumer);
+    consumer_free(service->consumer);
+}
+
+/* ---- who is asking ---- */
+
+static enum err start_auth(struct service *service)
+{
+    if (service->definition->identify)
+        return ERR_NONE;
+    struct client_opts client_opts = {
+        .base_url = string(service, "user.url"),
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .response_max_bytes = CLIENT_RESPONSE_MAX,
+    };
+    enum err err = client_new(&client_opts, &service->user_client);
+    if (err)
+        return err;
+    struct auth_opts opts = {
+        .client = service->user_client,
+        .token_file = string(service, "user.token_file"),
+        .timeout_ms = number(service, "user.timeout_ms"),
+        .cache_entries = number(service, "auth.cache_entries"),
+        .cache_ttl_s = number(service, "auth.cache_ttl_s"),
+    };
+    err = auth_new(&opts, &service->auth);
+    if (err)
+        client_free(service->user_client);
+    return err;
+}
+
+static void stop_auth(struct service *service)
+{
+    auth_free(service->auth);
+    client_free(service->user_client);
+}
+
+/* ---- the application's own part ---- */
+
+static enum err start_application(struct service *service)
+{
+    return service->definition->start ? service->definition->start(service) : ERR_NONE;
+}
+
+static void stop_application(struct service *service)
+{
+    if (service->definition->stop)
+        service->definition->stop(service);
+}
+
+/* ---- threads that serve requests ---- */
+
+static enum err start_pool(struct service *service)
+{
+    struct pool_opts opts = {
+        .db = service->db,
+        .threads = number(service, "pool.threads"),
+        .queue_max = number(service, "pool.queue_max"),
+    };
+    return pool_open(&opts, &service->pool);
+}
+
+static void stop_pool(struct service *service)
+{
+    pool_close(service->pool);
+}
+
+static void stop_readers(struct service *service)
+{
+    for (unsigned i = 0; i < service->lanes; i++)
+        db_reader_close(service->lane_readers[i]);
+    free(service->lane_readers);
+}
+
+static enum err start_readers(struct service *service)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    service->lanes = number(service, "server.lanes");
+    if (service->lanes == 0)
+        service->lanes = cores > 0 ? (unsigned)cores : 1;
+    service->lane_readers = calloc(service->lanes, sizeof(struct db_connection *));
+    if (!service->lane_readers)
+        return err_because(ERR_MEMORY, "no memory for %u reading connections", service->lanes);
+    for (unsigned i = 0; i < service->lanes; i++) {
+        enum err err = db_reader_open(service->db, &service->lane_readers[i]);
+        if (err) {
+            stop_readers(service);
+            return err;
+        }
+    }
+    return ERR_NONE;
+}
+
+static enum err start_server(struct service *service)
+{
+    struct server_opts opts = {
+        .transport = string(service, "server.transport"),
+        .listen_fd = service->listener.fd,
+        .lanes = service->lanes,
+        .connections_max = number(service, "server.connections_max"),
+        .params_max_bytes = size(service, "server.params_max_bytes"),
+        .params_max_count = number(service, "server.params_max_count"),
+        .body_max_bytes = size(service, "server.body_max_bytes"),
+        .arena_max_bytes = size(service, "server.arena_max_bytes"),
+        .response_max_bytes = size(service, "server.response_max_bytes"),
+        .header_timeout_ms = number(service, "server.header_timeout_ms"),
+        .body_timeout_ms = number(service, "server.body_timeout_ms"),
+        .write_timeout_ms = number(service, "server.write_timeout_ms"),
+        .idle_timeout_ms = number(service, "server.idle_timeout_ms"),
+        .dispatch = pipeline_dispatch,
+        .context = service,
+    };
+    service->requests_max = number(service, "server.requests_max");
+    service->request_timeout_ms = number(service, "server.request_timeout_ms");
+    return server_open(&opts, &service->server);
+}
+
+static void stop_server(struct service *service)
+{
+    server_close(service->server);
+}
+
+const struct part service_parts[] = {
+    {"endpoints", start_endpoints, stop_endpoints},
+    {"listener", start_listener, stop_listener},
+    {"database", start_database, stop_database},
+    {"bus", start_bus, stop_bus},
+    {"outbox", make_relay, free_relay},
+    {"authentication", start_auth, stop_auth},
+    {"application", start_application, stop_application},
+    {"writer", start_writer, NULL},
+    {"relay", start_relay, stop_relay},
+    {"pool", start_pool, stop_pool},
+    {"consumer", start_consumer, stop_consumer},
+    {"readers", start_readers, stop_readers},
+    {"server", start_server, stop_server},
+};
+const size_t service_part_count = sizeof service_parts / sizeof service_parts[0];

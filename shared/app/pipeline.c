@@ -1,0 +1,323 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "app/auth.h"
+#include "app/idempotency.h"
+#include "app/observe.h"
+#include "app/pipeline.h"
+#include "app/service.h"
+#include "base/clock.h"
+
+enum { REQUEST_ID_MAX = 128, TRACEPARENT_LENGTH = 55, RETRY_AFTER_S = 1 };
+
+/* ---- the end of every call ---- */
+
+static const struct {
+    enum err err;
+    unsigned retry_after_s;
+    const char *challenge;
+} answers[] = {
+    {ERR_UNAUTHENTICATED, 0, "Bearer"},
+    {ERR_TOO_MANY, RETRY_AFTER_S, NULL},
+    {ERR_BUSY, RETRY_AFTER_S, NULL},
+    {ERR_MEMORY, RETRY_AFTER_S, NULL},
+    {ERR_UNAVAILABLE, RETRY_AFTER_S, NULL},
+    {ERR_CLOSED, RETRY_AFTER_S, NULL},
+};
+
+static void respond_problem(struct call *call, enum err err)
+{
+    struct problem *problem = &call->problem;
+    const char *challenge = NULL;
+    if (problem->err != err)
+        *problem = (struct problem){.err = err};
+    problem->request_id = call->request_id;
+    problem->faults = call->faults;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        if (answers[i].err == err) {
+            problem->retry_after_s = answers[i].retry_after_s;
+            challenge = answers[i].challenge;
+        }
+    }
+    problem_respond(problem, &call->exchange->request, &call->exchange->response);
+    if (challenge)
+        call_header(call, "WWW-Authenticate", "%s", challenge);
+    if (err == ERR_METHOD) {
+        char allow[ROUTE_ALLOW_SIZE];
+        call_header(call, "Allow", "%s", route_allow(call->match.allowed, allow));
+    }
+}
+
+static void answer(struct call *call, enum err err)
+{
+    struct service *service = call->service;
+    struct exchange *exchange = call->exchange;
+    if (!err)
+        err = buf_check(&exchange->response.body);
+    call->err = err;
+    if (err)
+        respond_problem(call, err);
+    call_header(call, "X-Request-Id", "%.*s", TEXT_ARGS(call->request_id));
+    observe_call(call);
+    exchange_finish(exchange);
+    atomic_fetch_sub_explicit(&service->in_flight, 1, memory_order_release);
+}
+
+static void answer_bare(struct exchange *exchange, enum err err)
+{
+    struct problem problem = {.err = err, .retry_after_s = RETRY_AFTER_S};
+    problem_respond(&problem, &exchange->request, &exchange->response);
+    exchange_finish(exchange);
+}
+
+/* Nobody waits for the answer any more, or not much longer. */
+static enum err check_deadline(const struct call *call)
+{
+    if (atomic_load_explicit(&call->exchange->abandoned, memory_order_relaxed))
+        return err_because(ERR_DEADLINE, "the client has given up");
+    return clock_now_ns() < call->deadline_ns ? ERR_NONE : err_because(ERR_DEADLINE, "the request waited too long");
+}
+
+/* ---- the worker pool ---- */
+
+static void on_worker(struct pool_job *job, struct db_connection *reader)
+{
+    struct call *call = (struct call *)((char *)job - offsetof(struct call, task));
+    call->db = reader;
+    call->on_worker = true;
+    call->resume(call);
+}
+
+/* Goes on with `resume` where blocking is allowed; at once when the call is there already. */
+static void continue_on_worker(struct call *call, void (*resume)(struct call *))
+{
+    if (call->on_worker) {
+        resume(call);
+        return;
+    }
+    call->resume = resume;
+    call->task.run = on_worker;
+    enum err err = pool_submit(call->service->pool, &call->task);
+    if (err)
+        answer(call, err);
+}
+
+/* ---- the handler: task, then query or command ---- */
+
+static enum err run_command(struct db_connection *connection, void *context)
+{
+    struct call *call = context;
+    bool found = false;
+    http_response_reset(&call->exchange->response);
+    call->problem = (struct problem){.err = ERR_NONE};
+    if (call->faults)
+        call->faults->count = 0;
+    call->db = connection;
+    enum err err = check_deadline(call);
+    if (!err && call->endpoint->idempotent)
+        err = idempotency_recall(call, &found);
+    if (!err && !found) {
+        err = call->endpoint->command(call);
+        if (!err)
+            err = buf_check(&call->exchange->response.body);
+        if (!err && call->endpoint->idempotent)
+            err = idempotency_remember(call);
+    }
+    if (err && err_status(err) >= 500)
+        call->cause = arena_string(call_arena(call), text_of(err_cause()));
+    return err;
+}
+
+static void command_done(struct db_job *job, enum err err)
+{
+    struct call *call = job->context;
+    call->db = NULL;
+    answer(call, err);
+}
+
+static void run_data(struct call *call)
+{
+    const struct endpoint *endpoint = call->endpoint;
+    enum err err = check_deadline(call);
+    if (!err && endpoint->command) {
+        call->job = (struct db_job){.work = run_command, .done = command_done, .context = call};
+        err = db_submit(call->service->db, &call->job);
+        if (!err)
+            return;
+    } else if (!err && endpoint->query) {
+        err = endpoint->query(call);
+    }
+    answer(call, err);
+}
+
+static void run_task(struct call *call)
+{
+    enum err err = check_deadline(call);
+    if (!err)
+        err = call->endpoint->task(call);
+    if (err || call->exchange->response.status)
+        answer(call, err);
+    else
+        run_data(call);
+}
+
+/* ---- before the handler ---- */
+
+static enum err authorize(struct call *call)
+{
+    unsigned access = call->endpoint->access;
+    if (access && !call_has_role(call, access))
+        return call_refuse(call, ERR_FORBIDDEN, NULL, NULL);
+    return ERR_NONE;
+}
+
+static enum err read_input(struct call *call)
+{
+    const struct input *input = call->endpoint->input;
+    struct http_request *request = &call->exchange->request;
+    struct json_document *document;
+    if (!input)
+        return ERR_NONE;
+    if (!http_is_json(request))
+        return call_refuse(call, ERR_MEDIA_TYPE, NULL, "Send the body as application/json.");
+    call->input = arena_calloc(&request->arena, 1, input->size_bytes);
+    call->faults = arena_calloc(&request->arena, 1, sizeof *call->faults);
+    if (!call->input || !call->faults)
+        return ERR_MEMORY;
+    enum err err = json_parse(request->body.at ? request->body : TEXT(""), &document);
+    if (err == ERR_MALFORMED)
+        return call_refuse(call, err, NULL, err_cause());
+    if (err)
+        return err;
+    err = json_read(document, input->fields, &request->arena, call->input, call->faults);
+    json_free(document);
+    return err;
+}
+
+static void handle(struct call *call)
+{
+    const struct endpoint *endpoint = call->endpoint;
+    enum err err = authorize(call);
+    if (!err)
+        err = read_input(call);
+    if (!err && endpoint->idempotent)
+        err = idempotency_key(call);
+    if (!err && endpoint->check)
+        err = endpoint->check(call);
+    if (err)
+        answer(call, err);
+    else if (endpoint->task)
+        continue_on_worker(call, run_task);
+    else
+        run_data(call);
+}
+
+/* A token that this process does not know yet. */
+static void introspect(struct call *call)
+{
+    enum err err = check_deadline(call);
+    if (!err)
+        err = auth_introspect(call->service->auth, auth_bearer(&call->exchange->request), &call->caller);
+    if (err)
+        answer(call, err);
+    else
+        handle(call);
+}
+
+static enum err identify(struct call *call)
+{
+    char digest[TOKEN_DIGEST_SIZE];
+    struct text token;
+    if (!call->endpoint->access)
+        return ERR_NONE;
+    token = auth_bearer(&call->exchange->request);
+    if (!token.at)
+        return call_refuse(call, ERR_UNAUTHENTICATED, NULL, NULL);
+    digest_hex(token, digest);
+    if (call->service->definition->identify)
+        return call->service->definition->identify(call, digest, &call->caller);
+    return auth_recall(call->service->auth, digest, &call->caller);
+}
+
+/* The front passes "/order/healthz" as it came; a service's own name before the path is not part of it. */
+static struct text without_prefix(const struct call *call)
+{
+    struct text path = call->exchange->request.path;
+    struct text name = text_of(call->service->definition->name);
+    if (path.length > name.length + 1 && path.at[name.length + 1] == '/' &&
+        text_equal((struct text){path.at + 1, name.length}, name))
+        return (struct text){path.at + 1 + name.length, path.length - 1 - name.length};
+    return path;
+}
+
+static enum err route(struct call *call)
+{
+    const struct http_request *request = &call->exchange->request;
+    enum err err =
+        router_match(call->service->router, request->method, without_prefix(call), call_arena(call), &call->match);
+    if (!err)
+        call->endpoint = &call->service->endpoints[call->match.row];
+    return err;
+}
+
+static bool request_id_well_formed(struct text id)
+{
+    if (!id.at || id.length == 0 || id.length > REQUEST_ID_MAX)
+        return false;
+    for (size_t i = 0; i < id.length; i++) {
+        if (!strchr("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.", id.at[i]) || !id.at[i])
+            return false;
+    }
+    return true;
+}
+
+static void give_ids(struct call *call)
+{
+    const struct http_request *request = &call->exchange->request;
+    call->request_id = http_header(request, "X-Request-Id");
+    call->traceparent = http_header(request, "traceparent");
+    if (!request_id_well_formed(call->request_id))
+        call->request_id = text_of(id_new(call->made_id));
+    if (call->traceparent.length != TRACEPARENT_LENGTH || !text_is_visible_ascii(call->traceparent))
+        call->traceparent = TEXT_NONE;
+}
+
+/* A call for the exchange, or NULL when it was answered because there is no room for it. */
+static struct call *admit(struct service *service, struct exchange *exchange)
+{
+    unsigned under_way = atomic_fetch_add_explicit(&service->in_flight, 1, memory_order_relaxed);
+    struct call *call = arena_calloc(&exchange->request.arena, 1, sizeof *call);
+    if (!call) {
+        answer_bare(exchange, ERR_MEMORY);
+        atomic_fetch_sub_explicit(&service->in_flight, 1, memory_order_release);
+        return NULL;
+    }
+    exchange->call = call;
+    call->service = service;
+    call->exchange = exchange;
+    call->db = service->lane_readers[exchange->lane];
+    call->started_ns = exchange->request.received_ns;
+    call->deadline_ns = call->started_ns + service->request_timeout_ms * NS_PER_MS;
+    give_ids(call);
+    if (under_way < service->requests_max)
+        return call;
+    answer(call, call_refuse(call, ERR_BUSY, "overloaded", "Too many requests are under way; try again shortly."));
+    return NULL;
+}
+
+void pipeline_dispatch(struct exchange *exchange, void *context)
+{
+    struct call *call = admit(context, exchange);
+    if (!call)
+        return;
+    enum err err = route(call);
+    if (!err)
+        err = identify(call);
+    if (err == ERR_AGAIN)
+        continue_on_worker(call, introspect);
+    else if (err)
+        answer(call, err);
+    else
+        handle(call);
+}

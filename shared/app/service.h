@@ -1,0 +1,76 @@
+/*
+ * A service: what the three programs have in common, from main() to exit.
+ *
+ * A program is a definition (below) and service_main(). Its parts are rows of a table, started forward and stopped
+ * backward (service.c): settings, log, database, bus, pool, outbox relay, consumer, the application, the server.
+ */
+#ifndef TANDEM_APP_SERVICE_H
+#define TANDEM_APP_SERVICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "app/call.h"
+#include "events/consumer.h"
+#include "events/outbox.h"
+#include "net/client.h"
+#include "net/listen.h"
+#include "state/migrate.h"
+
+struct auth;
+struct settings;
+
+/** Who a bearer token belongs to, by its digest, read with call->db. ERR_UNAUTHENTICATED when nobody. */
+typedef enum err identify_work(struct call *call, const char *token_digest, struct identity *ret);
+
+struct service_definition {
+    const char *name;                              /* "order": its prefix at the front, its event source, its group */
+    const char *summary;                           /* one line, for --help */
+    const struct endpoint *endpoints;
+    size_t endpoint_count;
+    const struct migration_set *migrations;
+    const struct event_handler *handlers;          /* of events; their context is the struct service */
+    size_t handler_count;
+    identify_work *identify;                       /* NULL: tokens are introspected at the user service */
+    /* After the migrations and before the writer starts, so that it may db_listen(); what it submits from threads of
+     * its own waits for the writer. Sets app. On an error it has cleaned up after itself. May be NULL. */
+    enum err (*start)(struct service *service);
+    void (*stop)(struct service *service);         /* after the last request and event, while the writer still runs */
+};
+
+struct service {
+    const struct service_definition *definition;
+    const struct settings *settings;
+    void *app;                                     /* the application's own state */
+    struct db *db;
+    struct bus *bus;
+    struct relay *relay;
+    struct consumer *consumer;
+    struct pool *pool;
+    struct client *user_client;                    /* NULL where definition->identify is set */
+    struct auth *auth;
+    struct listener listener;
+    struct server *server;
+    struct router *router;
+    struct endpoint *endpoints;                    /* the application's and those every service has */
+    size_t endpoint_count;
+    struct db_connection **lane_readers;           /* one a lane */
+    unsigned lanes;
+    atomic_uint in_flight;
+    atomic_bool draining;
+    unsigned requests_max, request_timeout_ms;
+};
+
+/** Everything from arguments to exit status. Options: --help, --version, --config FILE, --set PATH=VALUE,
+ *  --check-config, --print-config. */
+int service_main(const struct service_definition *definition, int argc, char **argv);
+
+/** Adds an event caused by this call (its request id and trace go along) to the transaction under way.
+ *  data is JSON. */
+enum err must_check call_emit(struct call *call, const char *type, struct text subject, struct text data);
+
+/** The same for an event that is caused by another, or by nothing but time (cause may be NULL). */
+enum err must_check service_emit(struct service *service, struct db_connection *connection, const struct event *cause,
+                                 const char *type, struct text subject, struct text data);
+
+#endif

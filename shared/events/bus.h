@@ -1,0 +1,67 @@
+/*
+ * The bus: carries events from one service to the groups of consumers of others. At least once, in order per subject.
+ *
+ * One interface, a driver per broker. The embedded driver is an append-only log in a SQLite file that the processes of
+ * one machine share; a group remembers its position in it. Consumers are woken by a file they watch, not by polling.
+ *
+ * Threads: a bus may be published to from one thread and read by others; a subscription belongs to one thread.
+ */
+#ifndef TANDEM_EVENTS_BUS_H
+#define TANDEM_EVENTS_BUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "events/event.h"
+
+struct bus;
+struct bus_subscription;
+
+struct bus_opts {
+    const char *url;               /* "embedded:/var/lib/tandem/bus.db" */
+    unsigned retention_s;          /* events that every group has read are kept this long … */
+    size_t max_bytes;              /* … and publishing is refused with ERR_STORAGE_FULL past this size */
+    unsigned busy_timeout_ms;
+};
+
+struct bus_delivery {
+    struct event event;
+    int64_t offset;
+};
+
+/** ERR_CONFIG for a URL no driver takes; ERR_STORAGE. */
+enum err must_check bus_open(const struct bus_opts *opts, struct bus **ret);
+void bus_close(struct bus *bus);
+
+/** Publishes all in order, durably, or none. Blocking. ERR_STORAGE_FULL, ERR_STORAGE, ERR_BUSY. */
+enum err must_check bus_publish(struct bus *bus, const struct event *events, size_t count);
+
+/**
+ * Joins a group. A new group starts at the first event there is. types ends with NULL: only these are delivered.
+ */
+enum err must_check bus_subscribe(struct bus *bus, const char *group, const char *const *types,
+                                  struct bus_subscription **ret);
+void bus_unsubscribe(struct bus_subscription *subscription);
+
+/**
+ * Waits until there is something after the last fetched, timeout_ms ran out, or bus_wake() is called, and fetches up
+ * to max deliveries, copied into arena. ERR_NONE with *ret_count 0 when there is nothing.
+ */
+enum err must_check bus_fetch(struct bus_subscription *subscription, unsigned timeout_ms, struct arena *arena,
+                              struct bus_delivery *deliveries, size_t max, size_t *ret_count);
+
+/** All up to and including offset have been dealt with: they are not delivered to this group again. */
+enum err must_check bus_acknowledge(struct bus_subscription *subscription, int64_t offset);
+
+/** Goes back to the last acknowledged: the next fetch delivers from there again. */
+void bus_rewind(struct bus_subscription *subscription);
+
+/** Ends a bus_fetch() that waits. Any thread. */
+void bus_wake(struct bus_subscription *subscription);
+
+/** How many events of its types the group has yet to acknowledge. */
+enum err must_check bus_lag(struct bus_subscription *subscription, uint64_t *ret);
+
+#endif

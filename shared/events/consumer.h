@@ -1,0 +1,57 @@
+/*
+ * The consumer: takes a group's events from the bus and applies each exactly once.
+ *
+ * An event's id (the inbox) and its effect commit in one transaction, so that a repeat has no second effect; the bus
+ * is told only after that commit. An event whose handler fails is set aside in the same transaction, with the later
+ * events of its subject behind it, so that one poisoned event holds up no other subject; it is tried again with growing
+ * pauses, and after attempts_max it is a dead letter, which stays until an operator sends it again or drops it.
+ */
+#ifndef TANDEM_EVENTS_CONSUMER_H
+#define TANDEM_EVENTS_CONSUMER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "events/bus.h"
+#include "state/db.h"
+#include "state/migrate.h"
+
+/** Applies an event, in the writer's transaction; may add to the outbox. An error undoes what it did and is retried. */
+typedef enum err event_work(struct db_connection *connection, const struct event *event, void *context);
+
+struct event_handler {
+    const char *type;          /* "stock.reserved.v1" */
+    event_work *work;
+};
+
+struct consumer_opts {
+    struct db *db;
+    struct bus *bus;
+    const char *group;                          /* the service's name */
+    const struct event_handler *handlers;
+    size_t handler_count;
+    void *context;
+    unsigned batch_max;
+    unsigned attempts_max;
+    unsigned retry_first_ms, retry_max_ms;      /* the pause doubles from first to max, with jitter */
+    unsigned inbox_retention_s;                 /* ids are remembered this long; swept in small steps */
+};
+
+struct consumer_stats {
+    uint64_t handled, repeated, retried, dead;
+};
+
+struct consumer;
+
+enum err must_check consumer_new(const struct consumer_opts *opts, struct consumer **ret);
+enum err must_check consumer_start(struct consumer *consumer);
+void consumer_stop(struct consumer *consumer);
+void consumer_free(struct consumer *consumer);
+void consumer_stats(const struct consumer *consumer, struct consumer_stats *ret);
+enum err must_check consumer_lag(struct consumer *consumer, uint64_t *ret);
+
+/** The tables of outbox, inbox, set-aside events and dead letters, for migrate(). */
+extern const struct migration_set events_migrations;
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * An event: something that happened, in an envelope after CloudEvents 1.0.
+ *
+ * A plain struct of views. Whoever makes one owns what they look at.
+ */
+#ifndef TANDEM_EVENTS_EVENT_H
+#define TANDEM_EVENTS_EVENT_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+
+enum { EVENT_MAX_BYTES = 256 * 1024 };   /* of an envelope in JSON */
+
+struct event {
+    struct text id;            /* UUIDv7 */
+    struct text type;          /* "order.placed.v1" */
+    struct text source;        /* "/tandem/order" */
+    struct text subject;       /* the aggregate's id, which is also the ordering key */
+    int64_t time_us;           /* wall time */
+    struct text traceparent;   /* W3C; may be absent */
+    struct text request_id;    /* extension attribute "requestid"; may be absent */
+    struct text data;          /* JSON */
+};
+
+/** Writes the envelope in the JSON event format (specversion 1.0, datacontenttype application/json). */
+void event_write(const struct event *event, struct buf *out);
+
+/** Reads an envelope; the texts are copied into arena, data as it stood. ERR_MALFORMED. */
+enum err must_check event_read(struct text json, struct arena *arena, struct event *ret);
+
+#endif

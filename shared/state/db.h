@@ -1,0 +1,133 @@
+/*
+ * The database: the only way to data.
+ *
+ * Reads go through a connection per thread, opened with db_reader_open(). Changes go through the database's one
+ * writer, a thread that gathers every job that waits into one transaction, each job in a savepoint of its own, commits
+ * once, and only then tells each job how it went (group commit). A job that fails is undone alone. Nobody else writes.
+ *
+ * SQL is written once, in what SQLite (3.40 and later) and PostgreSQL share: $1 parameters, RETURNING, ON CONFLICT, ids
+ * made by the application, times as integer microseconds, money as integer minor units. Statements are prepared
+ * once per connection and kept; the key is the address of the SQL string, so pass literals or static arrays.
+ *
+ * SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE. Checkpoints run off the writer's path.
+ */
+#ifndef TANDEM_STATE_DB_H
+#define TANDEM_STATE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/text.h"
+
+struct db;
+struct db_connection;
+struct db_statement;
+
+struct db_opts {
+    const char *path;                  /* of the SQLite file; made when missing, its folder is not */
+    unsigned batch_max;                /* jobs in one transaction */
+    unsigned queue_max;                /* jobs that may wait; db_submit() refuses more */
+    unsigned busy_timeout_ms;          /* waiting for another process's transaction */
+    unsigned cache_kib;                /* page cache of each connection */
+    size_t wal_checkpoint_bytes;       /* the checkpointer starts at this size of the log … */
+    size_t wal_max_bytes;              /* … and at this one the writer itself waits for a full checkpoint */
+};
+
+/* What the database has done so far; these only rise, but for wal_bytes and queued, which are of this moment. */
+struct db_stats {
+    uint64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued;
+};
+
+/** Opens the file and checks that it is a healthy database, without starting the writer. ERR_STORAGE, ERR_STORAGE_FULL,
+ *  ERR_BUSY, ERR_MEMORY; ERR_CONFIG for options that make no sense. */
+enum err must_check db_open(const struct db_opts *opts, struct db **ret);
+
+/** Starts the writer and the checkpointer. Migrations come before (state/migrate.h). */
+enum err must_check db_start(struct db *db);
+
+/** Runs every job that waits, then ends the threads and closes. Readers must be closed before. NULL is fine. */
+void db_close(struct db *db);
+
+void db_stats(struct db *db, struct db_stats *ret);
+
+/* ---- reading ---- */
+
+/** A connection that can only read, for one thread at a time. */
+enum err must_check db_reader_open(struct db *db, struct db_connection **ret);
+void db_reader_close(struct db_connection *connection);
+
+/* ---- changing ---- */
+
+/** Makes the change, in the writer's transaction, on the writer's thread. May be run again after a conflict, so it has
+ *  no effect outside the transaction but on its job. An error undoes this job alone. */
+typedef enum err db_work(struct db_connection *connection, void *context);
+
+struct db_job {
+    db_work *work;
+    void (*done)(struct db_job *job, enum err err);   /* on the writer's thread, after the commit; must not block */
+    void *context;
+    struct db_job *next;                              /* the queue's */
+    enum err err;                                     /* the writer's */
+};
+
+/** Queues a job; the caller keeps it alive until done is called. Any thread; never blocks. ERR_BUSY when the queue is
+ *  full, ERR_CLOSED after db_close(); done is then not called. Jobs run in the order they were queued. */
+enum err must_check db_submit(struct db *db, struct db_job *job);
+
+/** The same, waiting until it is durable. Not from a reactor, nor from the writer's own thread. */
+enum err must_check db_write(struct db *db, db_work *work, void *context);
+
+/** Calls wake after each commit in which db_notify(topic) was called. On the writer's thread; must not block. At most
+ *  DB_MAX_LISTENERS, added before db_start(). topic is compared by address. */
+enum { DB_MAX_LISTENERS = 4 };
+enum err must_check db_listen(struct db *db, const char *topic, void (*wake)(void *context), void *context);
+void db_notify(struct db_connection *connection, const char *topic);
+
+/** Ends a db_listen(): wake is not called any more once this returns. Any thread but the writer's. */
+void db_unlisten(struct db *db, const char *topic, void *context);
+
+/* ---- statements ----
+ * A sticky-error cursor:
+ *     struct db_statement *query = db_query(connection, "SELECT id, total FROM orders WHERE owner = $1");
+ *     db_bind_text(query, 1, owner);
+ *     while (db_next(query))
+ *         … db_text(query, 0), db_int(query, 1) …
+ *     err = db_done(query);
+ * The first error is kept and db_done() returns it; until then binding is ignored and db_next() is false. Every
+ * db_query() needs its db_done(), which also frees the statement for its next use. Texts read are valid until the
+ * next db_next() or db_done() of their statement. A statement cannot be used inside its own loop.
+ */
+
+/** Never NULL. sql is one statement. */
+struct db_statement *db_query(struct db_connection *connection, const char *sql);
+
+/* Parameters are numbered from 1. An absent text binds NULL. The bytes are copied. */
+void db_bind_text(struct db_statement *statement, int at, struct text value);
+void db_bind_string(struct db_statement *statement, int at, const char *value);
+void db_bind_int(struct db_statement *statement, int at, int64_t value);
+void db_bind_null(struct db_statement *statement, int at);
+
+/** Steps to the next row. */
+bool db_next(struct db_statement *statement);
+
+/* Columns are numbered from 0. NULL reads as absent, and as 0. */
+struct text db_text(struct db_statement *statement, int column);
+int64_t db_int(struct db_statement *statement, int column);
+bool db_is_null(struct db_statement *statement, int column);
+
+/** Rows changed by a statement that has been stepped to its end. */
+int64_t db_changes(const struct db_statement *statement);
+
+/** Ends this use. ERR_CONFLICT for a broken uniqueness or foreign key, ERR_INVALID for a broken CHECK, ERR_BUSY,
+ *  ERR_STORAGE_FULL, ERR_STORAGE, ERR_MEMORY. */
+enum err must_check db_done(struct db_statement *statement);
+
+/** Steps a statement to its end, ignoring rows, and ends it: for changes. *ret_changes may be NULL. */
+enum err must_check db_run(struct db_statement *statement, int64_t *ret_changes);
+
+/** Runs SQL with no parameters, which may be several statements. */
+enum err must_check db_script(struct db_connection *connection, const char *sql);
+
+#endif
