@@ -1,0 +1,23 @@
+# Fuzz targets: `make check` replays each one's corpus, `make fuzz` lets libFuzzer look further for FUZZ_SECONDS each.
+# To add one: three lines for the program, its name in check_PROGRAMS and TESTS, two for libFuzzer, and corpus/NAME.
+
+FUZZ_SECONDS = 30
+FUZZ_RUN = FUZZ_SECONDS='$(FUZZ_SECONDS)' $(SHELL) $(srcdir)/check/fuzz/run.sh $(srcdir)
+FUZZ_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS)
+FUZZ_REPLAY = check/fuzz/replay.c check/fuzz/fuzz.h
+
+check_PROGRAMS += check/fuzz/fuzz_json
+TESTS += check/fuzz/fuzz_json
+EXTRA_DIST += check/fuzz/run.sh check/fuzz/corpus
+
+check_fuzz_fuzz_json_SOURCES = check/fuzz/fuzz_json.c $(FUZZ_REPLAY)
+check_fuzz_fuzz_json_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_fuzz_fuzz_json_LDADD = $(LIBS_BASE)
+fuzz-json:
+	$(FUZZ_RUN) json $(FUZZ_FLAGS) $(shared_base_libbase_a_SOURCES) $(JSONC_LIBS) $(SODIUM_LIBS) -lm
+
+fuzz: fuzz-json
+.PHONY: fuzz fuzz-json
+
+mostlyclean-local:
+	rm -rf build-fuzz
