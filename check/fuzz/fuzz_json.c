@@ -1,5 +1,5 @@
 /*
- * JSON: the scanner and json-c agree on what is JSON, reading never fails but as documented, and what is written is read.
+ * JSON: the scanner and json-c agree on what is JSON, reading fails only as documented, and what is written is read.
  */
 #include "config.h"
 

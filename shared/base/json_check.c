@@ -8,7 +8,7 @@
 
 /*
  * A recursive descent over RFC 8259, section 2 and on; its depth is bounded by JSON_MAX_DEPTH. Each scan_ function
- * starts on the first byte of what it scans and leaves `at` behind the last; false means refused, with the reason noted.
+ * starts on the first byte of what it scans and leaves `at` behind the last; false means refused, the reason noted.
  */
 struct scan {
     const char *at;
