@@ -1,0 +1,76 @@
+#include "config.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "check/unit/scratch.h"
+
+void scratch_init(struct scratch *scratch)
+{
+    const char *parent = getenv("TMPDIR");
+    snprintf(scratch->folder, sizeof scratch->folder, "%s/tandem-XXXXXX", parent ? parent : "/tmp");
+    char *made = mkdtemp(scratch->folder);
+    assert(made);
+}
+
+const char *scratch_path(struct scratch *scratch, const char *name)
+{
+    snprintf(scratch->path, sizeof scratch->path, "%s/%s", scratch->folder, name);
+    return scratch->path;
+}
+
+void scratch_fini(struct scratch *scratch)
+{
+    DIR *folder = opendir(scratch->folder);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (entry->d_name[0] != '.')
+            unlink(scratch_path(scratch, entry->d_name));
+    if (folder)
+        closedir(folder);
+    rmdir(scratch->folder);
+}
+
+struct db_opts scratch_db_opts(const char *path)
+{
+    return (struct db_opts){.path = path, .batch_max = 64, .queue_max = 4096, .busy_timeout_ms = 5000,
+                            .cache_kib = 512, .wal_checkpoint_bytes = 256 * 1024, .wal_max_bytes = 1024 * 1024};
+}
+
+bool scratch_eventually(bool (*holds)(void *context), void *context)
+{
+    int64_t deadline_ns = clock_now_ns() + SCRATCH_PATIENCE_MS * NS_PER_MS;
+    while (!holds(context)) {
+        if (clock_now_ns() > deadline_ns)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS}, NULL);
+    }
+    return true;
+}
+
+int64_t scratch_number(struct db *db, const char *sql)
+{
+    struct db_connection *reader = NULL;
+    if (db_reader_open(db, &reader))
+        return -1;
+    struct db_statement *query = db_query(reader, sql);
+    int64_t number = db_next(query) ? db_int(query, 0) : -1;
+    if (db_done(query))
+        number = -1;
+    db_reader_close(reader);
+    return number;
+}
+
+static enum err run_script(struct db_connection *connection, void *context)
+{
+    return db_script(connection, context);
+}
+
+enum err scratch_script(struct db *db, const char *sql)
+{
+    return db_write(db, run_script, (void *)(uintptr_t)sql);
+}

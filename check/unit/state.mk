@@ -1,0 +1,22 @@
+check_LIBRARIES += check/unit/libscratch.a
+check_unit_libscratch_a_SOURCES = check/unit/scratch.c check/unit/scratch.h
+SCRATCH = check/unit/libscratch.a
+
+check_PROGRAMS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults check/unit/test_migrate
+TESTS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults check/unit/test_migrate
+
+check_unit_test_db_SOURCES = check/unit/test_db.c
+check_unit_test_db_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_db_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_unit_test_db_durable_SOURCES = check/unit/test_db_durable.c
+check_unit_test_db_durable_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_db_durable_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_unit_test_db_faults_SOURCES = check/unit/test_db_faults.c
+check_unit_test_db_faults_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_db_faults_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_unit_test_migrate_SOURCES = check/unit/test_migrate.c
+check_unit_test_migrate_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_migrate_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)

@@ -1,0 +1,187 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "state/db_private.h"
+
+enum { BUSY_PAUSE_US = 200, BUSY_PAUSE_JITTER_US = 800, CHECKPOINTER_CACHE_KIB = 64 };
+
+static const struct {
+    int code;
+    enum err err;
+} meanings[] = {
+    {SQLITE_CONSTRAINT_UNIQUE, ERR_CONFLICT},
+    {SQLITE_CONSTRAINT_PRIMARYKEY, ERR_CONFLICT},
+    {SQLITE_CONSTRAINT_ROWID, ERR_CONFLICT},
+    {SQLITE_CONSTRAINT_FOREIGNKEY, ERR_CONFLICT},
+    {SQLITE_CONSTRAINT, ERR_INVALID},
+    {SQLITE_BUSY, ERR_BUSY},
+    {SQLITE_LOCKED, ERR_BUSY},
+    {SQLITE_FULL, ERR_STORAGE_FULL},
+    {SQLITE_NOMEM, ERR_MEMORY},
+};
+
+/* SQLite itself says SQLITE_FULL for ENOSPC when writing, and SQLITE_IOERR for everything else that means the same. */
+static bool is_out_of_space(sqlite3 *handle, int code)
+{
+    if ((code & 0xff) != SQLITE_IOERR || !handle)
+        return false;
+    int cause = sqlite3_system_errno(handle);
+    return cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
+}
+
+static enum err meaning_of(sqlite3 *handle, int code)
+{
+    if (is_out_of_space(handle, code))
+        return ERR_STORAGE_FULL;
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
+        if (meanings[i].code == code || meanings[i].code == (code & 0xff))
+            return meanings[i].err;
+    return ERR_STORAGE;
+}
+
+enum err connection_failed(struct db_connection *connection, int code, const char *doing)
+{
+    sqlite3 *handle = connection->handle;
+    if (handle && (sqlite3_extended_errcode(handle) & 0xff) == (code & 0xff))
+        code = sqlite3_extended_errcode(handle);
+    int primary = code & 0xff;
+    int cause = handle && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) ? sqlite3_system_errno(handle) : 0;
+    return err_because(meaning_of(handle, code), "%s: %s%s%s [%d] %.200s", connection->db->path,
+                       handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code),
+                       cause ? ": " : "", cause ? strerror(cause) : "", code, doing);
+}
+
+bool connection_in_transaction(const struct db_connection *connection)
+{
+    return !sqlite3_get_autocommit(connection->handle);
+}
+
+enum err connection_run(struct db_connection *connection, const char *sql)
+{
+    return db_run(db_query(connection, sql), NULL);
+}
+
+enum err db_script(struct db_connection *connection, const char *sql)
+{
+    int code = sqlite3_exec(connection->handle, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? ERR_NONE : connection_failed(connection, code, sql);
+}
+
+/* Short, uneven tries: whoever else writes to the file commits within milliseconds, and two who wait drift apart. */
+static int wait_while_busy(void *context, int tries)
+{
+    struct db_connection *connection = context;
+    int64_t now_ns = clock_now_ns();
+    if (tries == 0) {
+        connection->busy_deadline_ns = now_ns + connection->busy_timeout_ms * NS_PER_MS;
+        DB_COUNT(connection->db, busy, 1);
+    }
+    if (now_ns >= connection->busy_deadline_ns)
+        return 0;
+    struct timespec pause = {.tv_nsec = (BUSY_PAUSE_US + (long)random_below(BUSY_PAUSE_JITTER_US)) * 1000};
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
+/* Changing to WAL takes a lock for which SQLite does not call the busy handler, so the waiting is done here. */
+static enum err use_wal(struct db_connection *connection)
+{
+    int tries = 0;
+    for (;;) {
+        struct db_statement *pragma = db_query(connection, "PRAGMA journal_mode = WAL");
+        bool is_wal = db_next(pragma) && text_equal_string(db_text(pragma, 0), "wal");
+        enum err err = db_done(pragma);
+        if (err == ERR_BUSY && wait_while_busy(connection, tries++))
+            continue;
+        if (!err && !is_wal)
+            return err_because(ERR_STORAGE, "%s: this file system cannot hold a write-ahead log", connection->db->path);
+        return err;
+    }
+}
+
+/* Reads the header and the schema, which finds what is no database, is cut short, or has lost its first pages. */
+static enum err check_health(struct db_connection *connection)
+{
+    struct db_statement *query = db_query(connection, "SELECT count(*) FROM sqlite_schema");
+    while (db_next(query))
+        continue;
+    return db_done(query);
+}
+
+static enum err set_up(struct db_connection *connection, enum connection_kind kind)
+{
+    const struct db_opts *opts = &connection->db->opts;
+    unsigned cache_kib = kind == CONNECTION_CHECKPOINTER ? CHECKPOINTER_CACHE_KIB : opts->cache_kib;
+    struct buf script;
+    buf_init(&script, 1024);
+    buf_addf(&script, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%u;"
+                      "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 0;"
+                      "PRAGMA journal_size_limit = %zu; PRAGMA query_only = %s",
+             cache_kib, opts->wal_max_bytes, kind == CONNECTION_READER ? "ON" : "OFF");
+    const char *text = buf_string(&script);
+    enum err err = buf_check(&script);
+    if (!err)
+        err = check_health(connection);
+    if (!err)
+        err = use_wal(connection);
+    if (!err)
+        err = db_script(connection, text);
+    buf_fini(&script);
+    return err;
+}
+
+/* For people's data: made for the owner and the group only, before SQLite would make it for everyone. Only a file made
+ * here is closed again: closing one that is open elsewhere in this process would drop SQLite's locks on it. */
+static void make_private(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+    if (fd >= 0)
+        close(fd);
+}
+
+enum err connection_open(struct db *db, enum connection_kind kind, struct db_connection **ret)
+{
+    struct db_connection *connection = calloc(1, sizeof *connection);
+    if (!connection)
+        return err_because(ERR_MEMORY, "open %s: out of memory", db->path);
+    connection->db = db;
+    connection->busy_timeout_ms = db->opts.busy_timeout_ms;
+    if (kind == CONNECTION_WRITER)
+        make_private(db->path);
+
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int code = sqlite3_open_v2(db->path, &connection->handle, flags, NULL);
+    enum err err = code == SQLITE_OK ? ERR_NONE : connection_failed(connection, code, "open");
+    if (!err) {
+        sqlite3_extended_result_codes(connection->handle, 1);
+        sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+        sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+        sqlite3_busy_handler(connection->handle, wait_while_busy, connection);
+        err = set_up(connection, kind);
+    }
+    if (err) {
+        connection_close(connection);
+        return err;
+    }
+    *ret = connection;
+    return ERR_NONE;
+}
+
+void connection_close(struct db_connection *connection)
+{
+    if (!connection)
+        return;
+    connection_forget_statements(connection);
+    sqlite3_close_v2(connection->handle);
+    free(connection);
+}

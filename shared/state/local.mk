@@ -1,0 +1,26 @@
+noinst_LIBRARIES += shared/state/libstate.a
+shared_state_libstate_a_SOURCES = \
+	shared/state/db.c shared/state/db.h shared/state/db_private.h \
+	shared/state/db_batch.c \
+	shared/state/db_checkpoint.c \
+	shared/state/db_sqlite.c \
+	shared/state/db_statement.c \
+	shared/state/db_writer.c \
+	shared/state/migrate.c shared/state/migrate.h \
+	shared/state/thread.c shared/state/thread.h
+
+# A folder of migrations becomes a C file in the build tree. To have some, copy these lines and put your names in:
+#
+#     order_sql = apps/order/migrations/001_orders.sql
+#     EXTRA_DIST += $(order_sql)
+#     BUILT_SOURCES += apps/order/order_migrations.c
+#     CLEANFILES += apps/order/order_migrations.c
+#     nodist_apps_order_tandem_order_SOURCES = apps/order/order_migrations.c
+#     apps/order/order_migrations.c: $(order_sql) $(EMBED_SH)
+#     	$(AM_V_GEN)$(EMBED) order $(srcdir)/apps/order/migrations $@
+#
+# The C file defines order_migrations; declare it where it is used: extern const struct migration_set order_migrations;
+EMBED_SH = $(srcdir)/shared/state/embed.sh
+EMBED = embed() { $(MKDIR_P) "`dirname "$$3"`" && $(SHELL) $(EMBED_SH) "$$1" "$$2" >"$$3.tmp" && \
+	mv "$$3.tmp" "$$3"; }; embed
+EXTRA_DIST += shared/state/embed.sh

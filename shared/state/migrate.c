@@ -1,0 +1,136 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "state/db_private.h"
+#include "state/migrate.h"
+
+static const char create_sql[] =
+    "CREATE TABLE IF NOT EXISTS schema_migration ("
+    " migration_set TEXT NOT NULL,"
+    " number INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " digest TEXT NOT NULL,"
+    " applied_us INTEGER NOT NULL,"
+    " PRIMARY KEY (migration_set, number))";
+static const char exists_sql[] = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration'";
+static const char applied_sql[] =
+    "SELECT migration_set, number, name, digest FROM schema_migration ORDER BY migration_set, number";
+static const char count_sql[] = "SELECT count(*) FROM schema_migration WHERE migration_set = $1";
+static const char insert_sql[] =
+    "INSERT INTO schema_migration (migration_set, number, name, digest, applied_us) VALUES ($1, $2, $3, $4, $5)";
+
+static const struct migration_set *find_set(const struct migration_set *sets, size_t set_count, struct text name)
+{
+    for (size_t i = 0; i < set_count; i++)
+        if (text_equal_string(name, sets[i].name))
+            return &sets[i];
+    return NULL;
+}
+
+/* What was applied must be what this program has under the same number. */
+static enum err check_row(struct db_statement *row, const struct migration_set *sets, size_t set_count)
+{
+    struct text set_name = db_text(row, 0);
+    int64_t number = db_int(row, 1);
+    const struct migration_set *set = find_set(sets, set_count, set_name);
+    if (!set)
+        return err_because(ERR_STORAGE, "the database has migrations of \"%.*s\", which this program does not know",
+                           TEXT_ARGS(set_name));
+    if (number < 1 || (uint64_t)number > set->count)
+        return err_because(ERR_STORAGE, "the database is newer than this program: it has migration %lld of \"%s\"",
+                           (long long)number, set->name);
+    const struct migration *migration = &set->migrations[number - 1];
+    char digest[TOKEN_DIGEST_SIZE];
+    if (!text_equal_string(db_text(row, 3), digest_hex(text_of(migration->sql), digest)))
+        return err_because(ERR_STORAGE, "migration %s of \"%s\" was altered after it had been applied",
+                           migration->name, set->name);
+    return ERR_NONE;
+}
+
+static enum err check_applied(struct db_connection *connection, const struct migration_set *sets, size_t set_count)
+{
+    struct db_statement *query = db_query(connection, exists_sql);
+    bool exists = db_next(query);
+    enum err err = db_done(query);
+    if (err || !exists)
+        return err;
+
+    enum err verdict = ERR_NONE;
+    query = db_query(connection, applied_sql);
+    while (!verdict && db_next(query))
+        verdict = check_row(query, sets, set_count);
+    err = db_done(query);
+    return err ? err : verdict;
+}
+
+static enum err count_applied(struct db_connection *connection, const struct migration_set *set, size_t *ret)
+{
+    struct db_statement *query = db_query(connection, count_sql);
+    db_bind_string(query, 1, set->name);
+    size_t count = db_next(query) ? (size_t)db_int(query, 0) : 0;
+    enum err err = db_done(query);
+    if (!err)
+        *ret = count;
+    return err;
+}
+
+static enum err apply(struct db_connection *connection, const struct migration_set *set,
+                      const struct migration *migration)
+{
+    enum err err = db_script(connection, migration->sql);
+    if (!err && !connection_in_transaction(connection))
+        err = err_because(ERR_STORAGE, "it ends its transaction by itself");
+    if (err)
+        return err_because(err == ERR_STORAGE_FULL ? err : ERR_STORAGE, "migration %s of \"%s\": %.400s",
+                           migration->name, set->name, err_cause());
+
+    char digest[TOKEN_DIGEST_SIZE];
+    struct db_statement *insert = db_query(connection, insert_sql);
+    db_bind_string(insert, 1, set->name);
+    db_bind_int(insert, 2, migration->number);
+    db_bind_string(insert, 3, migration->name);
+    db_bind_string(insert, 4, digest_hex(text_of(migration->sql), digest));
+    db_bind_int(insert, 5, clock_wall_us());
+    return db_run(insert, NULL);
+}
+
+/* In one transaction, which is also the lock: looks at everything again, as others may have migrated meanwhile, and
+ * applies the first migration that is missing. *ret_applied is false when none was. */
+static enum err step(struct db_connection *connection, const struct migration_set *sets, size_t set_count,
+                     bool *ret_applied)
+{
+    bool applied = false;
+    enum err err = connection_run(connection, "BEGIN IMMEDIATE");
+    if (err)
+        return err;
+    err = check_applied(connection, sets, set_count);
+    if (!err)
+        err = connection_run(connection, create_sql);
+    for (size_t i = 0; !err && !applied && i < set_count; i++) {
+        size_t count = 0;
+        err = count_applied(connection, &sets[i], &count);
+        if (!err && count < sets[i].count) {
+            err = apply(connection, &sets[i], &sets[i].migrations[count]);
+            applied = true;
+        }
+    }
+    if (!err && applied)
+        err = connection_run(connection, "COMMIT");
+    if (connection_in_transaction(connection) && db_script(connection, "ROLLBACK") && !err)
+        err = ERR_STORAGE;
+    if (!err)
+        *ret_applied = applied;
+    return err;
+}
+
+enum err migrate(struct db *db, const struct migration_set *sets, size_t set_count)
+{
+    bool applied = true;
+    enum err err = ERR_NONE;
+    while (!err && applied)
+        err = step(db->writer, sets, set_count, &applied);
+    return err;
+}

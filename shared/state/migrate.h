@@ -1,0 +1,34 @@
+/*
+ * Migrations: numbered SQL files, embedded at build, applied in order, each in one transaction, under a lock.
+ *
+ * The table schema_migration(number, name, digest, applied_us) remembers what was applied. One application's schema
+ * is the shared modules' migrations (events) followed by its own; sets are kept apart by name.
+ */
+#ifndef TANDEM_STATE_MIGRATE_H
+#define TANDEM_STATE_MIGRATE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "state/db.h"
+
+struct migration {
+    unsigned number;       /* from 1, without gaps */
+    const char *name;      /* of its file */
+    const char *sql;
+};
+
+struct migration_set {
+    const char *name;      /* "events", "order" */
+    const struct migration *migrations;   /* generated from the folder's *.sql by state/embed.sh */
+    size_t count;
+};
+
+/**
+ * Brings the database up to the sets. Several processes may do so at once. ERR_STORAGE with a cause when a migration
+ * fails (it is undone whole), when an applied one was altered, or when the database is newer than this program (it
+ * is then not touched). Before db_start(), by the main thread.
+ */
+enum err must_check migrate(struct db *db, const struct migration_set *sets, size_t set_count);
+
+#endif
