@@ -1,2 +1,24 @@
 noinst_LIBRARIES += shared/app/libapp.a
-shared_app_libapp_a_SOURCES =
+shared_app_libapp_a_SOURCES = \
+	shared/app/arguments.c shared/app/arguments.h \
+	shared/app/auth.c shared/app/auth.h \
+	shared/app/call.c shared/app/call.h \
+	shared/app/emit.c \
+	shared/app/health.c shared/app/health.h \
+	shared/app/idempotency.c shared/app/idempotency.h \
+	shared/app/metrics.c shared/app/metrics.h \
+	shared/app/observe.c shared/app/observe.h \
+	shared/app/page.c \
+	shared/app/part.c shared/app/part.h \
+	shared/app/parts.c \
+	shared/app/pipeline.c shared/app/pipeline.h \
+	shared/app/pool.c shared/app/pool.h \
+	shared/app/service.c shared/app/service.h
+nodist_shared_app_libapp_a_SOURCES = shared/app/app_migrations.c
+
+app_sql = shared/app/migrations/001_idempotency.sql
+EXTRA_DIST += $(app_sql)
+BUILT_SOURCES += shared/app/app_migrations.c
+CLEANFILES += shared/app/app_migrations.c
+shared/app/app_migrations.c: $(app_sql) $(EMBED_SH)
+	$(AM_V_GEN)$(EMBED) app $(srcdir)/shared/app/migrations $@

@@ -84,6 +84,7 @@ static enum err check_deadline(const struct call *call)
 static void on_worker(struct pool_job *job, struct db_connection *reader)
 {
     struct call *call = (struct call *)((char *)job - offsetof(struct call, task));
+    err_clear();
     call->db = reader;
     call->on_worker = true;
     call->resume(call);
@@ -109,6 +110,7 @@ static enum err run_command(struct db_connection *connection, void *context)
 {
     struct call *call = context;
     bool found = false;
+    err_clear();
     http_response_reset(&call->exchange->response);
     call->problem = (struct problem){.err = ERR_NONE};
     if (call->faults)
@@ -300,14 +302,18 @@ static struct call *admit(struct service *service, struct exchange *exchange)
     call->started_ns = exchange->request.received_ns;
     call->deadline_ns = call->started_ns + service->request_timeout_ms * NS_PER_MS;
     give_ids(call);
-    if (under_way < service->requests_max)
+    if (atomic_load(&service->closed))
+        answer(call, ERR_CLOSED);
+    else if (under_way >= service->requests_max)
+        answer(call, call_refuse(call, ERR_BUSY, "overloaded", "Too many requests are under way; try again shortly."));
+    else
         return call;
-    answer(call, call_refuse(call, ERR_BUSY, "overloaded", "Too many requests are under way; try again shortly."));
     return NULL;
 }
 
 void pipeline_dispatch(struct exchange *exchange, void *context)
 {
+    err_clear();
     struct call *call = admit(context, exchange);
     if (!call)
         return;

@@ -17,7 +17,7 @@
 #include "conf/settings.h"
 #include "telemetry/log.h"
 
-enum { SWEEP_INTERVAL_S = 60, DRAIN_STEP_NS = 2 * NS_PER_MS };
+enum { SWEEP_INTERVAL_S = 60, LOG_CLOSE_MS = 1000, DRAIN_STEP_NS = 2 * NS_PER_MS };
 
 /* ---- signals: the main thread's, everywhere else blocked ---- */
 
@@ -71,22 +71,33 @@ static void wait_and_keep_house(struct service *service, const sigset_t *signals
     }
 }
 
-/* ---- the end: nothing new, what is under way is finished, within a bound; a second signal hurries ---- */
+/* ---- the end: nothing new, what is under way is finished ---- */
 
-static void drain(struct service *service, const sigset_t *signals)
+/* Until nothing is under way. False when it takes longer than drain_timeout_ms, or a second SIGTERM hurries. */
+static bool drained(struct service *service, const sigset_t *signals)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
     int64_t until_ns =
         clock_now_ns() + settings_int(service->settings, "server.drain_timeout_ms") * NS_PER_MS;
+    while (server_busy(service->server) > 0 || atomic_load(&service->in_flight) > 0) {
+        if (clock_now_ns() >= until_ns || sigtimedwait(signals, NULL, &step) == SIGTERM)
+            return false;
+    }
+    return true;
+}
+
+/* Slow peers are cut off in the end, handlers never: what they wait for has limits of its own, and the parts they
+ * use are still there. */
+static void drain(struct service *service, const sigset_t *signals)
+{
+    const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
     atomic_store(&service->draining, true);
     server_drain(service->server);
-    while (server_busy(service->server) > 0 || atomic_load(&service->in_flight) > 0) {
-        if (clock_now_ns() >= until_ns || sigtimedwait(signals, NULL, &step) == SIGTERM) {
-            log_event(LOG_WARNING, "requests under way were cut off",
-                      LOG_INT("requests", atomic_load(&service->in_flight)));
-            return;
-        }
-    }
+    if (!drained(service, signals))
+        log_event(LOG_WARNING, "connections were cut off", LOG_INT("connections", server_busy(service->server)));
+    atomic_store(&service->closed, true);
+    while (atomic_load(&service->in_flight) > 0)
+        nanosleep(&step, NULL);
 }
 
 static int run(struct service *service, const sigset_t *signals)
@@ -124,7 +135,7 @@ int service_main(const struct service_definition *definition, int argc, char **a
     block_signals(&signals);
     service.settings = settings;
     status = arguments_open_log(definition, settings) == ERR_NONE ? run(&service, &signals) : EXIT_FAILURE;
-    log_close();
+    log_close(LOG_CLOSE_MS);
     settings_unref(settings);
     return status;
 }

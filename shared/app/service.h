@@ -57,7 +57,8 @@ struct service {
     struct db_connection **lane_readers;           /* one a lane */
     unsigned lanes;
     atomic_uint in_flight;
-    atomic_bool draining;
+    atomic_bool draining;                          /* no new connections; told by /readyz */
+    atomic_bool closed;                            /* no new requests: they are answered 503 on their lane */
     unsigned requests_max, request_timeout_ms;
 };
 
