@@ -1,3 +1,5 @@
 # One program a module; a makefile for each layer.
 include $(srcdir)/check/unit/base.mk
 include $(srcdir)/check/unit/net.mk
+include $(srcdir)/check/unit/state.mk
+include $(srcdir)/check/unit/telemetry.mk

@@ -1,0 +1,371 @@
+/* The log: what a line says, that input cannot forge one, and that nobody ever waits for the sink. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "check/harness/suite.h"
+#include "telemetry/log.h"
+
+enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, LINES = 500, WAIT_MS = 10000 };
+
+static int sink[2];
+static char output[OUTPUT_BYTES];
+
+static void begin(enum log_format format, size_t buffer_bytes, unsigned flush_ms) {
+    struct log_opts opts = {.service = "order", .instance = "a1", .level = LOG_INFO, .format = format,
+                            .buffer_bytes = buffer_bytes, .flush_ms = flush_ms};
+
+    CU_ASSERT_EQUAL_FATAL(pipe(sink), 0);
+    fcntl(sink[0], F_SETFL, O_NONBLOCK);
+    fcntl(sink[1], F_SETPIPE_SZ, OUTPUT_BYTES);
+    opts.fd = sink[1];
+    CU_ASSERT_EQUAL_FATAL(log_open(&opts), ERR_NONE);
+}
+
+static void end(void) {
+    log_close(WAIT_MS);
+    close(sink[0]);
+    close(sink[1]);
+}
+
+/* What is in the pipe now. */
+static const char *read_sink(void) {
+    size_t length = 0;
+    ssize_t got;
+
+    while ((got = read(sink[0], output + length, sizeof output - 1 - length)) > 0)
+        length += (size_t)got;
+    output[length] = '\0';
+    return output;
+}
+
+static const char *lines(void) {
+    CU_ASSERT_TRUE(log_flush(WAIT_MS));
+    return read_sink();
+}
+
+static size_t count_of(const char *text, const char *what) {
+    size_t count = 0;
+
+    for (; (text = strstr(text, what)); text += strlen(what))
+        count++;
+    return count;
+}
+
+static void test_fields(void) {
+    begin(LOG_JSON, 0, 0);
+    err_clear();
+    log_event(LOG_INFO, "order placed", LOG_TEXT("order_id", TEXT("o7")), LOG_STRING("sku", NULL), LOG_INT("lines", -3),
+              LOG_BOOL("late", true), LOG_NUMBER("ratio", 0.5), LOG_SECRET("token"), LOG_ERR(ERR_BUSY));
+    const char *line = lines();
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"level\":\"info\",\"service\":\"order\",\"instance\":\"a1\","
+                                        "\"msg\":\"order placed\",\"order_id\":\"o7\",\"sku\":null,\"lines\":-3,"
+                                        "\"late\":true,\"ratio\":0.5,\"token\":\"[redacted]\","
+                                        "\"error\":\"ERR_BUSY\"}\n"));
+    struct text time = {strstr(line, "{\"time\":\"") + 9, 27};
+    int64_t time_us;
+    CU_ASSERT_EQUAL(clock_parse_rfc3339(time, &time_us), ERR_NONE);
+    CU_ASSERT(llabs(clock_wall_us() - time_us) < 60 * US_PER_S);
+    log_event(LOG_ERROR, "failed", LOG_ERR(err_because(ERR_IO, "open x: denied")));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"error\":\"ERR_IO\",\"cause\":\"open x: denied\"}\n"));
+    log_event(LOG_CRITICAL, "nothing more");
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"nothing more\"}\n"));
+    end();
+}
+
+static void test_context(void) {
+    struct log_context context = {.request_id = TEXT("r1"), .user_id = TEXT("u1")};
+    char longer[200];
+
+    begin(LOG_JSON, 0, 0);
+    log_context_set(&context);
+    log_event(LOG_INFO, "a");
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"a\",\"request_id\":\"r1\",\"user_id\":\"u1\"}"));
+    memset(longer, 'x', sizeof longer);
+    context = (struct log_context){.trace_id = {longer, sizeof longer}};
+    log_context_set(&context);
+    log_event(LOG_INFO, "b");
+    CU_ASSERT_EQUAL(count_of(lines(), "x"), LOG_CONTEXT_MAX_BYTES);
+    CU_ASSERT_PTR_NULL(strstr(output, "user_id"));
+    log_context_set(NULL);
+    log_event(LOG_INFO, "c");
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"c\"}"));
+    end();
+}
+
+static int evaluated;
+
+static int evaluate(void) {
+    return ++evaluated;
+}
+
+static void test_levels(void) {
+    enum log_level level = LOG_CRITICAL;
+
+    begin(LOG_JSON, 0, 0);
+    evaluated = 0;
+    log_event(LOG_DEBUG, "no", LOG_INT("n", evaluate()));
+    CU_ASSERT_EQUAL(evaluated, 0);
+    log_level_set(LOG_DEBUG);
+    log_event(LOG_DEBUG, "yes", LOG_INT("n", evaluate()));
+    CU_ASSERT_EQUAL(evaluated, 1);
+    CU_ASSERT_EQUAL(count_of(lines(), "\n"), 1);
+    for (enum log_level each = 0; each < LOG_LEVELS; each++) {
+        CU_ASSERT_EQUAL(log_level_of(text_of(log_level_name(each)), &level), ERR_NONE);
+        CU_ASSERT_EQUAL(level, each);
+    }
+    CU_ASSERT_EQUAL(log_level_of(TEXT("loud"), &level), ERR_INVALID);
+    CU_ASSERT_EQUAL(level, LOG_CRITICAL);
+    enum log_format format = LOG_JSON;
+    CU_ASSERT_EQUAL(log_format_of(TEXT("text"), &format), ERR_NONE);
+    CU_ASSERT_EQUAL(format, LOG_TERMINAL);
+    CU_ASSERT_EQUAL(log_format_of(TEXT("xml"), &format), ERR_INVALID);
+    end();
+}
+
+static const struct text hostile = TEXT("a\n{\"level\":\"forged\"}\r\033[31m\"\\\x7f\xc2\x9b\xff\xe2\x80\xa8");
+
+static void test_forged_json(void) {
+    size_t members;
+
+    begin(LOG_JSON, 0, 0);
+    log_event(LOG_INFO, "read", LOG_TEXT("input", hostile));
+    lines();
+    CU_ASSERT_EQUAL(count_of(output, "\n"), 1);
+    CU_ASSERT_PTR_NULL(strchr(output, '\033'));
+    CU_ASSERT_EQUAL(json_check((struct text){output, strlen(output)}, &members), ERR_NONE);
+    log_event(LOG_INFO, "read", LOG_TEXT("input", TEXT("a\0b")));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"a\\u0000b\""));
+    end();
+}
+
+static void test_forged_terminal(void) {
+    begin(LOG_TERMINAL, 0, 0);
+    log_event(LOG_WARNING, "read", LOG_TEXT("input", hostile), LOG_STRING("plain", "a=b"), LOG_STRING("empty", ""),
+              LOG_STRING("quoted", "say \"\xc3\xa9\""), LOG_STRING("control", "\xc2\x9b"));
+    lines();
+    CU_ASSERT_EQUAL(count_of(output, "\n"), 1);
+    CU_ASSERT_PTR_NULL(strchr(output, '\033'));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, " warning  order: read input=\"a\\n{\\\"level\\\":\\\"forged\\\"}\\x0d\\x1b[31m"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, " plain=a=b empty=\"\" quoted=\"say \\\"\xc3\xa9\\\"\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, " control=\"\\xc2\\x9b\"\n"));
+    end();
+}
+
+static void test_long_lines(void) {
+    static char large[LOG_LINE_MAX_BYTES];
+    struct text text = {large, sizeof large};
+
+    memset(large, 'x', sizeof large);
+    begin(LOG_JSON, 0, 0);
+    log_event(LOG_INFO, "cut", LOG_TEXT("large", text));
+    CU_ASSERT_EQUAL(count_of(lines(), "x"), LOG_VALUE_MAX_BYTES);
+    memset(large, '\001', sizeof large);
+    log_event(LOG_INFO, "too long", LOG_TEXT("a", text), LOG_TEXT("b", text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"too long\",\"fields_left_out\":true}\n"));
+    end();
+}
+
+static void *log_many(void *context) {
+    for (int i = 0; i < LINES; i++)
+        log_event(LOG_INFO, "many", LOG_INT("thread", *(int *)context), LOG_INT("n", i));
+    return NULL;
+}
+
+/* Counts the lines of each thread, and whether each is the one expected. */
+static bool are_in_order(const char *text, int counts[THREADS]) {
+    int thread, n;
+
+    for (const char *line = text; (line = strstr(line, "\"thread\":")); line++)
+        if (sscanf(line, "\"thread\":%d,\"n\":%d}", &thread, &n) != 2 || n != counts[thread]++)
+            return false;
+    return true;
+}
+
+static void test_threads(void) {
+    pthread_t threads[THREADS];
+    int numbers[THREADS], counts[THREADS] = {0};
+    struct log_stats stats;
+
+    begin(LOG_JSON, 1 << 20, 0);
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        pthread_create(&threads[i], NULL, log_many, &numbers[i]);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CU_ASSERT_TRUE(are_in_order(lines(), counts));
+    for (int i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL(counts[i], LINES);
+    log_stats(&stats);
+    CU_ASSERT_EQUAL(stats.written, THREADS * LINES);
+    CU_ASSERT_EQUAL(stats.dropped, 0);
+    end();
+}
+
+static void test_times_in_order(void) {
+    char before[32] = "";
+
+    begin(LOG_JSON, 0, 0);
+    int number = 0;
+    pthread_t thread;
+    pthread_create(&thread, NULL, log_many, &number);
+    for (int i = 0; i < 100; i++)
+        log_event(LOG_INFO, "mine");
+    pthread_join(thread, NULL);
+    lines();
+    log_flush(WAIT_MS);
+    for (char *line = output; (line = strstr(line, "\"time\":")); line++) {
+        char time[32] = "";
+
+        memcpy(time, line + 8, 19);   /* to the second, as clocks of one thread may be read before another's */
+        CU_ASSERT(strcmp(before, time) <= 0);
+        strcpy(before, time);
+    }
+    end();
+}
+
+static bool arrives(int64_t timeout_ns) {
+    int64_t until_ns = clock_now_ns() + timeout_ns;
+
+    while (clock_now_ns() < until_ns)
+        if (read_sink()[0])
+            return true;
+    return false;
+}
+
+static void test_flush(void) {
+    begin(LOG_JSON, 0, 20);
+    log_event(LOG_INFO, "soon");
+    CU_ASSERT_TRUE(arrives(5 * NS_PER_S));
+    end();
+    begin(LOG_JSON, 0, 3600 * 1000);
+    log_event(LOG_INFO, "in an hour");
+    log_event(LOG_ERROR, "at once");
+    CU_ASSERT_TRUE(arrives(5 * NS_PER_S));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "in an hour"));
+    end();
+}
+
+static void test_close_writes(void) {
+    begin(LOG_JSON, 0, 3600 * 1000);
+    log_event(LOG_INFO, "last words");
+    log_close(WAIT_MS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(read_sink(), "last words"));
+    log_close(WAIT_MS);
+    CU_ASSERT_TRUE(log_flush(0));
+    close(sink[0]);
+    close(sink[1]);
+}
+
+static bool arrives_text(const char *text) {
+    int64_t until_ns = clock_now_ns() + 10 * NS_PER_S;
+
+    while (clock_now_ns() < until_ns)
+        if (strstr(read_sink(), text))
+            return true;
+    return false;
+}
+
+static void test_stalled(void) {
+    struct log_stats stats;
+    int64_t started_ns = clock_now_ns(), slowest_ns = 0;
+    int number = 0;
+
+    begin(LOG_JSON, 4096, 0);
+    fcntl(sink[1], F_SETPIPE_SZ, 4096);
+    for (int i = 0; i < 20; i++) {
+        int64_t before_ns = clock_now_ns();
+        log_many(&number);
+        slowest_ns = clock_now_ns() - before_ns > slowest_ns ? clock_now_ns() - before_ns : slowest_ns;
+    }
+    CU_ASSERT(clock_now_ns() - started_ns < 20 * NS_PER_S);
+    CU_ASSERT_FALSE(log_flush(10));
+    log_stats(&stats);
+    CU_ASSERT(stats.dropped > 0);
+    /* The sink moves again: the loss is told, and lines flow. */
+    CU_ASSERT_TRUE(arrives_text("\"msg\":\"log lines were dropped\",\"dropped\":"));
+    for (int i = 0; i < 1000 && !log_flush(10); i++)
+        read_sink();
+    log_stats(&stats);
+    uint64_t dropped = stats.dropped;
+    log_event(LOG_ERROR, "again");
+    CU_ASSERT_TRUE(arrives_text("again"));
+    log_stats(&stats);
+    CU_ASSERT_EQUAL(stats.dropped, dropped);
+    end();
+}
+
+static void test_close_while_stalled(void) {
+    int64_t started_ns;
+    int number = 0;
+
+    begin(LOG_JSON, 65536, 0);
+    fcntl(sink[1], F_SETPIPE_SZ, 4096);
+    log_many(&number);
+    started_ns = clock_now_ns();
+    log_close(50);
+    CU_ASSERT(clock_now_ns() - started_ns < 5 * NS_PER_S);
+    close(sink[0]);
+    close(sink[1]);
+}
+
+static void test_broken_sink(void) {
+    struct log_stats stats;
+
+    begin(LOG_JSON, 0, 0);
+    close(sink[0]);
+    log_event(LOG_ERROR, "to nobody");
+    CU_ASSERT_TRUE(log_flush(WAIT_MS));
+    log_stats(&stats);
+    CU_ASSERT_EQUAL(stats.written, 0);
+    CU_ASSERT_EQUAL(stats.dropped, 1);
+    sink[0] = open("/dev/null", O_RDONLY);
+    end();
+}
+
+static void test_not_open(void) {
+    int kept = dup(STDERR_FILENO), pipe_fds[2];
+
+    CU_ASSERT_EQUAL_FATAL(pipe(pipe_fds), 0);
+    dup2(pipe_fds[1], STDERR_FILENO);
+    log_level_set(LOG_INFO);
+    log_event(LOG_ERROR, "too early", LOG_INT("n", 1));
+    dup2(kept, STDERR_FILENO);
+    ssize_t got = read(pipe_fds[0], output, sizeof output - 1);
+    CU_ASSERT_FATAL(got > 0);
+    output[got] = '\0';
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "too early"));
+    close(kept);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
+static const struct suite_case cases[] = {
+    {"before it is open lines go to standard error", test_not_open},
+    {"a line has its members in order", test_fields},
+    {"the context is on every line of the thread", test_context},
+    {"lines below the level cost nothing", test_levels},
+    {"input cannot forge a line in JSON", test_forged_json},
+    {"input cannot forge a line or a colour for a terminal", test_forged_terminal},
+    {"values and lines are bounded", test_long_lines},
+    {"threads lose nothing and stay in order", test_threads},
+    {"lines of threads are brought into order", test_times_in_order},
+    {"lines are written soon, errors at once", test_flush},
+    {"closing writes what waits", test_close_writes},
+    {"a stalled sink drops lines, counts them and tells", test_stalled},
+    {"a stalled sink does not hold up the end", test_close_while_stalled},
+    {"a broken sink harms nobody", test_broken_sink},
+};
+
+int main(void) {
+    return suite_main("log", cases, sizeof cases / sizeof cases[0]);
+}

@@ -1,0 +1,6 @@
+noinst_LIBRARIES += shared/telemetry/libtelemetry.a
+shared_telemetry_libtelemetry_a_SOURCES = \
+	shared/telemetry/log.c shared/telemetry/log.h \
+	shared/telemetry/log_format.c shared/telemetry/log_format.h \
+	shared/telemetry/log_ring.c shared/telemetry/log_ring.h \
+	shared/telemetry/log_writer.c shared/telemetry/log_writer.h

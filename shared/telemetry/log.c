@@ -1,0 +1,240 @@
+#include "config.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "telemetry/log.h"
+#include "telemetry/log_format.h"
+#include "telemetry/log_writer.h"
+
+enum { NAME_SIZE = 64, BUFFER_BYTES = 65536, FLUSH_MS = 100 };
+
+/* One log a process: it is what assertions of any module and every thread write to. */
+static struct {
+    struct log_writer *writer;      /* NULL: not open */
+    unsigned generation;            /* of the writer; rings of an earlier one are not used again */
+    char service[NAME_SIZE], instance[NAME_SIZE];
+    enum log_format format;
+    bool coloured;
+    size_t buffer_bytes;
+} logger;
+
+static atomic_int least_level = LOG_INFO;
+
+/* What a thread that logs keeps, from its first line to its end. */
+struct log_thread {
+    struct log_ring *ring;
+    struct buf line;
+};
+
+struct context_part {
+    size_t length;
+    bool present;
+    char at[LOG_CONTEXT_MAX_BYTES];
+};
+
+static _Thread_local struct log_thread *own_thread;
+static _Thread_local struct {
+    struct context_part request_id, trace_id, user_id;
+} own_context;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t thread_key;
+
+/* ---- names ---- */
+
+static const char *const level_names[LOG_LEVELS] = {"debug", "info", "warning", "error", "critical"};
+static const char *const format_names[] = {[LOG_JSON] = "json", [LOG_TERMINAL] = "text"};
+
+const char *log_level_name(enum log_level level) {
+    assert(level < LOG_LEVELS);
+    return level_names[level];
+}
+
+enum err log_level_of(struct text name, enum log_level *ret) {
+    for (enum log_level level = 0; level < LOG_LEVELS; level++)
+        if (text_equal_string(name, level_names[level])) {
+            *ret = level;
+            return ERR_NONE;
+        }
+    return err_because(ERR_INVALID, "no such log level");
+}
+
+enum err log_format_of(struct text name, enum log_format *ret) {
+    for (enum log_format format = LOG_JSON; format <= LOG_TERMINAL; format++)
+        if (text_equal_string(name, format_names[format])) {
+            *ret = format;
+            return ERR_NONE;
+        }
+    return err_because(ERR_INVALID, "no such log format");
+}
+
+void log_level_set(enum log_level level) {
+    atomic_store_explicit(&least_level, (int)level, memory_order_relaxed);
+}
+
+bool log_enabled(enum log_level level) {
+    return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
+/* ---- the context ---- */
+
+static void part_set(struct context_part *part, struct text value) {
+    part->present = value.at != NULL;
+    part->length = value.length < LOG_CONTEXT_MAX_BYTES ? value.length : LOG_CONTEXT_MAX_BYTES;
+    if (part->length > 0)
+        memcpy(part->at, value.at, part->length);
+}
+
+static struct text part_text(const struct context_part *part) {
+    return part->present ? (struct text){part->at, part->length} : TEXT_NONE;
+}
+
+void log_context_set(const struct log_context *context) {
+    static const struct log_context none;
+
+    context = context ? context : &none;
+    part_set(&own_context.request_id, context->request_id);
+    part_set(&own_context.trace_id, context->trace_id);
+    part_set(&own_context.user_id, context->user_id);
+}
+
+/* ---- threads ---- */
+
+static void drop_ring(struct log_thread *thread) {
+    if (!thread->ring)
+        return;
+    atomic_store(&thread->ring->abandoned, true);
+    log_ring_unref(thread->ring);
+    thread->ring = NULL;
+}
+
+static void thread_free(void *context) {
+    struct log_thread *thread = context;
+
+    drop_ring(thread);
+    buf_fini(&thread->line);
+    free(thread);
+    own_thread = NULL;
+}
+
+static void make_key(void) {
+    pthread_key_create(&thread_key, thread_free);
+}
+
+static struct log_thread *this_thread(void) {
+    if (own_thread)
+        return own_thread;
+    struct log_thread *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    pthread_once(&once, make_key);
+    buf_init(&thread->line, LOG_LINE_MAX_BYTES);
+    pthread_setspecific(thread_key, thread);
+    own_thread = thread;
+    return thread;
+}
+
+/* The thread's ring to the writer of now. */
+static struct log_ring *this_ring(struct log_thread *thread) {
+    if (thread->ring && thread->ring->generation == logger.generation)
+        return thread->ring;
+    drop_ring(thread);
+    if ((thread->ring = log_ring_new(logger.buffer_bytes))) {
+        thread->ring->generation = logger.generation;
+        log_writer_add(logger.writer, thread->ring);
+    }
+    return thread->ring;
+}
+
+/* ---- writing ---- */
+
+static void format_line(enum log_level level, const char *message, const struct log_field *fields, size_t count,
+                        struct buf *out) {
+    struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
+                                  part_text(&own_context.user_id)};
+    struct log_line line = {
+        .time_us = clock_wall_us(),
+        .level = level,
+        .service = logger.service[0] ? logger.service : NULL,
+        .instance = logger.instance[0] ? logger.instance : NULL,
+        .message = message,
+        .context = &context,
+        .fields = fields,
+        .field_count = count,
+        .coloured = logger.coloured,
+    };
+    log_line_format(&line, logger.format, out);
+}
+
+static void write_directly(struct text line) {
+    while (line.length > 0) {
+        ssize_t wrote = write(STDERR_FILENO, line.at, line.length);
+
+        if (wrote <= 0)
+            return;   /* nobody is left to be told */
+        line.at += wrote;
+        line.length -= (size_t)wrote;
+    }
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count) {
+    struct log_thread *thread = this_thread();
+    struct log_writer *writer = logger.writer;
+
+    if (thread)
+        format_line(level, message, fields, count, &thread->line);
+    if (!writer) {
+        if (thread && !buf_check(&thread->line))
+            write_directly(buf_text(&thread->line));
+        return;
+    }
+    struct log_ring *ring = thread ? this_ring(thread) : NULL;
+    bool put = ring && !buf_check(&thread->line) && log_ring_put(ring, clock_now_ns(), buf_text(&thread->line));
+    if (!put)
+        log_writer_count_dropped(writer);
+    log_writer_wake(writer, !put || level >= LOG_ERROR || log_ring_half_full(ring));
+}
+
+/* ---- open and close ---- */
+
+static void tell_dropped(uint64_t dropped, struct buf *out) {
+    format_line(LOG_WARNING, "log lines were dropped", &LOG_INT("dropped", (int64_t)dropped), 1, out);
+}
+
+enum err log_open(const struct log_opts *opts) {
+    struct log_writer_opts writer = {opts->fd, opts->flush_ms ? opts->flush_ms : FLUSH_MS, tell_dropped};
+
+    assert(!logger.writer);
+    snprintf(logger.service, sizeof logger.service, "%s", opts->service ? opts->service : "");
+    snprintf(logger.instance, sizeof logger.instance, "%s", opts->instance ? opts->instance : "");
+    logger.format = opts->format;
+    logger.coloured = opts->format == LOG_TERMINAL && isatty(opts->fd);
+    logger.buffer_bytes = opts->buffer_bytes ? opts->buffer_bytes : BUFFER_BYTES;
+    logger.generation++;
+    log_level_set(opts->level);
+    return log_writer_open(&writer, &logger.writer);
+}
+
+void log_close(unsigned timeout_ms) {
+    if (!logger.writer)
+        return;
+    log_writer_close(logger.writer, timeout_ms);
+    logger.writer = NULL;
+}
+
+bool log_flush(unsigned timeout_ms) {
+    return !logger.writer || log_writer_flush(logger.writer, timeout_ms);
+}
+
+void log_stats(struct log_stats *ret) {
+    *ret = (struct log_stats){0, 0};
+    if (logger.writer)
+        log_writer_stats(logger.writer, &ret->written, &ret->dropped);
+}

@@ -1,0 +1,126 @@
+/*
+ * The log: one line an event, as JSON or for a terminal, written off the caller's thread.
+ *
+ *     log_event(LOG_INFO, "order placed", LOG_TEXT("order_id", id), LOG_INT("lines", count));
+ *     log_event(LOG_ERROR, "cannot publish", LOG_ERR(err), LOG_STRING("bus", url), LOG_SECRET("token"));
+ *
+ * A line has time (RFC 3339, UTC, microseconds), level, service, instance, msg, the context of the request under way
+ * (request_id, trace_id, user_id, where known), then the event's own fields. msg is a constant sentence; what varies
+ * is a field. No input can forge a line or a colour: everything that is not a printable character is escaped.
+ *
+ * A caller never waits: it formats into a buffer of its own thread, and one writer thread carries the lines to the
+ * sink, in the order of their times, within flush_ms, and at once from LOG_ERROR on. When the sink stalls and a buffer
+ * is full, lines are dropped and counted, and the count is logged when the sink moves again.
+ *
+ * Threads: log_open() and log_close() by the main thread, while no other one logs; all else from any thread. Before
+ * log_open() and after log_close() lines from LOG_INFO on go straight to standard error. The names of levels are those
+ * of <syslog.h>, which therefore cannot be included along with this.
+ */
+#ifndef TANDEM_TELEMETRY_LOG_H
+#define TANDEM_TELEMETRY_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/text.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL, LOG_LEVELS };
+
+/* "json" and "text", which is coloured when the sink is a terminal. */
+enum log_format { LOG_JSON, LOG_TERMINAL };
+
+enum {
+    LOG_LINE_MAX_BYTES = 16384,    /* a longer line leaves its fields out and says so: "fields_left_out":true */
+    LOG_VALUE_MAX_BYTES = 2048,    /* a longer text is cut */
+    LOG_CONTEXT_MAX_BYTES = 63,    /* likewise each part of the context */
+};
+
+struct log_opts {
+    const char *service, *instance;    /* copied */
+    enum log_level level;              /* lines below are not even formatted */
+    enum log_format format;
+    int fd;                            /* the sink, STDERR_FILENO; stays the caller's to close */
+    size_t buffer_bytes;               /* of each thread that logs; 0: 64 KiB */
+    unsigned flush_ms;                 /* 0: 100 */
+};
+
+/* Counters only rise. */
+struct log_stats {
+    uint64_t written, dropped;
+};
+
+/** Starts the writer. ERR_MEMORY; ERR_IO when a thread or a descriptor cannot be had. */
+enum err must_check log_open(const struct log_opts *opts);
+
+/** Writes what waits, for at most timeout_ms, and ends the writer. Harmless when it is not open. */
+void log_close(unsigned timeout_ms);
+
+/** Waits until what this thread has logged so far is written, for at most timeout_ms: before an abort, in tests. */
+bool log_flush(unsigned timeout_ms);
+
+void log_stats(struct log_stats *ret);
+
+void log_level_set(enum log_level level);
+bool log_enabled(enum log_level level);
+
+const char *log_level_name(enum log_level level);
+
+/** The level or format of a name, "warning", "json". ERR_INVALID; *ret is then untouched. */
+enum err must_check log_level_of(struct text name, enum log_level *ret);
+enum err must_check log_format_of(struct text name, enum log_format *ret);
+
+/* ---- what every line of a thread says until it is changed ---- */
+
+struct log_context {
+    struct text request_id, trace_id, user_id;   /* absent: left out */
+};
+
+/** Copies the context for the calling thread's further lines; NULL clears it. */
+void log_context_set(const struct log_context *context);
+
+/* ---- events ---- */
+
+enum log_field_type {
+    LOG_FIELD_NONE, LOG_FIELD_TEXT, LOG_FIELD_INTEGER, LOG_FIELD_NUMBER, LOG_FIELD_BOOLEAN, LOG_FIELD_ERR,
+    LOG_FIELD_SECRET,
+};
+
+struct log_field {
+    const char *key;
+    enum log_field_type type;
+    union {
+        struct text text;
+        int64_t integer;
+        double number;
+        bool boolean;
+        enum err err;
+    };
+};
+
+#define LOG_TEXT(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_TEXT, .text = (value)})
+#define LOG_STRING(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_TEXT, .text = text_of(value)})
+#define LOG_INT(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_INTEGER, .integer = (value)})
+#define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_NUMBER, .number = (value)})
+#define LOG_BOOL(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_BOOLEAN, .boolean = (value)})
+
+/* "error", the name of the code, and "cause", the calling thread's err_cause() when there is one. */
+#define LOG_ERR(code) ((struct log_field){.key = "error", .type = LOG_FIELD_ERR, .err = (code)})
+
+/* That there is a value, which is not told: "[redacted]". */
+#define LOG_SECRET(name) ((struct log_field){.key = (name), .type = LOG_FIELD_SECRET})
+
+/** Logs an event; the fields are evaluated only when the level is enabled. */
+#define log_event(level, message, ...)                                                                     \
+    do {                                                                                                   \
+        if (log_enabled(level)) {                                                                          \
+            const struct log_field log_fields[] = {{.type = LOG_FIELD_NONE}, ##__VA_ARGS__};               \
+            log_write(level, message, log_fields + 1, sizeof log_fields / sizeof log_fields[0] - 1);       \
+        }                                                                                                  \
+    } while (0)
+
+/** What log_event() calls. */
+void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count);
+
+#endif

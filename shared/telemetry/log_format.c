@@ -1,0 +1,181 @@
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "telemetry/log_format.h"
+
+static const char redacted[] = "[redacted]";
+static const char left_out[] = "fields_left_out";
+
+static struct text cut(struct text value) {
+    if (value.length > LOG_VALUE_MAX_BYTES)
+        value.length = LOG_VALUE_MAX_BYTES;
+    return value;
+}
+
+/* ---- JSON ---- */
+
+static void json_field_write(struct json_writer *writer, const struct log_field *field) {
+    switch (field->type) {
+    case LOG_FIELD_NONE:
+        break;
+    case LOG_FIELD_TEXT:
+        json_member_text(writer, field->key, cut(field->text));
+        break;
+    case LOG_FIELD_INTEGER:
+        json_member_integer(writer, field->key, field->integer);
+        break;
+    case LOG_FIELD_NUMBER:
+        json_key(writer, field->key);
+        json_number(writer, field->number);
+        break;
+    case LOG_FIELD_BOOLEAN:
+        json_member_boolean(writer, field->key, field->boolean);
+        break;
+    case LOG_FIELD_ERR:
+        json_member_string(writer, field->key, err_name(field->err));
+        if (err_cause()[0])
+            json_member_string(writer, "cause", err_cause());
+        break;
+    case LOG_FIELD_SECRET:
+        json_member_string(writer, field->key, redacted);
+        break;
+    }
+}
+
+static void json_known(struct json_writer *writer, const char *key, struct text value) {
+    if (value.at)
+        json_member_text(writer, key, cut(value));
+}
+
+static void format_json(const struct log_line *line, bool with_fields, struct buf *out) {
+    struct json_writer writer;
+
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    json_member_time(&writer, "time", line->time_us);
+    json_member_string(&writer, "level", log_level_name(line->level));
+    json_known(&writer, "service", text_of(line->service));
+    json_known(&writer, "instance", text_of(line->instance));
+    json_known(&writer, "msg", text_of(line->message));
+    json_known(&writer, "request_id", line->context->request_id);
+    json_known(&writer, "trace_id", line->context->trace_id);
+    json_known(&writer, "user_id", line->context->user_id);
+    for (size_t i = 0; with_fields && i < line->field_count; i++)
+        json_field_write(&writer, &line->fields[i]);
+    if (!with_fields)
+        json_member_boolean(&writer, left_out, true);
+    json_object_end(&writer);
+    buf_add_char(out, '\n');
+}
+
+/* ---- for a terminal ---- */
+
+static const struct {
+    const char *label, *colour;
+} levels[LOG_LEVELS] = {
+    [LOG_DEBUG] = {"debug   ", "\033[2m"},      [LOG_INFO] = {"info    ", "\033[32m"},
+    [LOG_WARNING] = {"warning ", "\033[33m"},   [LOG_ERROR] = {"error   ", "\033[31m"},
+    [LOG_CRITICAL] = {"critical", "\033[1;31m"},
+};
+
+/* The control characters U+0080 to U+009F are c2 80 to c2 9f. */
+static bool is_printable(struct text text, size_t i, bool utf8) {
+    unsigned char c = (unsigned char)text.at[i];
+
+    if (c < 0x80)
+        return c >= 0x20 && c != 0x7f;
+    if (!utf8)
+        return false;
+    return !(c == 0xc2 && (unsigned char)text.at[i + 1] < 0xa0)
+        && !(c < 0xa0 && i > 0 && (unsigned char)text.at[i - 1] == 0xc2);
+}
+
+static void add_escaped(struct buf *out, struct text text, const char *also) {
+    bool utf8 = text_is_utf8(text);
+
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.at[i] == '\n')
+            buf_add_string(out, "\\n");
+        else if (!is_printable(text, i, utf8))
+            buf_addf(out, "\\x%02x", (unsigned char)text.at[i]);
+        else if (text_find(text_of(also), text.at[i]) >= 0)
+            buf_addf(out, "\\%c", text.at[i]);
+        else
+            buf_add_char(out, text.at[i]);
+    }
+}
+
+static void add_value(struct buf *out, const char *key, struct text value) {
+    buf_addf(out, " %s=", key);
+    value = cut(value);
+    if (text_is_visible_ascii(value) && value.length > 0 && text_find(value, '"') < 0) {
+        buf_add_text(out, value);
+        return;
+    }
+    buf_add_char(out, '"');
+    add_escaped(out, value, "\"\\");
+    buf_add_char(out, '"');
+}
+
+static void terminal_field_write(struct buf *out, const struct log_field *field) {
+    switch (field->type) {
+    case LOG_FIELD_NONE:
+        break;
+    case LOG_FIELD_TEXT:
+        add_value(out, field->key, field->text.at ? field->text : TEXT("-"));
+        break;
+    case LOG_FIELD_INTEGER:
+        buf_addf(out, " %s=%lld", field->key, (long long)field->integer);
+        break;
+    case LOG_FIELD_NUMBER:
+        buf_addf(out, " %s=%g", field->key, field->number);
+        break;
+    case LOG_FIELD_BOOLEAN:
+        buf_addf(out, " %s=%s", field->key, field->boolean ? "true" : "false");
+        break;
+    case LOG_FIELD_ERR:
+        add_value(out, field->key, text_of(err_name(field->err)));
+        if (err_cause()[0])
+            add_value(out, "cause", text_of(err_cause()));
+        break;
+    case LOG_FIELD_SECRET:
+        add_value(out, field->key, TEXT("[redacted]"));
+        break;
+    }
+}
+
+static void terminal_known(struct buf *out, const char *key, struct text value) {
+    if (value.at)
+        add_value(out, key, value);
+}
+
+static void format_terminal(const struct log_line *line, bool with_fields, struct buf *out) {
+    char time[CLOCK_RFC3339_SIZE];
+
+    buf_add_string(out, clock_rfc3339(line->time_us, time));
+    buf_addf(out, " %s%s%s ", line->coloured ? levels[line->level].colour : "", levels[line->level].label,
+             line->coloured ? "\033[0m" : "");
+    if (line->service)
+        buf_addf(out, "%s: ", line->service);
+    add_escaped(out, cut(text_of(line->message)), "");
+    for (size_t i = 0; with_fields && i < line->field_count; i++)
+        terminal_field_write(out, &line->fields[i]);
+    if (!with_fields)
+        buf_addf(out, " %s=true", left_out);
+    terminal_known(out, "request_id", line->context->request_id);
+    terminal_known(out, "trace_id", line->context->trace_id);
+    terminal_known(out, "user_id", line->context->user_id);
+    buf_add_char(out, '\n');
+}
+
+void log_line_format(const struct log_line *line, enum log_format format, struct buf *out) {
+    void (*write)(const struct log_line *, bool, struct buf *) = format == LOG_JSON ? format_json : format_terminal;
+
+    buf_reset(out, LOG_LINE_MAX_BYTES);
+    write(line, true, out);
+    if (!out->failed)
+        return;
+    buf_reset(out, LOG_LINE_MAX_BYTES);
+    write(line, false, out);
+}

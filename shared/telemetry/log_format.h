@@ -1,0 +1,25 @@
+/*
+ * How an event becomes a line. Pure but for what it is given: any thread.
+ */
+#ifndef TANDEM_TELEMETRY_LOG_FORMAT_H
+#define TANDEM_TELEMETRY_LOG_FORMAT_H
+
+#include "base/buf.h"
+#include "telemetry/log.h"
+
+struct log_line {
+    int64_t time_us;
+    enum log_level level;
+    const char *service, *instance;        /* NULL: left out */
+    const char *message;
+    const struct log_context *context;
+    const struct log_field *fields;
+    size_t field_count;
+    bool coloured;                         /* LOG_TERMINAL only */
+};
+
+/** Empties out, whose ceiling is LOG_LINE_MAX_BYTES, and writes the line into it, with its newline. The line is whole
+ *  whenever memory allows: fields that do not fit are left out. */
+void log_line_format(const struct log_line *line, enum log_format format, struct buf *out);
+
+#endif

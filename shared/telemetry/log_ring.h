@@ -1,0 +1,49 @@
+/*
+ * A ring of log lines between one thread that logs and the writer: bounded, and without a lock.
+ *
+ * Owned by both; each drops it, and the second to do so frees it.
+ */
+#ifndef TANDEM_TELEMETRY_LOG_RING_H
+#define TANDEM_TELEMETRY_LOG_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+
+struct log_ring {
+    struct log_ring *next;            /* the writer's list */
+    unsigned generation;              /* of the log that it belongs to */
+    atomic_int owners;
+    atomic_bool abandoned;            /* its thread has ended: nothing more will come */
+    size_t size;                      /* a power of two */
+    _Alignas(64) atomic_size_t head;  /* bytes ever put; written by the thread that logs */
+    _Alignas(64) atomic_size_t tail;  /* bytes ever taken; written by the writer */
+    char data[];
+};
+
+/** At least size_bytes, rounded up to a power of two; NULL without memory. Owned twice. */
+struct log_ring *log_ring_new(size_t size_bytes);
+void log_ring_unref(struct log_ring *ring);
+
+/* ---- the thread that logs ---- */
+
+/** False, and nothing is put, when there is no room. order_ns is monotonic time, by which lines of all rings are
+ *  brought into one order. */
+bool log_ring_put(struct log_ring *ring, int64_t order_ns, struct text line);
+bool log_ring_half_full(const struct log_ring *ring);
+
+/* ---- the writer ---- */
+
+bool log_ring_is_empty(const struct log_ring *ring);
+
+/** The oldest line's place in time and its length; false when there is none. */
+bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length);
+
+/** Moves the oldest line, which there is, to the end of out, which has room. */
+void log_ring_take(struct log_ring *ring, char *out);
+
+#endif

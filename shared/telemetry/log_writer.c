@@ -1,0 +1,342 @@
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "telemetry/log.h"
+#include "telemetry/log_writer.h"
+
+enum { BATCH_BYTES = 65536, STALL_POLL_MS = 100 };
+enum { ASLEEP, AWAKE };
+
+_Static_assert((int)BATCH_BYTES >= (int)LOG_LINE_MAX_BYTES, "a batch holds any line");
+
+struct log_writer {
+    struct log_writer_opts opts;
+    bool is_socket;
+    size_t batch_max;                     /* what is written at once */
+    pthread_t thread;
+    int wake_fd;
+    _Atomic(struct log_ring *) rings;
+    atomic_int state;
+    atomic_bool urgent, stopping;
+    _Atomic int64_t stop_ns;              /* when stopping: give up at that time */
+    atomic_uint_fast64_t written, dropped;
+    uint64_t dropped_told;
+
+    pthread_mutex_t lock;                 /* of the tickets of log_writer_flush(); never held for long */
+    pthread_cond_t flushed;
+    uint64_t tickets, tickets_done;
+
+    size_t length, lines;                 /* of the batch */
+    char batch[BATCH_BYTES];
+};
+
+/* ---- the sink ---- */
+
+static void look_at_sink(struct log_writer *writer) {
+    struct stat status;
+    bool known = fstat(writer->opts.fd, &status) == 0;
+
+    writer->is_socket = known && S_ISSOCK(status.st_mode);
+    writer->batch_max = known && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)) ? BATCH_BYTES : PIPE_BUF;
+}
+
+static bool gives_up(struct log_writer *writer) {
+    return atomic_load(&writer->stopping) && clock_now_ns() >= atomic_load(&writer->stop_ns);
+}
+
+/* That another process fills a shared pipe between poll() and write(), which then waits, is accepted. */
+static ssize_t write_some(struct log_writer *writer, const char *bytes, size_t length) {
+    if (writer->is_socket)
+        return send(writer->opts.fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return write(writer->opts.fd, bytes, length < writer->batch_max ? length : writer->batch_max);
+}
+
+static bool write_all(struct log_writer *writer, const char *bytes, size_t length) {
+    while (length > 0) {
+        struct pollfd sink = {.fd = writer->opts.fd, .events = POLLOUT};
+
+        if (poll(&sink, 1, STALL_POLL_MS) <= 0) {
+            if (gives_up(writer))
+                return false;
+            continue;
+        }
+        ssize_t wrote = write_some(writer, bytes, length);
+        if (wrote < 0 && errno != EINTR && errno != EAGAIN)
+            return false;
+        if (wrote > 0) {
+            bytes += wrote;
+            length -= (size_t)wrote;
+        }
+    }
+    return true;
+}
+
+/* Nobody is left to be told of an error in writing the log; the lines count as dropped. */
+static void write_batch(struct log_writer *writer) {
+    if (writer->length > 0) {
+        bool done = write_all(writer, writer->batch, writer->length);
+        atomic_fetch_add(done ? &writer->written : &writer->dropped, writer->lines);
+    }
+    writer->length = 0;
+    writer->lines = 0;
+}
+
+static void write_notice(struct log_writer *writer) {
+    uint64_t dropped = atomic_load(&writer->dropped);
+    struct buf line;
+
+    if (dropped == writer->dropped_told || gives_up(writer))
+        return;
+    buf_init(&line, LOG_LINE_MAX_BYTES);
+    writer->opts.notice(dropped - writer->dropped_told, &line);
+    if (!buf_check(&line) && write_all(writer, line.data, line.length))
+        writer->dropped_told = dropped;
+    buf_fini(&line);
+}
+
+/* ---- from the rings to the sink ---- */
+
+/* The ring with the oldest line that was put before `until`. */
+static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, size_t *ret_length) {
+    struct log_ring *found = NULL;
+    int64_t best_ns = until_ns, order_ns;
+    size_t length = 0;
+
+    for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next)
+        if (log_ring_peek(ring, &order_ns, &length) && order_ns <= best_ns) {
+            found = ring;
+            best_ns = order_ns;
+            *ret_length = length;
+        }
+    return found;
+}
+
+/* Newer lines wait for the next round, so that a round ends under any load. */
+static void write_round(struct log_writer *writer) {
+    int64_t until_ns = clock_now_ns();
+    struct log_ring *ring;
+    size_t length = 0;
+
+    while ((ring = oldest(writer, until_ns, &length)) && !gives_up(writer)) {
+        if (writer->length > 0 && writer->length + length > writer->batch_max)
+            write_batch(writer);
+        log_ring_take(ring, writer->batch + writer->length);
+        writer->length += length;
+        writer->lines++;
+    }
+    write_batch(writer);
+    write_notice(writer);
+}
+
+/* Rings of threads that have ended. The first one may be in front of a newer one by now; it then goes next time. */
+static void drop_abandoned(struct log_writer *writer) {
+    struct log_ring *before = NULL, *next;
+
+    for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = next) {
+        next = ring->next;
+        if (!atomic_load(&ring->abandoned) || !log_ring_is_empty(ring)) {
+            before = ring;
+            continue;
+        }
+        struct log_ring *expected = ring;
+        if (before)
+            before->next = next;
+        else if (!atomic_compare_exchange_strong(&writer->rings, &expected, next)) {
+            before = ring;
+            continue;
+        }
+        log_ring_unref(ring);
+    }
+}
+
+static bool all_empty(struct log_writer *writer) {
+    for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next)
+        if (!log_ring_is_empty(ring))
+            return false;
+    return true;
+}
+
+/* ---- the thread ---- */
+
+static bool is_pressed(struct log_writer *writer) {
+    return atomic_load(&writer->urgent) || atomic_load(&writer->stopping);
+}
+
+static void sleep_until_woken(struct log_writer *writer, int timeout_ms) {
+    struct pollfd wake = {.fd = writer->wake_fd, .events = POLLIN};
+    uint64_t count;
+
+    if (poll(&wake, 1, timeout_ms) > 0 && read(writer->wake_fd, &count, sizeof count) < 0)
+        return;   /* somebody else's wake; the loop looks again anyway */
+}
+
+/* The order matters: asleep is said before the rings are looked at, as a line is put before the state is looked at. */
+static void wait_for_lines(struct log_writer *writer) {
+    atomic_store(&writer->state, ASLEEP);
+    if (all_empty(writer) && !is_pressed(writer))
+        sleep_until_woken(writer, -1);
+    atomic_store(&writer->state, AWAKE);
+    if (!is_pressed(writer))
+        sleep_until_woken(writer, (int)writer->opts.flush_ms);
+    atomic_store(&writer->urgent, false);
+}
+
+static uint64_t tickets_given(struct log_writer *writer) {
+    pthread_mutex_lock(&writer->lock);
+    uint64_t tickets = writer->tickets;
+    pthread_mutex_unlock(&writer->lock);
+    return tickets;
+}
+
+static void tell_flushed(struct log_writer *writer, uint64_t tickets) {
+    pthread_mutex_lock(&writer->lock);
+    if (writer->tickets_done != tickets) {
+        writer->tickets_done = tickets;
+        pthread_cond_broadcast(&writer->flushed);
+    }
+    pthread_mutex_unlock(&writer->lock);
+}
+
+static void *run(void *context) {
+    struct log_writer *writer = context;
+
+    for (;;) {
+        bool last = atomic_load(&writer->stopping);
+        if (!last)
+            wait_for_lines(writer);
+        uint64_t tickets = tickets_given(writer);
+        write_round(writer);
+        tell_flushed(writer, tickets);
+        drop_abandoned(writer);
+        if (last && (all_empty(writer) || gives_up(writer)))
+            return NULL;
+    }
+}
+
+/* Signals are the main thread's; SIGPIPE, blocked here, leaves the error of write() to be read. */
+static int start_thread(struct log_writer *writer) {
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&writer->thread, NULL, run, writer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+static void init_locks(struct log_writer *writer) {
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->flushed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&writer->lock, NULL);
+}
+
+static void writer_free(struct log_writer *writer) {
+    if (writer->wake_fd >= 0)
+        close(writer->wake_fd);
+    pthread_cond_destroy(&writer->flushed);
+    pthread_mutex_destroy(&writer->lock);
+    free(writer);
+}
+
+enum err log_writer_open(const struct log_writer_opts *opts, struct log_writer **ret) {
+    struct log_writer *writer = calloc(1, sizeof *writer);
+    int code;
+
+    if (!writer)
+        return err_because(ERR_MEMORY, "no memory for the log");
+    writer->opts = *opts;
+    init_locks(writer);
+    look_at_sink(writer);
+    if ((writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+        enum err err = err_because(ERR_IO, "eventfd: %s", strerror(errno));
+        writer_free(writer);
+        return err;
+    }
+    if ((code = start_thread(writer))) {
+        writer_free(writer);
+        return err_because(ERR_IO, "the log's thread: %s", strerror(code));
+    }
+    *ret = writer;
+    return ERR_NONE;
+}
+
+static void ring_bell(struct log_writer *writer) {
+    uint64_t one = 1;
+
+    while (write(writer->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+void log_writer_close(struct log_writer *writer, unsigned timeout_ms) {
+    struct log_ring *next;
+
+    atomic_store(&writer->stop_ns, clock_now_ns() + timeout_ms * NS_PER_MS);
+    atomic_store(&writer->stopping, true);
+    ring_bell(writer);
+    pthread_join(writer->thread, NULL);
+    for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = next) {
+        next = ring->next;
+        log_ring_unref(ring);
+    }
+    writer_free(writer);
+}
+
+/* ---- for the threads that log ---- */
+
+void log_writer_add(struct log_writer *writer, struct log_ring *ring) {
+    ring->next = atomic_load(&writer->rings);
+    while (!atomic_compare_exchange_weak(&writer->rings, &ring->next, ring))
+        continue;
+}
+
+void log_writer_wake(struct log_writer *writer, bool urgent) {
+    int asleep = ASLEEP;
+
+    if (urgent && !atomic_exchange(&writer->urgent, true))
+        ring_bell(writer);
+    else if (atomic_compare_exchange_strong(&writer->state, &asleep, AWAKE))
+        ring_bell(writer);
+}
+
+void log_writer_count_dropped(struct log_writer *writer) {
+    atomic_fetch_add_explicit(&writer->dropped, 1, memory_order_relaxed);
+}
+
+bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms) {
+    int64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
+    struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
+    int code = 0;
+
+    pthread_mutex_lock(&writer->lock);
+    uint64_t ticket = ++writer->tickets;
+    pthread_mutex_unlock(&writer->lock);
+    log_writer_wake(writer, true);
+    pthread_mutex_lock(&writer->lock);
+    while (writer->tickets_done < ticket && code == 0)
+        code = pthread_cond_timedwait(&writer->flushed, &writer->lock, &until);
+    bool done = writer->tickets_done >= ticket;
+    pthread_mutex_unlock(&writer->lock);
+    return done;
+}
+
+void log_writer_stats(struct log_writer *writer, uint64_t *ret_written, uint64_t *ret_dropped) {
+    *ret_written = atomic_load(&writer->written);
+    *ret_dropped = atomic_load(&writer->dropped);
+}

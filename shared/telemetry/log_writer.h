@@ -1,0 +1,49 @@
+/*
+ * The thread that carries log lines from the rings to the sink.
+ *
+ * Rings are added from any thread, without a lock; only the writer takes them off. It sleeps for good while there is
+ * nothing to write; the first line wakes it, and it then lets lines gather for flush_ms, unless one is urgent.
+ *
+ * A write never begins before the sink is ready, and is small where a large one could block (pipes, terminals), so that
+ * the writer can be ended while the sink stalls. A pipe gets whole lines in one write wherever they fit PIPE_BUF: other
+ * processes may share it.
+ */
+#ifndef TANDEM_TELEMETRY_LOG_WRITER_H
+#define TANDEM_TELEMETRY_LOG_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "telemetry/log_ring.h"
+
+struct log_writer;
+
+struct log_writer_opts {
+    int fd;
+    unsigned flush_ms;
+    void (*notice)(uint64_t dropped, struct buf *out);   /* formats the line that tells how many were dropped */
+};
+
+/** ERR_MEMORY, ERR_IO. */
+enum err must_check log_writer_open(const struct log_writer_opts *opts, struct log_writer **ret);
+
+/** Writes what waits, for at most timeout_ms, ends the thread, and drops the rings. */
+void log_writer_close(struct log_writer *writer, unsigned timeout_ms);
+
+/** Takes over the writer's half of a ring. Any thread. */
+void log_writer_add(struct log_writer *writer, struct log_ring *ring);
+
+/** Something was put into a ring. Any thread. */
+void log_writer_wake(struct log_writer *writer, bool urgent);
+
+/** Something was not. Any thread. */
+void log_writer_count_dropped(struct log_writer *writer);
+
+/** Waits until what is in the rings now is written; false when timeout_ms ran out. Any thread. */
+bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms);
+
+void log_writer_stats(struct log_writer *writer, uint64_t *ret_written, uint64_t *ret_dropped);
+
+#endif
