@@ -29,18 +29,20 @@ static const struct {
     {SQLITE_NOMEM, ERR_MEMORY},
 };
 
-/* SQLite itself says SQLITE_FULL for ENOSPC when writing, and SQLITE_IOERR for everything else that means the same. */
-static bool is_out_of_space(sqlite3 *handle, int code)
+/* SQLite keeps the system's reason for most failures, but not for a COMMIT's; then errno has it, cleared before. */
+static int system_reason(sqlite3 *handle, int code, int latest)
 {
-    if ((code & 0xff) != SQLITE_IOERR || !handle)
-        return false;
-    int cause = sqlite3_system_errno(handle);
-    return cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
+    int primary = code & 0xff;
+    if (!handle || (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN))
+        return 0;
+    int kept = sqlite3_system_errno(handle);
+    return kept ? kept : latest;
 }
 
-static enum err meaning_of(sqlite3 *handle, int code)
+static enum err meaning_of(int code, int reason)
 {
-    if (is_out_of_space(handle, code))
+    /* SQLite says SQLITE_FULL for ENOSPC when writing, and SQLITE_IOERR for everything else that means the same. */
+    if (reason == ENOSPC || reason == EDQUOT || reason == EFBIG)
         return ERR_STORAGE_FULL;
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
         if (meanings[i].code == code || meanings[i].code == (code & 0xff))
@@ -50,14 +52,14 @@ static enum err meaning_of(sqlite3 *handle, int code)
 
 enum err connection_failed(struct db_connection *connection, int code, const char *doing)
 {
+    int latest = errno;
     sqlite3 *handle = connection->handle;
     if (handle && (sqlite3_extended_errcode(handle) & 0xff) == (code & 0xff))
         code = sqlite3_extended_errcode(handle);
-    int primary = code & 0xff;
-    int cause = handle && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) ? sqlite3_system_errno(handle) : 0;
-    return err_because(meaning_of(handle, code), "%s: %s%s%s [%d] %.200s", connection->db->path,
+    int reason = system_reason(handle, code, latest);
+    return err_because(meaning_of(code, reason), "%s: %s%s%s [%d] %.200s", connection->db->path,
                        handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code),
-                       cause ? ": " : "", cause ? strerror(cause) : "", code, doing);
+                       reason ? ": " : "", reason ? strerror(reason) : "", code, doing);
 }
 
 bool connection_in_transaction(const struct db_connection *connection)
@@ -72,6 +74,7 @@ enum err connection_run(struct db_connection *connection, const char *sql)
 
 enum err db_script(struct db_connection *connection, const char *sql)
 {
+    errno = 0;
     int code = sqlite3_exec(connection->handle, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? ERR_NONE : connection_failed(connection, code, sql);
 }

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "state/db_private.h"
@@ -129,6 +130,7 @@ bool db_next(struct db_statement *statement)
     statement->at_row = false;
     if (statement->err || statement->finished)
         return false;
+    errno = 0;
     int code = sqlite3_step(statement->handle);
     if (code == SQLITE_ROW)
         return statement->at_row = true;
