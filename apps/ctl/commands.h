@@ -1,0 +1,24 @@
+/*
+ * The commands of tandemctl. Each is a row of the table in main.c; the function returns the exit status.
+ */
+#ifndef TANDEM_APPS_CTL_COMMANDS_H
+#define TANDEM_APPS_CTL_COMMANDS_H
+
+#include "apps/ctl/invocation.h"
+#include "conf/settings.h"
+
+int command_user_create(const struct invocation *invocation);
+int command_token_create(const struct invocation *invocation);
+int command_get(const struct invocation *invocation);
+int command_status(const struct invocation *invocation);
+int command_conf_check(const struct invocation *invocation);
+int command_conf_print(const struct invocation *invocation);
+
+/* The programs that have a section in the settings; ends with NULL. */
+extern const char *const service_names[];
+
+/** The settings as this service would have them, from --config and --set. Faults are told on standard error; NULL then.
+ *  The caller does settings_unref(). */
+struct settings *load_settings(const struct invocation *invocation, const char *service);
+
+#endif

@@ -1,0 +1,15 @@
+bin_PROGRAMS += tandemctl
+tandemctl_SOURCES = \
+	apps/ctl/commands.h \
+	apps/ctl/conf_command.c \
+	apps/ctl/get_command.c \
+	apps/ctl/invocation.c apps/ctl/invocation.h \
+	apps/ctl/main.c \
+	apps/ctl/probe.c apps/ctl/probe.h \
+	apps/ctl/secret.c apps/ctl/secret.h \
+	apps/ctl/status_command.c \
+	apps/ctl/token_command.c \
+	apps/ctl/user_command.c \
+	apps/ctl/user_database.c apps/ctl/user_database.h
+tandemctl_LDADD = $(LIBS_USER)
+dist_man_MANS += apps/ctl/tandemctl.1

@@ -1,0 +1,68 @@
+/* tandemctl: the operator's command. Exit status: 0 done, 1 failed, 2 called wrongly. */
+#include "config.h"
+
+#include "apps/ctl/commands.h"
+
+#define END {NULL, NULL, NULL, false}
+
+static const struct ctl_option user_create_options[] = {
+    {"email", "ADDRESS", "what one signs in with", true},
+    {"name", "NAME", "the name of the person or service", true},
+    {"password-file", "FILE", "its first line is the password; else it is asked for on the terminal", false},
+    {"admin", NULL, "make it an admin", false},
+    {"service", NULL, "make it a service, which introspects tokens", false},
+    END,
+};
+
+static const struct ctl_option token_create_options[] = {
+    {"email", "ADDRESS", "of the service's account", true},
+    {"file", "PATH", "where to put the token; replaced when it exists, mode 0600", true},
+    {"days", "N", "how long it is valid (default: 365)", false},
+    END,
+};
+
+static const struct ctl_option get_options[] = {
+    {"timeout-ms", "N", "for all of it (default: 5000)", false},
+    END,
+};
+
+static const struct ctl_option status_options[] = {
+    {"socket", "NAME=ADDRESS", "ask this instead of what the settings say; may be repeated", false},
+    {"timeout-ms", "N", "for each service (default: 6000)", false},
+    END,
+};
+
+static const struct ctl_option conf_print_options[] = {
+    {"service", "NAME", "as user, order or inventory has them (default: what all share)", false},
+    END,
+};
+
+static const struct ctl_option no_options[] = {END};
+
+static const struct command commands[] = {
+    {"user create", NULL, 0, "make an account, of a customer unless told otherwise",
+     "Makes an account in the user service's database, and prints its id.\n"
+     "Run it as the user that the service runs as, so that the database stays that user's.",
+     true, user_create_options, command_user_create},
+    {"token create", NULL, 0, "give a service its bearer token",
+     "Makes a long-lived session for a service's account and writes its token to a file, for user.token_file of\n"
+     "order and inventory. Tokens made before stay valid until their own end.",
+     true, token_create_options, command_token_create},
+    {"get", "ADDRESS PATH", 2, "ask a service directly, without a web server",
+     "Sends GET PATH to the FastCGI socket at ADDRESS (unix:/path.sock, 127.0.0.1:9001) and prints the body.\n"
+     "Exit status 0 when the answer is a 2xx, 1 otherwise.",
+     false, get_options, command_get},
+    {"status", NULL, 0, "whether the services are ready, as a table",
+     "Asks /readyz of every service at its server.listen. Exit status 0 when all are ready.",
+     true, status_options, command_status},
+    {"conf check", NULL, 0, "say everything that is wrong with the settings",
+     "Reads the settings as each of the services would.", true, no_options, command_conf_check},
+    {"conf print", NULL, 0, "print every setting, its help, and where its value comes from",
+     "Prints the settings in the form of a file.", true, conf_print_options, command_conf_print},
+    {NULL, NULL, 0, NULL, NULL, false, NULL, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    return invocation_run(commands, argc, argv);
+}

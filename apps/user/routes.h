@@ -1,0 +1,51 @@
+/*
+ * The user service's endpoints: HTTP in, HTTP out. The rules are in account.h, the data in store.h.
+ *
+ * The handlers are call_work functions, named for their endpoint and for the part they play in it (app/call.h).
+ */
+#ifndef TANDEM_APPS_USER_ROUTES_H
+#define TANDEM_APPS_USER_ROUTES_H
+
+#include <stddef.h>
+
+#include "app/call.h"
+#include "app/service.h"
+
+extern const struct endpoint user_endpoints[];
+extern const size_t user_endpoint_count;
+
+/** Whose session a bearer token is. */
+identify_work user_identify;
+
+/* accounts (routes_account.c) */
+struct registration_input {
+    struct text email, name, password;
+};
+call_work registration_check, registration_task, registration_command;
+call_work me_query, account_query, accounts_query;
+
+struct patch_input {
+    struct text email, name, role, status;
+};
+call_work patch_check, patch_command;
+call_work deactivation_check, deactivation_command;
+
+/* passwords (routes_password.c) */
+struct password_input {
+    struct text current_password, new_password;
+};
+call_work password_check, password_task, password_command;
+
+/* sessions (routes_session.c) */
+struct sign_in_input {
+    struct text email, password;
+};
+call_work sign_in_task, sign_in_command;
+call_work session_query, session_end_command;
+
+struct introspection_input {
+    struct text token;
+};
+call_work introspection_query;
+
+#endif

@@ -1,0 +1,14 @@
+check_PROGRAMS += check/unit/test_user_account check/unit/test_user_store check/unit/test_ctl
+TESTS += check/unit/test_user_account check/unit/test_user_store check/unit/test_ctl
+
+check_unit_test_user_account_SOURCES = check/unit/test_user_account.c
+check_unit_test_user_account_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_user_account_LDADD = $(HARNESS) $(LIBS_USER) $(CUNIT_LIBS)
+
+check_unit_test_user_store_SOURCES = check/unit/test_user_store.c
+check_unit_test_user_store_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_user_store_LDADD = $(HARNESS) $(LIBS_USER) $(CUNIT_LIBS)
+
+check_unit_test_ctl_SOURCES = check/unit/test_ctl.c
+check_unit_test_ctl_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_ctl_LDADD = $(HARNESS) $(LIBS_BASE) $(SQLITE_LIBS) $(CUNIT_LIBS)
