@@ -3,3 +3,4 @@ include $(srcdir)/check/unit/base.mk
 include $(srcdir)/check/unit/net.mk
 include $(srcdir)/check/unit/state.mk
 include $(srcdir)/check/unit/telemetry.mk
+include $(srcdir)/check/unit/apps_user.mk
