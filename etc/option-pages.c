@@ -1,0 +1,35 @@
+/* Writes tandem.conf(5) or the sample file from the option table, to standard output: for whoever changes the table. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/option_pages.h"
+
+enum { PAGE_MAX_BYTES = 1024 * 1024 };
+
+static const struct {
+    const char *name;
+    void (*write)(struct buf *out);
+} pages[] = {
+    {"manual", option_manual},
+    {"sample", option_sample},
+};
+
+int main(int argc, char **argv)
+{
+    struct buf out;
+    buf_init(&out, PAGE_MAX_BYTES);
+    for (size_t i = 0; argc == 2 && i < sizeof pages / sizeof pages[0]; i++) {
+        if (strcmp(argv[1], pages[i].name) == 0)
+            pages[i].write(&out);
+    }
+    int status = EXIT_SUCCESS;
+    if (out.length == 0 || out.failed || fwrite(out.data, 1, out.length, stdout) != out.length || fflush(stdout)) {
+        fprintf(stderr, "usage: option-pages manual|sample\n");
+        status = EXIT_FAILURE;
+    }
+    buf_fini(&out);
+    return status;
+}

@@ -1,0 +1,15 @@
+/*
+ * What people read about options, written from the option table: the manual page and the sample file.
+ */
+#ifndef TANDEM_CONF_OPTION_PAGES_H
+#define TANDEM_CONF_OPTION_PAGES_H
+
+#include "base/buf.h"
+
+/** tandem.conf(5), in mdoc. */
+void option_manual(struct buf *out);
+
+/** A settings file that holds every option with its default, commented out. */
+void option_sample(struct buf *out);
+
+#endif
