@@ -1,0 +1,168 @@
+#include "config.h"
+
+#include "app/service.h"
+#include "apps/inventory/events.h"
+#include "apps/inventory/stock.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "telemetry/log.h"
+
+/* Room for the largest event, read into structs. */
+enum { READ_MAX_BYTES = 4 * EVENT_MAX_BYTES, LINES_MAX = 10000 };
+
+#define QUANTITY_MAX INT64_C(1000000000)
+
+struct order_data {
+    struct text order_id;
+    struct json_array lines;      /* of struct stock_line */
+};
+
+static const struct json_field line_fields[] = {
+    {.name = "sku", .type = JSON_TEXT, .required = true, .min = 1, .offset = offsetof(struct stock_line, sku)},
+    {.name = "quantity", .type = JSON_INTEGER, .required = true, .min = 1, .max = QUANTITY_MAX,
+     .offset = offsetof(struct stock_line, quantity)},
+    {.name = NULL},
+};
+
+static const struct json_field placed_fields[] = {
+    {.name = "order_id", .type = JSON_TEXT, .required = true, .min = 1, .max = ID_LENGTH,
+     .offset = offsetof(struct order_data, order_id)},
+    {.name = "lines", .type = JSON_ARRAY, .required = true, .min = 1, .max = LINES_MAX, .fields = line_fields,
+     .element_size = sizeof(struct stock_line), .offset = offsetof(struct order_data, lines)},
+    {.name = NULL},
+};
+
+static const struct json_field order_fields[] = {
+    {.name = "order_id", .type = JSON_TEXT, .required = true, .min = 1, .max = ID_LENGTH,
+     .offset = offsetof(struct order_data, order_id)},
+    {.name = NULL},
+};
+
+/* An event being handled. */
+struct handling {
+    struct service *service;
+    struct db_connection *db;
+    const struct event *event;
+    struct arena arena;
+    struct order_data data;
+};
+
+static enum err read_data(struct handling *handling, const struct json_field *fields)
+{
+    struct json_document *document;
+    struct json_faults faults = {.count = 0};
+    enum err err = json_parse(handling->event->data, &document);
+    if (err)
+        return err;
+    err = json_read_lenient(document, fields, &handling->arena, &handling->data, &faults);
+    json_free(document);
+    return err;
+}
+
+/* Says what became of an order's stock; the sku that was short with a rejection only. */
+static enum err say(struct handling *handling, const char *type, struct text short_sku)
+{
+    struct buf data;
+    struct json_writer writer;
+    buf_init(&data, EVENT_MAX_BYTES);
+    json_writer_init(&writer, &data);
+    json_object_begin(&writer);
+    json_member_text(&writer, "order_id", handling->data.order_id);
+    if (short_sku.at) {
+        json_member_string(&writer, "reason", "insufficient stock");
+        json_member_text(&writer, "sku", short_sku);
+    }
+    json_object_end(&writer);
+    enum err err = buf_check(&data);
+    if (!err)
+        err = service_emit(handling->service, handling->db, handling->event, type, handling->data.order_id,
+                           buf_text(&data));
+    buf_fini(&data);
+    return err;
+}
+
+static void count_ignored(const struct event *event)
+{
+    log_event(LOG_DEBUG, "an event was repeated or late", LOG_TEXT("type", event->type),
+              LOG_TEXT("subject", event->subject));
+}
+
+/* ---- what each event does ---- */
+
+typedef enum err handling_work(struct handling *handling, enum stock_result *ret, size_t *ret_short);
+
+static enum err reserve(struct handling *handling, enum stock_result *ret, size_t *ret_short)
+{
+    const struct json_array *lines = &handling->data.lines;
+    return stock_reserve(handling->db, handling->data.order_id, lines->elements, lines->count, clock_wall_us(), ret,
+                         ret_short);
+}
+
+static enum err sell(struct handling *handling, enum stock_result *ret, size_t *ret_short)
+{
+    (void)ret_short;
+    return stock_sell(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret);
+}
+
+static enum err release(struct handling *handling, enum stock_result *ret, size_t *ret_short)
+{
+    (void)ret_short;
+    return stock_release(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret);
+}
+
+static enum err answer(struct handling *handling, enum stock_result result, size_t short_at)
+{
+    const struct stock_line *lines = handling->data.lines.elements;
+    switch (result) {
+    case STOCK_IGNORED:
+        count_ignored(handling->event);
+        return ERR_NONE;
+    case STOCK_RESERVED:
+        return say(handling, "stock.reserved.v1", TEXT_NONE);
+    case STOCK_REJECTED:
+        return say(handling, "stock.rejected.v1", lines[short_at].sku);
+    case STOCK_RELEASED:
+        return say(handling, "stock.released.v1", TEXT_NONE);
+    case STOCK_SOLD:
+        break;
+    }
+    return ERR_NONE;
+}
+
+static enum err handle(struct db_connection *db, const struct event *event, struct service *service,
+                       const struct json_field *fields, handling_work *work)
+{
+    struct handling handling = {.service = service, .db = db, .event = event};
+    enum stock_result result = STOCK_IGNORED;
+    size_t short_at = 0;
+    arena_init(&handling.arena, READ_MAX_BYTES);
+    enum err err = read_data(&handling, fields);
+    if (!err)
+        err = work(&handling, &result, &short_at);
+    if (!err)
+        err = answer(&handling, result, short_at);
+    arena_fini(&handling.arena);
+    return err;
+}
+
+static enum err order_placed(struct db_connection *db, const struct event *event, void *context)
+{
+    return handle(db, event, context, placed_fields, reserve);
+}
+
+static enum err order_paid(struct db_connection *db, const struct event *event, void *context)
+{
+    return handle(db, event, context, order_fields, sell);
+}
+
+static enum err order_cancelled(struct db_connection *db, const struct event *event, void *context)
+{
+    return handle(db, event, context, order_fields, release);
+}
+
+const struct event_handler inventory_handlers[] = {
+    {"order.placed.v1", order_placed},
+    {"order.paid.v1", order_paid},
+    {"order.cancelled.v1", order_cancelled},
+};
+const size_t inventory_handler_count = sizeof inventory_handlers / sizeof inventory_handlers[0];

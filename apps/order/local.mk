@@ -1,0 +1,29 @@
+sbin_PROGRAMS += tandem-order
+tandem_order_SOURCES = apps/order/main.c
+tandem_order_LDADD = $(LIBS_ORDER)
+dist_man_MANS += apps/order/tandem-order.8
+
+# Everything but main(), so that the unit tests can stand on it.
+noinst_LIBRARIES += apps/order/liborder.a
+apps_order_liborder_a_SOURCES = \
+	apps/order/app.h \
+	apps/order/events.c apps/order/events.h \
+	apps/order/order.c apps/order/order.h \
+	apps/order/payment.c apps/order/payment.h \
+	apps/order/payment_record.c apps/order/payment_record.h \
+	apps/order/payment_sandbox.c \
+	apps/order/payment_store.c apps/order/payment_store.h \
+	apps/order/payment_worker.c apps/order/payment_worker.h \
+	apps/order/place.c apps/order/place.h \
+	apps/order/routes.c apps/order/routes.h \
+	apps/order/store.c apps/order/store.h \
+	apps/order/workflow.c apps/order/workflow.h
+nodist_apps_order_liborder_a_SOURCES = apps/order/order_migrations.c
+LIBS_ORDER = apps/order/liborder.a $(LIBS_APP)
+
+order_sql = apps/order/migrations/001_order.sql
+EXTRA_DIST += $(order_sql)
+BUILT_SOURCES += apps/order/order_migrations.c
+CLEANFILES += apps/order/order_migrations.c
+apps/order/order_migrations.c: $(order_sql) $(EMBED_SH)
+	$(AM_V_GEN)$(EMBED) order $(srcdir)/apps/order/migrations $@

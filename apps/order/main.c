@@ -1,0 +1,106 @@
+/* tandem-order: orders, their workflow, and their payment. */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "app/service.h"
+#include "apps/order/app.h"
+#include "apps/order/events.h"
+#include "apps/order/routes.h"
+#include "apps/order/store.h"
+#include "base/buf.h"
+#include "conf/settings.h"
+
+/* Gateways are slow and few questions at once do not bother them; the batch is what one thread asks in turn. */
+enum { PAYMENT_THREADS = 4, PAYMENT_BATCH = 16, PATH_MAX_BYTES = 8192 };
+
+/* payment.sandbox_file, or payments.db beside the service's own database. */
+static void sandbox_file(const struct settings *settings, struct buf *out)
+{
+    const char *given = settings_text(settings, "payment.sandbox_file");
+    if (*given) {
+        buf_add_string(out, given);
+        return;
+    }
+    struct text path = text_of(settings_text(settings, "db.path"));
+    while (path.length > 0 && path.at[path.length - 1] != '/')
+        path.length--;
+    buf_add_text(out, path);
+    buf_add_string(out, "payments.db");
+}
+
+static enum err start_payment(struct service *service, struct order_app *app)
+{
+    const struct settings *settings = service->settings;
+    struct buf file;
+    buf_init(&file, PATH_MAX_BYTES);
+    sandbox_file(settings, &file);
+    struct payment_opts opts = {
+        .driver = settings_text(settings, "payment.driver"),
+        .sandbox_file = buf_string(&file),
+        .busy_timeout_ms = (unsigned)settings_int(settings, "db.busy_timeout_ms"),
+    };
+    enum err err = buf_check(&file);
+    if (!err)
+        err = payment_open(&opts, &app->payment);
+    buf_fini(&file);
+    return err;
+}
+
+static enum err start_worker(struct service *service, struct order_app *app)
+{
+    struct payment_worker_opts opts = {
+        .db = service->db,
+        .payment = app->payment,
+        .threads = PAYMENT_THREADS,
+        .batch_max = PAYMENT_BATCH,
+        .retry_first_ms = (unsigned)settings_int(service->settings, "payment.retry_first_ms"),
+        .retry_max_ms = (unsigned)settings_int(service->settings, "payment.retry_max_ms"),
+        .emit = order_emit_uncaused,
+        .emitter = service,
+    };
+    return payment_worker_start(&opts, &app->worker);
+}
+
+static void stop(struct service *service)
+{
+    struct order_app *app = service->app;
+    if (!app)
+        return;
+    payment_worker_stop(app->worker);
+    payment_close(app->payment);
+    free(app);
+    service->app = NULL;
+}
+
+static enum err start(struct service *service)
+{
+    struct order_app *app = calloc(1, sizeof *app);
+    if (!app)
+        return err_because(ERR_MEMORY, "no memory for the order service");
+    service->app = app;
+    app->limits.lines_max = settings_int(service->settings, "order.lines_max");
+    app->limits.quantity_max = settings_int(service->settings, "order.quantity_max");
+    enum err err = start_payment(service, app);
+    if (!err)
+        err = start_worker(service, app);
+    if (err)
+        stop(service);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    const struct service_definition definition = {
+        .name = "order",
+        .summary = "orders, their workflow and their payment",
+        .endpoints = order_endpoints,
+        .endpoint_count = order_endpoint_count,
+        .migrations = &order_migrations,
+        .handlers = order_handlers,
+        .handler_count = order_handler_count,
+        .start = start,
+        .stop = stop,
+    };
+    return service_main(&definition, argc, argv);
+}

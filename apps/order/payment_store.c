@@ -1,0 +1,137 @@
+#include "config.h"
+
+#include <stdio.h>
+
+#include "apps/order/payment_store.h"
+
+static const char PAYMENT_ADD[] =
+    "INSERT INTO payment (order_id, state, attempts, due_us, updated_us) VALUES ($1, 'due', 0, $2, $2)";
+static const char PAYMENT_VOID[] =
+    "UPDATE payment SET state = 'voided', due_us = NULL, updated_us = $2"
+    " WHERE order_id = $1 AND state = 'due' AND attempts = 0";
+static const char PAYMENT_REFUND[] =
+    "UPDATE payment SET state = 'refund_due', attempts = 0, due_us = $2, updated_us = $2"
+    " WHERE order_id = $1 AND state = 'approved'";
+static const char PAYMENT_RESUME[] = "UPDATE payment SET due_us = $1 WHERE due_us > $1";
+static const char PAYMENT_DUE[] =
+    "SELECT p.order_id, o.payment_method, o.total_minor, o.currency, p.state, p.attempts"
+    " FROM payment p JOIN orders o ON o.id = p.order_id WHERE p.due_us <= $1 ORDER BY p.due_us LIMIT $2";
+static const char PAYMENT_LEASE[] =
+    "UPDATE payment SET attempts = attempts + 1, due_us = $2, updated_us = $3 WHERE order_id = $1";
+static const char PAYMENT_NEXT[] = "SELECT due_us FROM payment WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1";
+static const char PAYMENT_POSTPONE[] =
+    "UPDATE payment SET due_us = $2 WHERE order_id = $1 AND due_us IS NOT NULL";
+static const char PAYMENT_SETTLE[] =
+    "UPDATE payment SET state = $3, due_us = NULL, updated_us = $4 WHERE order_id = $1 AND state = $2";
+
+const char payment_due_topic[] = "payment due";
+
+static enum err run(struct db_connection *db, const char *sql, struct text order_id, int64_t at_us)
+{
+    struct db_statement *change = db_query(db, sql);
+    db_bind_text(change, 1, order_id);
+    db_bind_int(change, 2, at_us);
+    return db_run(change, NULL);
+}
+
+enum err payment_store_add(struct db_connection *db, struct text order_id, int64_t now_us)
+{
+    db_notify(db, payment_due_topic);
+    return run(db, PAYMENT_ADD, order_id, now_us);
+}
+
+enum err payment_store_void(struct db_connection *db, struct text order_id, int64_t now_us)
+{
+    return run(db, PAYMENT_VOID, order_id, now_us);
+}
+
+enum err payment_store_refund(struct db_connection *db, struct text order_id, int64_t now_us)
+{
+    db_notify(db, payment_due_topic);
+    return run(db, PAYMENT_REFUND, order_id, now_us);
+}
+
+enum err payment_store_resume(struct db_connection *db, int64_t now_us)
+{
+    struct db_statement *change = db_query(db, PAYMENT_RESUME);
+    db_notify(db, payment_due_topic);
+    db_bind_int(change, 1, now_us);
+    return db_run(change, NULL);
+}
+
+static enum err read_due(struct db_statement *row, struct payment_due *due)
+{
+    *due = (struct payment_due){
+        .amount = {db_int(row, 2), currency_find(db_text(row, 3))},
+        .is_refund = text_equal_string(db_text(row, 4), "refund_due"),
+        .attempts = db_int(row, 5) + 1,
+    };
+    snprintf(due->order_id, sizeof due->order_id, "%.*s", TEXT_ARGS(db_text(row, 0)));
+    snprintf(due->method, sizeof due->method, "%.*s", TEXT_ARGS(db_text(row, 1)));
+    if (!due->amount.currency)
+        return err_because(ERR_STORAGE, "order %s has an unknown currency", due->order_id);
+    return ERR_NONE;
+}
+
+static enum err lease(struct db_connection *db, const struct payment_due *due, int64_t now_us, int64_t lease_us)
+{
+    struct db_statement *change = db_query(db, PAYMENT_LEASE);
+    db_bind_string(change, 1, due->order_id);
+    db_bind_int(change, 2, now_us + lease_us);
+    db_bind_int(change, 3, now_us);
+    return db_run(change, NULL);
+}
+
+static enum err find_next(struct db_connection *db, int64_t *ret_next_us)
+{
+    struct db_statement *row = db_query(db, PAYMENT_NEXT);
+    int64_t next_us = INT64_MAX;
+    while (db_next(row))
+        next_us = db_int(row, 0);
+    enum err err = db_done(row);
+    if (!err)
+        *ret_next_us = next_us;
+    return err;
+}
+
+enum err payment_store_take(struct db_connection *db, int64_t now_us, int64_t lease_us, struct payment_due *due,
+                            size_t max, size_t *ret_count, int64_t *ret_next_us)
+{
+    struct db_statement *row = db_query(db, PAYMENT_DUE);
+    size_t count = 0;
+    enum err err = ERR_NONE;
+    db_bind_int(row, 1, now_us);
+    db_bind_int(row, 2, (int64_t)max);
+    while (!err && count < max && db_next(row))
+        err = read_due(row, &due[count++]);
+    enum err done = db_done(row);
+    if (!err)
+        err = done;
+    for (size_t i = 0; i < count && !err; i++)
+        err = lease(db, &due[i], now_us, lease_us);
+    if (!err)
+        err = find_next(db, ret_next_us);
+    if (!err)
+        *ret_count = count;
+    return err;
+}
+
+enum err payment_store_postpone(struct db_connection *db, struct text order_id, int64_t due_us)
+{
+    return run(db, PAYMENT_POSTPONE, order_id, due_us);
+}
+
+enum err payment_store_settle(struct db_connection *db, struct text order_id, const char *from, const char *to,
+                              int64_t now_us, bool *ret_settled)
+{
+    struct db_statement *change = db_query(db, PAYMENT_SETTLE);
+    int64_t changes = 0;
+    db_bind_text(change, 1, order_id);
+    db_bind_string(change, 2, from);
+    db_bind_string(change, 3, to);
+    db_bind_int(change, 4, now_us);
+    enum err err = db_run(change, &changes);
+    if (!err)
+        *ret_settled = changes > 0;
+    return err;
+}

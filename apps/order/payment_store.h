@@ -1,0 +1,57 @@
+/*
+ * The payment store: the SQL of what is to be asked of the gateway, and of how that went.
+ *
+ * A payment is due from when its stock is reserved. Taking it pushes it away by a lease and counts an attempt, in a
+ * transaction before the gateway is asked: if the process dies meanwhile, it comes due again, and is asked again with
+ * the same key. All functions run on the writer's connection and may
+ * fail with what db_done() may (state/db.h).
+ */
+#ifndef TANDEM_ORDER_PAYMENT_STORE_H
+#define TANDEM_ORDER_PAYMENT_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apps/order/order.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "state/db.h"
+
+/* The topic of commits that made a payment due; see db_listen(). */
+extern const char payment_due_topic[];
+
+/** Makes the order's payment due now. */
+enum err must_check payment_store_add(struct db_connection *db, struct text order_id, int64_t now_us);
+
+/** Drops it, if the gateway was never asked for it. */
+enum err must_check payment_store_void(struct db_connection *db, struct text order_id, int64_t now_us);
+
+/** Makes giving an approved charge back due now. */
+enum err must_check payment_store_refund(struct db_connection *db, struct text order_id, int64_t now_us);
+
+/** Makes all that was taken and not settled due now: after a restart. */
+enum err must_check payment_store_resume(struct db_connection *db, int64_t now_us);
+
+/* Something to ask the gateway. */
+struct payment_due {
+    char order_id[ID_SIZE];
+    char method[PAYMENT_METHOD_MAX + 1];   /* "" for the driver's default */
+    struct money amount;
+    bool is_refund;
+    int64_t attempts;                      /* with the one it was taken for */
+};
+
+/** Takes up to max of what is due, the longest due first, until now_us + lease_us. *ret_next_us is when the next comes
+ *  due, INT64_MAX for never. */
+enum err must_check payment_store_take(struct db_connection *db, int64_t now_us, int64_t lease_us,
+                                       struct payment_due *due, size_t max, size_t *ret_count, int64_t *ret_next_us);
+
+/** Sets when one that is still open comes due again; nothing when it was settled meanwhile. */
+enum err must_check payment_store_postpone(struct db_connection *db, struct text order_id, int64_t due_us);
+
+/** From one state to one with nothing left to ask; *ret_settled is false when it is not in the first. */
+enum err must_check payment_store_settle(struct db_connection *db, struct text order_id, const char *from,
+                                         const char *to, int64_t now_us, bool *ret_settled);
+
+#endif

@@ -1,0 +1,338 @@
+#include "config.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "apps/order/payment_record.h"
+#include "apps/order/payment_store.h"
+#include "apps/order/payment_worker.h"
+#include "base/clock.h"
+#include "state/thread.h"
+#include "telemetry/log.h"
+
+/* Longer than a batch takes at the slowest gateway; only what a thread died over, or could not record, waits so long.
+ * Should it be asked twice at once all the same, the key keeps it from being charged twice. */
+#define LEASE_US (INT64_C(600) * US_PER_S)
+
+struct payment_worker {
+    struct payment_worker_opts opts;
+    pthread_t *threads;
+    unsigned started;
+    pthread_mutex_t lock;        /* of the three below */
+    pthread_cond_t wake;
+    bool woken, stopping;
+    int64_t next_us;             /* wall time when something comes due again */
+    atomic_uint_fast64_t approved, declined, unknown, refunded, refunds_refused, failures;
+};
+
+/* ---- taking ---- */
+
+struct take {
+    struct payment_due *due;
+    size_t max, count;
+    int64_t next_us;
+};
+
+static enum err take_work(struct db_connection *db, void *context)
+{
+    struct take *take = context;
+    return payment_store_take(db, clock_wall_us(), LEASE_US, take->due, take->max, &take->count, &take->next_us);
+}
+
+/* Which others have to know: there is more, or it comes due then. */
+static void hand_on(struct payment_worker *worker, const struct take *take)
+{
+    pthread_mutex_lock(&worker->lock);
+    if (take->next_us < worker->next_us)
+        worker->next_us = take->next_us;
+    if (take->count == take->max)
+        worker->woken = true;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static size_t take_due(struct payment_worker *worker, struct payment_due *due)
+{
+    struct take take = {.due = due, .max = worker->opts.batch_max};
+    enum err err = db_write(worker->opts.db, take_work, &take);
+    if (err) {
+        log_event(LOG_ERROR, "payments that are due cannot be read", LOG_ERR(err));
+        atomic_fetch_add(&worker->failures, 1);
+        take.count = 0;
+        take.next_us = clock_wall_us() + worker->opts.retry_max_ms * INT64_C(1000);
+    }
+    hand_on(worker, &take);
+    return take.count;
+}
+
+/* ---- recording ---- */
+
+struct recording {
+    struct db_job job;
+    struct payment_record record;
+    struct payment_worker *worker;
+    struct latch *latch;
+};
+
+/* Counts down the outcomes that are not durable yet. */
+struct latch {
+    pthread_mutex_t lock;
+    pthread_cond_t zero;
+    size_t open;
+};
+
+static enum err record_work(struct db_connection *db, void *context)
+{
+    struct recording *recording = context;
+    return payment_record(db, &recording->record);
+}
+
+static void count_down(struct latch *latch)
+{
+    pthread_mutex_lock(&latch->lock);
+    if (--latch->open == 0)
+        pthread_cond_signal(&latch->zero);
+    pthread_mutex_unlock(&latch->lock);
+}
+
+static void count_outcome(struct payment_worker *worker, const struct payment_record *record)
+{
+    bool is_refund = record->due->is_refund;
+    atomic_uint_fast64_t *counters[2][3] = {
+        {&worker->unknown, &worker->approved, &worker->declined},
+        {&worker->unknown, &worker->refunded, &worker->refunds_refused},
+    };
+    atomic_fetch_add(counters[is_refund][record->outcome], 1);
+    if (is_refund && record->outcome == PAYMENT_DECLINED)
+        log_event(LOG_ERROR, "the gateway refuses a refund, which now needs a person",
+                  LOG_STRING("order_id", record->due->order_id));
+}
+
+/* What could not be recorded comes due again when its lease ends, and is asked again with the same key. */
+static void recording_failed(struct recording *recording, enum err err)
+{
+    log_event(LOG_ERROR, "the outcome of a payment cannot be recorded", LOG_ERR(err),
+              LOG_STRING("order_id", recording->record.due->order_id));
+    atomic_fetch_add(&recording->worker->failures, 1);
+}
+
+static void recording_done(struct db_job *job, enum err err)
+{
+    struct recording *recording = job->context;
+    if (err)
+        recording_failed(recording, err);
+    else
+        count_outcome(recording->worker, &recording->record);
+    count_down(recording->latch);
+}
+
+static void record_all(struct recording *recordings, size_t count)
+{
+    struct latch latch = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count};
+    for (size_t i = 0; i < count; i++) {
+        struct recording *recording = &recordings[i];
+        recording->latch = &latch;
+        recording->job = (struct db_job){.work = record_work, .done = recording_done, .context = recording};
+        enum err err = db_submit(recording->worker->opts.db, &recording->job);
+        if (err) {
+            recording_failed(recording, err);
+            count_down(&latch);
+        }
+    }
+    pthread_mutex_lock(&latch.lock);
+    while (latch.open > 0)
+        pthread_cond_wait(&latch.zero, &latch.lock);
+    pthread_mutex_unlock(&latch.lock);
+}
+
+/* ---- asking ---- */
+
+static int64_t pause_us(const struct payment_worker *worker, int64_t attempts)
+{
+    int64_t pause_ms = worker->opts.retry_first_ms, max_ms = worker->opts.retry_max_ms;
+    while (--attempts > 0 && pause_ms < max_ms)
+        pause_ms *= 2;
+    return (pause_ms < max_ms ? pause_ms : max_ms) * 1000;
+}
+
+static enum payment_outcome ask(struct payment_worker *worker, const struct payment_due *due)
+{
+    struct payment_request request = {text_of(due->order_id), text_of(due->method), due->amount};
+    enum payment_outcome outcome = due->is_refund ? payment_refund(worker->opts.payment, &request)
+                                                  : payment_charge(worker->opts.payment, &request);
+    if (outcome == PAYMENT_UNKNOWN)
+        log_event(LOG_WARNING, "the outcome of a payment is not known; it will be asked for again",
+                  LOG_STRING("order_id", due->order_id), LOG_INT("attempts", due->attempts),
+                  LOG_STRING("cause", err_cause()));
+    return outcome;
+}
+
+/* An unknown outcome's next time is soon: do not sleep past it. */
+static void expect(struct payment_worker *worker, int64_t next_us)
+{
+    pthread_mutex_lock(&worker->lock);
+    if (next_us < worker->next_us) {
+        worker->next_us = next_us;
+        pthread_cond_signal(&worker->wake);
+    }
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void settle(struct payment_worker *worker, const struct payment_due *due, struct recording *recordings,
+                   size_t count)
+{
+    int64_t next_us = INT64_MAX;
+    for (size_t i = 0; i < count; i++) {
+        enum payment_outcome outcome = ask(worker, &due[i]);
+        int64_t now_us = clock_wall_us(), retry_us = now_us + pause_us(worker, due[i].attempts);
+        recordings[i].worker = worker;
+        recordings[i].record = (struct payment_record){&due[i], outcome, now_us, retry_us,
+                                                       worker->opts.emit, worker->opts.emitter};
+        if (outcome == PAYMENT_UNKNOWN && retry_us < next_us)
+            next_us = retry_us;
+    }
+    if (count > 0)
+        record_all(recordings, count);
+    expect(worker, next_us);
+}
+
+/* ---- the threads ---- */
+
+/* False at the end. Whoever wakes takes the reason with it, so that the others sleep on. */
+static bool wait_until_due(struct payment_worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    int64_t left_us;
+    while (!worker->stopping && !worker->woken && (left_us = worker->next_us - clock_wall_us()) > 0) {
+        int64_t until_ns = clock_now_ns() + (left_us < LEASE_US ? left_us : LEASE_US) * 1000;
+        struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
+        pthread_cond_timedwait(&worker->wake, &worker->lock, &until);
+    }
+    worker->woken = false;
+    worker->next_us = INT64_MAX;
+    bool go_on = !worker->stopping;
+    pthread_mutex_unlock(&worker->lock);
+    return go_on;
+}
+
+static void *run(void *context)
+{
+    struct payment_worker *worker = context;
+    struct payment_due *due = calloc(worker->opts.batch_max, sizeof *due);
+    struct recording *recordings = calloc(worker->opts.batch_max, sizeof *recordings);
+    if (due && recordings) {
+        while (wait_until_due(worker))
+            settle(worker, due, recordings, take_due(worker, due));
+    } else {
+        log_event(LOG_ERROR, "no memory to take payments");
+    }
+    free(recordings);
+    free(due);
+    return NULL;
+}
+
+static void wake(void *context)
+{
+    struct payment_worker *worker = context;
+    pthread_mutex_lock(&worker->lock);
+    worker->woken = true;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+/* ---- start and stop ---- */
+
+static enum err resume_work(struct db_connection *db, void *context)
+{
+    (void)context;
+    return payment_store_resume(db, clock_wall_us());
+}
+
+static void resume_done(struct db_job *job, enum err err)
+{
+    (void)err;
+    free(job);
+}
+
+/* Queued, since the writer may not run yet; its commit wakes whoever listens then. */
+static enum err resume(struct db *db)
+{
+    struct db_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return err_because(ERR_MEMORY, "no memory for the payment worker");
+    *job = (struct db_job){.work = resume_work, .done = resume_done};
+    enum err err = db_submit(db, job);
+    if (err)
+        free(job);
+    return err;
+}
+
+static void init_locks(struct payment_worker *worker)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+enum err payment_worker_start(const struct payment_worker_opts *opts, struct payment_worker **ret)
+{
+    assert(opts->threads > 0 && opts->batch_max > 0);
+    struct payment_worker *worker = calloc(1, sizeof *worker);
+    pthread_t *threads = calloc(opts->threads, sizeof *threads);
+    if (!worker || !threads) {
+        free(threads);
+        free(worker);
+        return err_because(ERR_MEMORY, "no memory for the payment worker");
+    }
+    worker->opts = *opts;
+    worker->threads = threads;
+    worker->next_us = INT64_MAX;
+    init_locks(worker);
+    enum err err = db_listen(opts->db, payment_due_topic, wake, worker);
+    while (!err && worker->started < opts->threads) {
+        err = thread_start(&threads[worker->started], "payment", run, worker);
+        worker->started += err == ERR_NONE;
+    }
+    if (!err)
+        err = resume(opts->db);
+    if (err)
+        payment_worker_stop(worker);
+    else
+        *ret = worker;
+    return err;
+}
+
+void payment_worker_stop(struct payment_worker *worker)
+{
+    if (!worker)
+        return;
+    db_unlisten(worker->opts.db, payment_due_topic, worker);
+    pthread_mutex_lock(&worker->lock);
+    worker->stopping = true;
+    pthread_cond_broadcast(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+    for (unsigned i = 0; i < worker->started; i++)
+        pthread_join(worker->threads[i], NULL);
+    pthread_mutex_destroy(&worker->lock);
+    pthread_cond_destroy(&worker->wake);
+    free(worker->threads);
+    free(worker);
+}
+
+void payment_worker_stats(const struct payment_worker *worker, struct payment_worker_stats *ret)
+{
+    *ret = (struct payment_worker_stats){
+        .approved = atomic_load(&worker->approved),
+        .declined = atomic_load(&worker->declined),
+        .unknown = atomic_load(&worker->unknown),
+        .refunded = atomic_load(&worker->refunded),
+        .refunds_refused = atomic_load(&worker->refunds_refused),
+        .failures = atomic_load(&worker->failures),
+    };
+}

@@ -1,0 +1,14 @@
+/*
+ * The order service's endpoints: HTTP only, the rules are elsewhere.
+ */
+#ifndef TANDEM_ORDER_ROUTES_H
+#define TANDEM_ORDER_ROUTES_H
+
+#include <stddef.h>
+
+#include "app/call.h"
+
+extern const struct endpoint order_endpoints[];
+extern const size_t order_endpoint_count;
+
+#endif
