@@ -1,46 +1,109 @@
 #include "config.h"
 
+#include <pthread.h>
+#include <stdlib.h>
+
 #include "app/observe.h"
 #include "app/service.h"
 #include "base/clock.h"
 #include "telemetry/log.h"
+#include "telemetry/metric.h"
 
-static void log_failure(struct call *call)
+/* The statuses that are counted one by one; the last row stands for every other. */
+static const struct {
+    int status;
+    const char *label;
+} statuses[] = {
+    {200, "200"}, {201, "201"}, {204, "204"}, {304, "304"}, {400, "400"}, {401, "401"}, {403, "403"}, {404, "404"},
+    {405, "405"}, {409, "409"}, {412, "412"}, {413, "413"}, {415, "415"}, {422, "422"}, {428, "428"}, {429, "429"},
+    {431, "431"}, {500, "500"}, {503, "503"}, {504, "504"}, {507, "507"}, {0, "other"},
+};
+
+enum { STATUSES = sizeof statuses / sizeof statuses[0] };
+
+/* A status of an endpoint. Registered when it is first seen, since most pairs never are. */
+struct observation {
+    atomic_bool registered;
+    struct metric_series requests, duration;
+};
+
+static size_t status_index(int status)
+{
+    size_t i = 0;
+    while (i < STATUSES - 1 && statuses[i].status != status)
+        i++;
+    return i;
+}
+
+/* Two threads that meet here both write the same handles. */
+static struct observation *observation_of(const struct call *call)
+{
+    size_t row = call->endpoint ? (size_t)(call->endpoint - call->service->endpoints) : call->service->endpoint_count;
+    size_t at = status_index(call->exchange->response.status);
+    struct observation *observation = &call->service->observations[row * STATUSES + at];
+    if (!atomic_load_explicit(&observation->registered, memory_order_acquire)) {
+        const char *method = http_method_name(call->exchange->request.method);
+        const char *pattern = "none";
+        if (call->endpoint) {
+            method = http_method_name(call->endpoint->route.method);
+            pattern = call->endpoint->route.pattern;
+        }
+        static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+        pthread_mutex_lock(&lock);
+        observation->requests = metric_series(METRIC_HTTP_REQUESTS, method, pattern, statuses[at].label);
+        observation->duration = metric_series(METRIC_HTTP_DURATION, method, pattern, statuses[at].label);
+        atomic_store_explicit(&observation->registered, true, memory_order_release);
+        pthread_mutex_unlock(&lock);
+    }
+    return observation;
+}
+
+static void count(const struct call *call, int64_t duration_ns)
+{
+    const struct observation *observation = observation_of(call);
+    metric_add(observation->requests, 1);
+    metric_observe(observation->duration, duration_ns);
+}
+
+static void log_failure(const struct call *call)
 {
     const char *cause = call->cause ? call->cause : err_cause();
     log_event(LOG_ERROR, "a request failed", LOG_STRING("error", err_name(call->err)), LOG_STRING("cause", cause));
 }
 
-static void log_access(const struct call *call)
+static void log_access(const struct call *call, int64_t duration_ns)
 {
     const struct http_request *request = &call->exchange->request;
     const struct http_response *response = &call->exchange->response;
     log_event(LOG_INFO, "request", LOG_STRING("method", http_method_name(request->method)),
               LOG_STRING("route", call->endpoint ? call->endpoint->route.pattern : "none"),
               LOG_INT("status", response->status), LOG_INT("bytes", (int64_t)response->body.length),
-              LOG_NUMBER("duration_ms", (double)(clock_now_ns() - call->started_ns) / NS_PER_MS),
-              LOG_BOOL("replayed", call->replayed));
+              LOG_NUMBER("duration_ms", (double)duration_ns / NS_PER_MS), LOG_BOOL("replayed", call->replayed));
 }
 
 void observe_call(struct call *call)
 {
     struct log_context context = {.request_id = call->request_id};
+    int64_t duration_ns = clock_now_ns() - call->started_ns;
     if (call->caller.role)
         context.user_id = text_of(call->caller.user_id);
     log_context_set(&context);
     if (call->exchange->response.status >= 500)
         log_failure(call);
-    log_access(call);
+    log_access(call, duration_ns);
     log_context_set(NULL);
+    count(call, duration_ns);
 }
 
 enum err observe_start(struct service *service)
 {
-    (void)service;
-    return ERR_NONE;
+    metric_open(service->definition->name);
+    service->observations = calloc((service->endpoint_count + 1) * STATUSES, sizeof(struct observation));
+    return service->observations ? ERR_NONE : err_because(ERR_MEMORY, "no memory for the metrics of the endpoints");
 }
 
 void observe_stop(struct service *service)
 {
-    (void)service;
+    free(service->observations);
+    metric_close();
 }

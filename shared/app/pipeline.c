@@ -285,6 +285,12 @@ static void give_ids(struct call *call)
         call->traceparent = TEXT_NONE;
 }
 
+static void shed(struct call *call)
+{
+    atomic_fetch_add_explicit(&call->service->shed, 1, memory_order_relaxed);
+    answer(call, call_refuse(call, ERR_BUSY, "overloaded", "Too many requests are under way; try again shortly."));
+}
+
 /* A call for the exchange, or NULL when it was answered because there is no room for it. */
 static struct call *admit(struct service *service, struct exchange *exchange)
 {
@@ -305,7 +311,7 @@ static struct call *admit(struct service *service, struct exchange *exchange)
     if (atomic_load(&service->closed))
         answer(call, ERR_CLOSED);
     else if (under_way >= service->requests_max)
-        answer(call, call_refuse(call, ERR_BUSY, "overloaded", "Too many requests are under way; try again shortly."));
+        shed(call);
     else
         return call;
     return NULL;

@@ -18,6 +18,7 @@
 #include "state/migrate.h"
 
 struct auth;
+struct observation;
 struct settings;
 
 /** Who a bearer token belongs to, by its digest, read with call->db. ERR_UNAUTHENTICATED when nobody. */
@@ -56,7 +57,9 @@ struct service {
     size_t endpoint_count;
     struct db_connection **lane_readers;           /* one a lane */
     unsigned lanes;
+    struct observation *observations;              /* the metrics of each endpoint, see app/observe.c */
     atomic_uint in_flight;
+    atomic_ullong shed;                            /* requests refused early */
     atomic_bool draining;                          /* no new connections; told by /readyz */
     atomic_bool closed;                            /* no new requests: they are answered 503 on their lane */
     unsigned requests_max, request_timeout_ms;
