@@ -35,7 +35,7 @@ static size_t status_index(int status)
     return i;
 }
 
-/* Two threads that meet here both write the same handles. */
+/* The lock is for two threads that meet a new pair at once: the handles are whole before they are seen. */
 static struct observation *observation_of(const struct call *call)
 {
     size_t row = call->endpoint ? (size_t)(call->endpoint - call->service->endpoints) : call->service->endpoint_count;

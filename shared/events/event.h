@@ -13,7 +13,11 @@
 #include "base/err.h"
 #include "base/text.h"
 
-enum { EVENT_MAX_BYTES = 256 * 1024 };   /* of an envelope in JSON */
+enum {
+    EVENT_MAX_BYTES = 256 * 1024,          /* of an envelope in JSON … */
+    EVENT_ENVELOPE_BYTES = 16 * 1024,      /* … of which this much is kept for what is not data */
+    EVENT_MAX_ATTRIBUTE_BYTES = 256,       /* of each attribute, so that even escaped they all fit */
+};
 
 struct event {
     struct text id;            /* UUIDv7 */
@@ -23,13 +27,16 @@ struct event {
     int64_t time_us;           /* wall time */
     struct text traceparent;   /* W3C; may be absent */
     struct text request_id;    /* extension attribute "requestid"; may be absent */
-    struct text data;          /* JSON */
+    struct text data;          /* JSON; may be absent */
 };
+
+/** Whether it can be sent: all that may not be absent is there, nothing is too large, data is JSON. ERR_INVALID. */
+enum err must_check event_check(const struct event *event);
 
 /** Writes the envelope in the JSON event format (specversion 1.0, datacontenttype application/json). */
 void event_write(const struct event *event, struct buf *out);
 
-/** Reads an envelope; the texts are copied into arena, data as it stood. ERR_MALFORMED. */
+/** Reads an envelope; the texts are copied into arena, data as it stood. ERR_MALFORMED; ERR_MEMORY when arena is full. */
 enum err must_check event_read(struct text json, struct arena *arena, struct event *ret);
 
 #endif
