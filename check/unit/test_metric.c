@@ -1,0 +1,219 @@
+/* Metrics: what a scrape says, that updates are exact, and that series stay bounded. */
+#include "config.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "check/harness/suite.h"
+#include "telemetry/metric.h"
+
+enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, TIMES = 20000 };
+
+static struct buf out;
+
+static const char *scrape(void) {
+    buf_fini(&out);
+    buf_init(&out, OUTPUT_BYTES);
+    metric_write(&out);
+    CU_ASSERT_EQUAL(buf_check(&out), ERR_NONE);
+    return buf_string(&out);
+}
+
+static void end(void) {
+    metric_close();
+    buf_fini(&out);
+}
+
+static size_t count_of(const char *text, const char *what) {
+    size_t count = 0;
+
+    for (; (text = strstr(text, what)); text += strlen(what))
+        count++;
+    return count;
+}
+
+static void test_counter(void) {
+    CU_ASSERT_STRING_EQUAL(scrape(), "");
+    struct metric_series get = metric_series(METRIC_HTTP_REQUESTS, "GET", "/v1/orders/{id}", "200");
+    metric_add(get, 1);
+    metric_add(get, 2);
+    metric_add(metric_series(METRIC_HTTP_REQUESTS, "POST", "/v1/orders", "201"), 1);
+    metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", "/v1/orders/{id}", "200"), 1);
+    CU_ASSERT_EQUAL(metric_value(get), 4);
+    CU_ASSERT_STRING_EQUAL(scrape(),
+        "# HELP http_requests_total Requests answered\n"
+        "# TYPE http_requests_total counter\n"
+        "http_requests_total{method=\"GET\",route=\"/v1/orders/{id}\",status_code=\"200\"} 4\n"
+        "http_requests_total{method=\"POST\",route=\"/v1/orders\",status_code=\"201\"} 1\n");
+    end();
+}
+
+static void test_gauge(void) {
+    struct metric_series gauge = metric_series(METRIC_HTTP_IN_FLIGHT);
+
+    metric_add(gauge, 3);
+    metric_add(gauge, -4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "# TYPE http_requests_in_flight gauge\nhttp_requests_in_flight -1\n"));
+    metric_set(metric_series(METRIC_OUTBOX_AGE), 1500 * NS_PER_MS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "\ntandem_outbox_oldest_age_seconds 1.500000000\n"));
+    metric_set(metric_series(METRIC_OUTBOX_AGE), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "\ntandem_outbox_oldest_age_seconds -0.000000001\n"));
+    end();
+}
+
+static void test_histogram(void) {
+    struct metric_series series = metric_series(METRIC_HTTP_DURATION, "GET", "/ping", "200");
+    static const char *const said[] = {
+        "# TYPE http_request_duration_seconds histogram\n",
+        "_bucket{method=\"GET\",route=\"/ping\",status_code=\"200\",le=\"0.0005\"} 2\n",
+        "le=\"0.001\"} 3\n", "le=\"5\"} 3\n", "le=\"10\"} 4\n", "le=\"+Inf\"} 5\n",
+        "_sum{method=\"GET\",route=\"/ping\",status_code=\"200\"} 21.001000001\n",
+        "_count{method=\"GET\",route=\"/ping\",status_code=\"200\"} 5\n",
+    };
+
+    metric_observe(series, -5);
+    metric_observe(series, 500 * 1000);
+    metric_observe(series, 500 * 1000 + 1);
+    metric_observe(series, 10 * NS_PER_S);
+    metric_observe(series, 11 * NS_PER_S);
+    scrape();
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&out), said[i]));
+    end();
+}
+
+static void test_labels_are_escaped(void) {
+    metric_add(metric_series(METRIC_HTTP_REQUESTS, "a\"b", "c\\d", "e\nf"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "{method=\"a\\\"b\",route=\"c\\\\d\",status_code=\"e\\nf\"} 1\n"));
+    end();
+}
+
+static void test_series_are_bounded(void) {
+    char path[1024];
+
+    for (int i = 0; i < 3 * METRIC_SERIES_MAX; i++) {
+        snprintf(path, sizeof path, "/%d", i);
+        metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", path, "200"), 1);
+    }
+    scrape();
+    CU_ASSERT_EQUAL(count_of(out.data, "\nhttp_requests_total{"), METRIC_SERIES_MAX);
+    snprintf(path, sizeof path, "{method=\"other\",route=\"other\",status_code=\"other\"} %d\n",
+             2 * METRIC_SERIES_MAX + 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&out), path));
+    memset(path, 'x', sizeof path - 1);
+    path[sizeof path - 1] = '\0';
+    metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", path, "200"), 1);
+    CU_ASSERT_PTR_NULL(strstr(scrape(), "xxx"));
+    end();
+}
+
+static void test_zero_handle(void) {
+    struct metric_series nobody = {0};
+
+    metric_add(nobody, 1);
+    metric_observe(nobody, 1);
+    CU_ASSERT_STRING_EQUAL(scrape(), "");
+    end();
+}
+
+static void *count_often(void *context) {
+    struct metric_series series = metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200");
+
+    (void)context;
+    for (int i = 0; i < TIMES; i++)
+        metric_add(series, 1);
+    return NULL;
+}
+
+static void test_threads(void) {
+    pthread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, count_often, NULL);
+    for (int i = 0; i < 20; i++)
+        scrape();
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CU_ASSERT_EQUAL(metric_value(metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200")), THREADS * TIMES);
+    end();
+}
+
+static int collected;
+
+static void collect(void *context) {
+    collected++;
+    metric_set(metric_series(METRIC_DB_JOBS), *(int *)context);
+}
+
+static void test_collectors(void) {
+    int jobs = 7, others = 0;
+
+    collected = 0;
+    CU_ASSERT_EQUAL(metric_collect(collect, &jobs), ERR_NONE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "\ntandem_db_jobs_total 7\n"));
+    jobs = 9;
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "\ntandem_db_jobs_total 9\n"));
+    metric_collect_end(&jobs);
+    scrape();
+    CU_ASSERT_EQUAL(collected, 2);
+    for (int i = 0; i < METRIC_COLLECTORS_MAX; i++)
+        CU_ASSERT_EQUAL(metric_collect(collect, &others), ERR_NONE);
+    CU_ASSERT_EQUAL(metric_collect(collect, &others), ERR_MEMORY);
+    end();
+}
+
+static double value_of(const char *name) {
+    const char *line = strstr(buf_string(&out), name);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+    return strtod(line + strlen(name), NULL);
+}
+
+static void test_process(void) {
+    metric_open("order");
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "tandem_build_info{service=\"order\",version=\"" PACKAGE_VERSION "\"} 1\n"));
+    CU_ASSERT(value_of("\nprocess_resident_memory_bytes ") > 100 * 1024);
+    CU_ASSERT(value_of("\nprocess_open_fds ") >= 3);
+    CU_ASSERT(value_of("\nprocess_cpu_seconds_total ") > 0);
+    double age_s = (double)clock_wall_us() / 1e6 - value_of("\nprocess_start_time_seconds ");
+    CU_ASSERT(age_s > -1 && age_s < 3600);
+    end();
+}
+
+/* As the format has it: each metric's lines stand together, after its HELP and its TYPE. */
+static void test_format(void) {
+    metric_open("order");
+    metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200"), 1);
+    metric_observe(metric_series(METRIC_HTTP_DURATION, "GET", "/", "200"), 1);
+    metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", "/a", "200"), 1);
+    const char *text = scrape();
+    CU_ASSERT_EQUAL(count_of(text, "# TYPE "), count_of(text, "# HELP "));
+    CU_ASSERT_EQUAL(count_of(text, "# TYPE http_requests_total "), 1);
+    CU_ASSERT_EQUAL(text[strlen(text) - 1], '\n');
+    struct buf tight;
+    buf_init(&tight, 100);
+    metric_write(&tight);
+    CU_ASSERT_EQUAL(buf_check(&tight), ERR_MEMORY);
+    buf_fini(&tight);
+    end();
+}
+
+static const struct suite_case cases[] = {
+    {"a counter counts for each of its series", test_counter},
+    {"a gauge goes both ways, times are told in seconds", test_gauge},
+    {"a histogram has cumulative buckets, sum and count", test_histogram},
+    {"label values are escaped", test_labels_are_escaped},
+    {"series of a metric are bounded", test_series_are_bounded},
+    {"a handle of zeros is seen by nobody", test_zero_handle},
+    {"no update of any thread is lost", test_threads},
+    {"collectors are asked at each scrape", test_collectors},
+    {"the process tells about itself", test_process},
+    {"a scrape keeps to the format", test_format},
+};
+
+int main(void) {
+    return suite_main("metric", cases, sizeof cases / sizeof cases[0]);
+}
