@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "apps/ctl/commands.h"
@@ -40,8 +41,24 @@ static enum err add_session(struct db_connection *connection, void *context)
     return store_session_add(connection, &session);
 }
 
-/* The file is written before the session is, and gets its name after: neither a full disk nor a crash leaves a session
- * without its token in force, or a file with a token that opens nothing. */
+static enum err end_session(struct db_connection *connection, void *context)
+{
+    const struct issue *issue = context;
+    return store_session_end(connection, text_of(issue->digest));
+}
+
+/* A session whose token nobody has is of no use. Returns err, with its cause. */
+static enum err take_back(const struct settings *settings, struct issue *issue, enum err err)
+{
+    char cause[512];
+    snprintf(cause, sizeof cause, "%s", err_cause());
+    if (user_database_change(settings, end_session, issue))
+        return err_because(err, "%s; and its session could not be ended: change the account's password", cause);
+    return err_because(err, "%s", cause);
+}
+
+/* The file is whole on the disk before the session is in force, and gets its name after: neither a full disk nor a
+ * folder one may not write to changes anything, and the name never stands for a token that opens nothing. */
 static enum err issue_token(const struct settings *settings, const char *path, struct issue *issue)
 {
     struct secret_file file;
@@ -49,8 +66,11 @@ static enum err issue_token(const struct settings *settings, const char *path, s
     if (err)
         return err;
     err = user_database_change(settings, add_session, issue);
-    if (!err)
+    if (!err) {
         err = secret_publish(&file);
+        if (err)
+            err = take_back(settings, issue, err);
+    }
     if (err)
         secret_drop(&file);
     return err;

@@ -1,5 +1,7 @@
-check_PROGRAMS += check/unit/test_user_account check/unit/test_user_store check/unit/test_ctl
-TESTS += check/unit/test_user_account check/unit/test_user_store check/unit/test_ctl
+check_PROGRAMS += check/unit/test_user_account check/unit/test_user_store check/unit/test_ctl \
+	check/unit/test_ctl_accounts
+TESTS += check/unit/test_user_account check/unit/test_user_store check/unit/test_ctl \
+	check/unit/test_ctl_accounts
 
 check_unit_test_user_account_SOURCES = check/unit/test_user_account.c
 check_unit_test_user_account_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -9,6 +11,11 @@ check_unit_test_user_store_SOURCES = check/unit/test_user_store.c
 check_unit_test_user_store_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_user_store_LDADD = $(HARNESS) $(LIBS_USER) $(CUNIT_LIBS)
 
-check_unit_test_ctl_SOURCES = check/unit/test_ctl.c
+check_unit_test_ctl_SOURCES = check/unit/test_ctl.c check/unit/ctl_program.c check/unit/ctl_program.h
 check_unit_test_ctl_CPPFLAGS = $(CHECK_CPPFLAGS)
-check_unit_test_ctl_LDADD = $(HARNESS) $(LIBS_BASE) $(SQLITE_LIBS) $(CUNIT_LIBS)
+check_unit_test_ctl_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_ctl_accounts_SOURCES = check/unit/test_ctl_accounts.c check/unit/ctl_program.c \
+	check/unit/ctl_program.h
+check_unit_test_ctl_accounts_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_ctl_accounts_LDADD = $(HARNESS) $(LIBS_NET) $(SQLITE_LIBS) $(CUNIT_LIBS)
