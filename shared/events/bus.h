@@ -21,8 +21,8 @@ struct bus_subscription;
 
 struct bus_opts {
     const char *url;               /* "embedded:/var/lib/tandem/bus.db" */
-    unsigned retention_s;          /* events that every group has read are kept this long … */
-    size_t max_bytes;              /* … and publishing is refused with ERR_STORAGE_FULL past this size */
+    unsigned retention_s;          /* events that every group has read are kept this long, … */
+    size_t max_bytes;              /* … or until this size; past it publishing is refused with ERR_STORAGE_FULL */
     unsigned busy_timeout_ms;
 };
 
@@ -35,7 +35,8 @@ struct bus_delivery {
 enum err must_check bus_open(const struct bus_opts *opts, struct bus **ret);
 void bus_close(struct bus *bus);
 
-/** Publishes all in order, durably, or none. Blocking. ERR_STORAGE_FULL, ERR_STORAGE, ERR_BUSY. */
+/** Publishes all in order, durably, or none. Blocking. ERR_STORAGE_FULL, ERR_STORAGE, ERR_BUSY; ERR_INVALID for what
+ *  event_check() refuses. */
 enum err must_check bus_publish(struct bus *bus, const struct event *events, size_t count);
 
 /**
@@ -61,7 +62,7 @@ void bus_rewind(struct bus_subscription *subscription);
 /** Ends a bus_fetch() that waits. Any thread. */
 void bus_wake(struct bus_subscription *subscription);
 
-/** How many events of its types the group has yet to acknowledge. */
+/** How many events of its types the group has yet to acknowledge. Any thread. */
 enum err must_check bus_lag(struct bus_subscription *subscription, uint64_t *ret);
 
 #endif

@@ -36,6 +36,8 @@ struct consumer_opts {
     unsigned attempts_max;
     unsigned retry_first_ms, retry_max_ms;      /* the pause doubles from first to max, with jitter */
     unsigned inbox_retention_s;                 /* ids are remembered this long; swept in small steps */
+    void (*failed)(void *context, enum err err);   /* when the bus or the database failed, which is tried again, on the
+                                                      consumer's thread, with err_cause(); may be NULL */
 };
 
 struct consumer_stats {

@@ -17,7 +17,8 @@
 #include "events/event.h"
 #include "state/db.h"
 
-/** Adds an event to the transaction under way. An absent id or a zero time is filled in. The writer's thread. */
+/** Adds an event to the transaction under way. An absent id or a zero time is filled in. The writer's thread.
+ *  ERR_INVALID for what event_check() refuses. */
 enum err must_check outbox_add(struct db_connection *connection, const struct event *event);
 
 struct relay;
@@ -27,6 +28,9 @@ struct relay_opts {
     struct bus *bus;
     unsigned batch_max;
     unsigned retry_max_ms;         /* the longest pause between tries */
+    void (*failed)(void *context, enum err err);   /* after each failed try, on the relay's thread, with err_cause();
+                                                      may be NULL; must not block */
+    void *context;
 };
 
 enum err must_check relay_new(const struct relay_opts *opts, struct relay **ret);

@@ -1,0 +1,70 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "events/bus_driver.h"
+
+static const struct bus_driver *const drivers[] = {&bus_embedded_driver};
+
+enum err bus_open(const struct bus_opts *opts, struct bus **ret)
+{
+    for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
+        size_t length = strlen(drivers[i]->scheme);
+        if (opts->url && strncmp(opts->url, drivers[i]->scheme, length) == 0 && opts->url[length] == ':')
+            return drivers[i]->open(opts, opts->url + length + 1, ret);
+    }
+    return err_because(ERR_CONFIG, "no bus has the URL \"%s\"", opts->url ? opts->url : "");
+}
+
+void bus_close(struct bus *bus)
+{
+    if (bus)
+        bus->driver->close(bus);
+}
+
+enum err bus_publish(struct bus *bus, const struct event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum err err = event_check(&events[i]);
+        if (err)
+            return err;
+    }
+    return count ? bus->driver->publish(bus, events, count) : ERR_NONE;
+}
+
+enum err bus_subscribe(struct bus *bus, const char *group, const char *const *types, struct bus_subscription **ret)
+{
+    return bus->driver->subscribe(bus, group, types, ret);
+}
+
+void bus_unsubscribe(struct bus_subscription *subscription)
+{
+    if (subscription)
+        subscription->driver->unsubscribe(subscription);
+}
+
+enum err bus_fetch(struct bus_subscription *subscription, unsigned timeout_ms, struct arena *arena,
+                   struct bus_delivery *deliveries, size_t max, size_t *ret_count)
+{
+    return subscription->driver->fetch(subscription, timeout_ms, arena, deliveries, max, ret_count);
+}
+
+enum err bus_acknowledge(struct bus_subscription *subscription, int64_t offset)
+{
+    return subscription->driver->acknowledge(subscription, offset);
+}
+
+void bus_rewind(struct bus_subscription *subscription)
+{
+    subscription->driver->rewind(subscription);
+}
+
+void bus_wake(struct bus_subscription *subscription)
+{
+    subscription->driver->wake(subscription);
+}
+
+enum err bus_lag(struct bus_subscription *subscription, uint64_t *ret)
+{
+    return subscription->driver->lag(subscription, ret);
+}

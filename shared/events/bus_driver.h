@@ -1,0 +1,37 @@
+/*
+ * What a driver of the bus is: a row of functions, found by the scheme of the URL. A driver's own structs begin with
+ * the ones below. To add one: its file, and a line in the table in bus.c.
+ */
+#ifndef TANDEM_EVENTS_BUS_DRIVER_H
+#define TANDEM_EVENTS_BUS_DRIVER_H
+
+#include "events/bus.h"
+
+struct bus_driver {
+    const char *scheme;
+    /* address is what follows the scheme and its colon */
+    enum err (*open)(const struct bus_opts *opts, const char *address, struct bus **ret);
+    void (*close)(struct bus *bus);
+    enum err (*publish)(struct bus *bus, const struct event *events, size_t count);   /* checked ones, at least one */
+    enum err (*subscribe)(struct bus *bus, const char *group, const char *const *types,
+                          struct bus_subscription **ret);
+    void (*unsubscribe)(struct bus_subscription *subscription);
+    enum err (*fetch)(struct bus_subscription *subscription, unsigned timeout_ms, struct arena *arena,
+                      struct bus_delivery *deliveries, size_t max, size_t *ret_count);
+    enum err (*acknowledge)(struct bus_subscription *subscription, int64_t offset);
+    void (*rewind)(struct bus_subscription *subscription);
+    void (*wake)(struct bus_subscription *subscription);
+    enum err (*lag)(struct bus_subscription *subscription, uint64_t *ret);
+};
+
+struct bus {
+    const struct bus_driver *driver;
+};
+
+struct bus_subscription {
+    const struct bus_driver *driver;
+};
+
+extern const struct bus_driver bus_embedded_driver;
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * The embedded bus, shared by its two files: bus_embedded.c has the log, publishing and sweeping;
+ * bus_embedded_subscription.c has reading and the groups.
+ *
+ * Next to the database lies a file of one byte that a publisher writes after its commit, and that the subscriptions of
+ * all processes watch. It carries no data; the log is also looked at each second, should a wake-up be lost.
+ */
+#ifndef TANDEM_EVENTS_BUS_EMBEDDED_H
+#define TANDEM_EVENTS_BUS_EMBEDDED_H
+
+#include "base/buf.h"
+#include "events/bus_driver.h"
+#include "state/db.h"
+
+struct bus_embedded {
+    struct bus base;
+    struct db *db;
+    char *wake_path;
+    int wake_fd;
+    int64_t retention_us;
+    int64_t max_bytes;
+    struct buf envelope;      /* the writer thread's */
+};
+
+enum err must_check bus_embedded_subscribe(struct bus *base, const char *group, const char *const *types,
+                                           struct bus_subscription **ret);
+void bus_embedded_unsubscribe(struct bus_subscription *base);
+enum err must_check bus_embedded_fetch(struct bus_subscription *base, unsigned timeout_ms, struct arena *arena,
+                                       struct bus_delivery *deliveries, size_t max, size_t *ret_count);
+enum err must_check bus_embedded_acknowledge(struct bus_subscription *base, int64_t offset);
+void bus_embedded_rewind(struct bus_subscription *base);
+void bus_embedded_wake(struct bus_subscription *base);
+enum err must_check bus_embedded_lag(struct bus_subscription *base, uint64_t *ret);
+
+#endif

@@ -1,0 +1,175 @@
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "events/backoff.h"
+#include "events/consumer_private.h"
+#include "events/parked.h"
+#include "state/thread.h"
+
+enum {
+    BATCH_BYTES = 4 * 1024 * 1024,   /* of events in memory at once */
+    WAIT_MS = 1000,                  /* an operator's retry comes from another process, which wakes nobody here */
+};
+
+/* ---- the thread ---- */
+
+static void count(struct consumer *consumer, const struct consumer_stats *stats)
+{
+    atomic_fetch_add_explicit(&consumer->handled, stats->handled, memory_order_relaxed);
+    atomic_fetch_add_explicit(&consumer->repeated, stats->repeated, memory_order_relaxed);
+    atomic_fetch_add_explicit(&consumer->retried, stats->retried, memory_order_relaxed);
+    atomic_fetch_add_explicit(&consumer->dead, stats->dead, memory_order_relaxed);
+}
+
+static enum err write_and_count(struct consumer *consumer, db_work *do_work, size_t delivery_count)
+{
+    struct consumer_work work = {.consumer = consumer, .count = delivery_count};
+    enum err err = db_write(consumer->opts.db, do_work, &work);
+    if (!err)
+        count(consumer, &work.stats);
+    return err;
+}
+
+/* Tries again what is due; *ret_wait_ms is how long the bus may then be waited for. */
+static enum err retry_when_due(struct consumer *consumer, unsigned *ret_wait_ms)
+{
+    int64_t next_us = 0;
+    enum err err = parked_next_try(consumer->reader, consumer->opts.group, &next_us);
+    if (err)
+        return err;
+    int64_t left_ms = next_us ? (next_us - clock_wall_us() + 999) / 1000 : WAIT_MS;
+    *ret_wait_ms = left_ms <= 0 ? 0 : left_ms < WAIT_MS ? (unsigned)left_ms : WAIT_MS;
+    return left_ms <= 0 ? write_and_count(consumer, consumer_retry, 0) : ERR_NONE;
+}
+
+static enum err take_batch(struct consumer *consumer, unsigned wait_ms)
+{
+    size_t fetched = 0;
+    arena_reset(&consumer->arena);
+    enum err err = bus_fetch(consumer->subscription, wait_ms, &consumer->arena, consumer->deliveries,
+                             consumer->opts.batch_max, &fetched);
+    if (err || fetched == 0)
+        return err;
+    err = write_and_count(consumer, consumer_apply, fetched);
+    if (!err)
+        err = bus_acknowledge(consumer->subscription, consumer->deliveries[fetched - 1].offset);
+    return err;
+}
+
+static void pause_after_failure(struct consumer *consumer, unsigned failures, enum err err)
+{
+    if (consumer->opts.failed)
+        consumer->opts.failed(consumer->opts.context, err);
+    bus_rewind(consumer->subscription);
+    wakeup_wait(&consumer->wakeup, backoff_ms(failures, consumer->opts.retry_first_ms, consumer->opts.retry_max_ms));
+}
+
+static void *run(void *context)
+{
+    struct consumer *consumer = context;
+    unsigned failures = 0;
+    while (!consumer->stopping) {
+        unsigned wait_ms = 0;
+        enum err err = retry_when_due(consumer, &wait_ms);
+        if (!err)
+            err = take_batch(consumer, wait_ms);
+        failures = err ? failures + 1 : 0;
+        if (err && !consumer->stopping)
+            pause_after_failure(consumer, failures, err);
+    }
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static enum err check_opts(const struct consumer_opts *opts)
+{
+    if (!opts->batch_max || !opts->attempts_max || !opts->retry_first_ms
+        || opts->retry_max_ms < opts->retry_first_ms)
+        return err_because(ERR_CONFIG, "the consumer \"%s\": batch, attempts and pauses must be above 0, and the longest"
+                                       " pause not below the first", opts->group);
+    return ERR_NONE;
+}
+
+static enum err allocate(struct consumer *consumer)
+{
+    consumer->types = calloc(consumer->opts.handler_count + 1, sizeof *consumer->types);
+    consumer->deliveries = calloc(consumer->opts.batch_max, sizeof *consumer->deliveries);
+    if (!consumer->types || !consumer->deliveries)
+        return err_because(ERR_MEMORY, "the consumer \"%s\": out of memory", consumer->opts.group);
+    for (size_t i = 0; i < consumer->opts.handler_count; i++)
+        consumer->types[i] = consumer->opts.handlers[i].type;
+    return ERR_NONE;
+}
+
+enum err consumer_new(const struct consumer_opts *opts, struct consumer **ret)
+{
+    enum err err = check_opts(opts);
+    if (err)
+        return err;
+    struct consumer *consumer = calloc(1, sizeof *consumer);
+    if (!consumer)
+        return err_because(ERR_MEMORY, "the consumer \"%s\": out of memory", opts->group);
+    consumer->opts = *opts;
+    wakeup_init(&consumer->wakeup);
+    arena_init(&consumer->arena, BATCH_BYTES);
+    err = allocate(consumer);
+    if (!err)
+        err = db_reader_open(opts->db, &consumer->reader);
+    if (!err)
+        err = bus_subscribe(opts->bus, opts->group, consumer->types, &consumer->subscription);
+    if (err)
+        consumer_free(consumer);
+    else
+        *ret = consumer;
+    return err;
+}
+
+enum err consumer_start(struct consumer *consumer)
+{
+    enum err err = thread_start(&consumer->thread, "consumer", run, consumer);
+    consumer->started = !err;
+    return err;
+}
+
+void consumer_stop(struct consumer *consumer)
+{
+    if (!consumer || !consumer->started)
+        return;
+    atomic_store(&consumer->stopping, true);
+    bus_wake(consumer->subscription);
+    wakeup_signal(&consumer->wakeup);
+    pthread_join(consumer->thread, NULL);
+    consumer->started = false;
+}
+
+void consumer_free(struct consumer *consumer)
+{
+    if (!consumer)
+        return;
+    consumer_stop(consumer);
+    bus_unsubscribe(consumer->subscription);
+    db_reader_close(consumer->reader);
+    arena_fini(&consumer->arena);
+    wakeup_fini(&consumer->wakeup);
+    free(consumer->types);
+    free(consumer->deliveries);
+    free(consumer);
+}
+
+void consumer_stats(const struct consumer *consumer, struct consumer_stats *ret)
+{
+    *ret = (struct consumer_stats){
+        .handled = atomic_load_explicit(&consumer->handled, memory_order_relaxed),
+        .repeated = atomic_load_explicit(&consumer->repeated, memory_order_relaxed),
+        .retried = atomic_load_explicit(&consumer->retried, memory_order_relaxed),
+        .dead = atomic_load_explicit(&consumer->dead, memory_order_relaxed),
+    };
+}
+
+enum err consumer_lag(struct consumer *consumer, uint64_t *ret)
+{
+    return bus_lag(consumer->subscription, ret);
+}

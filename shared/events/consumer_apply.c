@@ -1,0 +1,203 @@
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "events/backoff.h"
+#include "events/consumer_private.h"
+#include "events/parked.h"
+
+enum { CAUSE_SIZE = 512, SWEEP_ROWS = 16 };
+
+static const char savepoint_sql[] = "SAVEPOINT event";
+static const char undo_sql[] = "ROLLBACK TO event";
+static const char release_sql[] = "RELEASE event";
+static const char receive_sql[] =
+    "INSERT INTO inbox (number, consumer_group, event_id, received_us)"
+    " SELECT coalesce(max(number), 0) + 1, $1, $2, $3 FROM inbox WHERE true ON CONFLICT DO NOTHING";
+static const char oldest_sql[] = "SELECT number, received_us FROM inbox ORDER BY number LIMIT 1";
+static const char sweep_sql[] = "DELETE FROM inbox WHERE number < $1 AND received_us < $2";
+
+static enum err run(struct db_connection *connection, const char *sql)
+{
+    return db_run(db_query(connection, sql), NULL);
+}
+
+static const struct event_handler *find_handler(const struct consumer *consumer, struct text type)
+{
+    for (size_t i = 0; i < consumer->opts.handler_count; i++)
+        if (text_equal_string(type, consumer->opts.handlers[i].type))
+            return &consumer->opts.handlers[i];
+    return NULL;
+}
+
+/* Writes the event down in the inbox; *ret_is_new is false when it stands there already. */
+static enum err receive(struct db_connection *connection, const char *group, const struct event *event, bool *ret_is_new)
+{
+    int64_t changes;
+    struct db_statement *insert = db_query(connection, receive_sql);
+    db_bind_string(insert, 1, group);
+    db_bind_text(insert, 2, event->id);
+    db_bind_int(insert, 3, clock_wall_us());
+    enum err err = db_run(insert, &changes);
+    if (!err)
+        *ret_is_new = changes > 0;
+    return err;
+}
+
+/* Forgets the oldest ids, of the first `rows`, when they are past their age. */
+static enum err sweep_inbox(struct db_connection *connection, int64_t rows, int64_t before_us)
+{
+    struct db_statement *query = db_query(connection, oldest_sql);
+    bool is_due = db_next(query) && db_int(query, 1) < before_us;
+    int64_t oldest = db_int(query, 0);
+    enum err err = db_done(query);
+    if (err || !is_due)
+        return err;
+    struct db_statement *statement = db_query(connection, sweep_sql);
+    db_bind_int(statement, 1, oldest + rows);
+    db_bind_int(statement, 2, before_us);
+    return db_run(statement, NULL);
+}
+
+/* Runs the handler in a savepoint of its own. How that went is in *ret_outcome, and why in cause; the return value is
+ * an error only when the transaction itself cannot go on. */
+static enum err attempt(struct db_connection *connection, const struct consumer *consumer,
+                        const struct event_handler *handler, const struct event *event, enum err *ret_outcome,
+                        char cause[static CAUSE_SIZE])
+{
+    enum err err = run(connection, savepoint_sql);
+    if (err)
+        return err;
+    err_clear();
+    enum err outcome = handler->work(connection, event, consumer->opts.context);
+    if (outcome) {
+        snprintf(cause, CAUSE_SIZE, "%s: %s", err_name(outcome), err_cause());
+        if (run(connection, undo_sql))
+            return err_because(outcome, "%s", cause);
+    }
+    err = run(connection, release_sql);
+    if (!err)
+        *ret_outcome = outcome;
+    return err;
+}
+
+static int64_t next_try_us(const struct consumer *consumer, unsigned attempts)
+{
+    return clock_wall_us()
+         + backoff_ms(attempts, consumer->opts.retry_first_ms, consumer->opts.retry_max_ms) * INT64_C(1000);
+}
+
+static enum err bury_or_postpone(struct db_connection *connection, struct consumer_work *work,
+                                 const struct parked *parked, const char *cause, bool is_hopeless)
+{
+    const struct consumer_opts *opts = &work->consumer->opts;
+    unsigned attempts = parked->attempts + 1;
+    if (is_hopeless || attempts >= opts->attempts_max) {
+        work->stats.dead++;
+        return parked_bury(connection, opts->group, parked, cause, clock_wall_us());
+    }
+    return parked_postpone(connection, parked, next_try_us(work->consumer, attempts), cause);
+}
+
+/* ---- what the bus delivers ---- */
+
+/* An event that had its only attempt passes through the table to become a dead letter. */
+static enum err set_aside(struct db_connection *connection, struct consumer_work *work, const struct event *event,
+                          const char *cause)
+{
+    const struct consumer_opts *opts = &work->consumer->opts;
+    bool is_dead = opts->attempts_max <= 1;
+    struct parked parked = {.subject = event->subject};
+    enum err err = parked_add(connection, opts->group, event, is_dead ? 0 : 1, next_try_us(work->consumer, 1), cause,
+                              &parked.number);
+    if (err || !is_dead)
+        return err;
+    return bury_or_postpone(connection, work, &parked, cause, true);
+}
+
+static enum err apply_one(struct db_connection *connection, struct consumer_work *work, const struct event *event)
+{
+    const struct consumer_opts *opts = &work->consumer->opts;
+    const struct event_handler *handler = find_handler(work->consumer, event->type);
+    bool is_new = false, must_wait = false;
+    char cause[CAUSE_SIZE];
+    enum err outcome = ERR_NONE;
+    if (!handler)
+        return ERR_NONE;
+    enum err err = receive(connection, opts->group, event, &is_new);
+    if (err)
+        return err;
+    if (!is_new) {
+        work->stats.repeated++;
+        return ERR_NONE;
+    }
+    err = parked_has_subject(connection, opts->group, event->subject, &must_wait);
+    if (err)
+        return err;
+    if (must_wait)
+        return parked_add(connection, opts->group, event, 0, 0, NULL, &(int64_t){0});
+    err = attempt(connection, work->consumer, handler, event, &outcome, cause);
+    if (!err && outcome)
+        return set_aside(connection, work, event, cause);
+    work->stats.handled += !err;
+    return err;
+}
+
+enum err consumer_apply(struct db_connection *connection, void *context)
+{
+    struct consumer_work *work = context;
+    const struct consumer *consumer = work->consumer;
+    work->stats = (struct consumer_stats){0, 0, 0, 0};
+    enum err err = sweep_inbox(connection, SWEEP_ROWS + 2 * (int64_t)work->count,
+                               clock_wall_us() - consumer->opts.inbox_retention_s * US_PER_S);
+    for (size_t i = 0; !err && i < work->count; i++)
+        err = apply_one(connection, work, &consumer->deliveries[i].event);
+    return err;
+}
+
+/* ---- what was set aside ---- */
+
+static enum err retry_one(struct db_connection *connection, struct consumer_work *work, const struct parked *parked)
+{
+    struct consumer *consumer = work->consumer;
+    struct event event;
+    char cause[CAUSE_SIZE];
+    enum err outcome = ERR_NONE;
+    enum err err = event_read(parked->envelope, &consumer->arena, &event);
+    if (err == ERR_MALFORMED) {
+        snprintf(cause, sizeof cause, "%s", err_cause());
+        return bury_or_postpone(connection, work, parked, cause, true);
+    }
+    if (err)
+        return err;
+    const struct event_handler *handler = find_handler(consumer, event.type);
+    if (!handler)
+        return bury_or_postpone(connection, work, parked, "this program has no handler for it any more", true);
+
+    work->stats.retried++;
+    err = attempt(connection, consumer, handler, &event, &outcome, cause);
+    if (err)
+        return err;
+    if (outcome)
+        return bury_or_postpone(connection, work, parked, cause, false);
+    work->stats.handled++;
+    return parked_remove(connection, consumer->opts.group, parked, clock_wall_us());
+}
+
+enum err consumer_retry(struct db_connection *connection, void *context)
+{
+    struct consumer_work *work = context;
+    struct consumer *consumer = work->consumer;
+    work->stats = (struct consumer_stats){0, 0, 0, 0};
+    enum err err = ERR_NONE;
+    for (unsigned i = 0; !err && i < consumer->opts.batch_max; i++) {
+        struct parked parked;
+        arena_reset(&consumer->arena);
+        err = parked_due(connection, consumer->opts.group, clock_wall_us(), &consumer->arena, &parked);
+        if (err || parked.number == 0)
+            break;
+        err = retry_one(connection, work, &parked);
+    }
+    return err;
+}
