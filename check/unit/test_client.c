@@ -44,7 +44,8 @@ static const struct {
     {"/hang", NULL, false},
 };
 
-static void send_all(int fd, const char *bytes, size_t length) {
+static void send_all(int fd, const char *bytes, size_t length)
+{
     while (length > 0) {
         ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
 
@@ -55,7 +56,8 @@ static void send_all(int fd, const char *bytes, size_t length) {
     }
 }
 
-static void send_endless(int fd) {
+static void send_endless(int fd)
+{
     static const char chunk[] = "400\r\n";
     char data[0x400 + 2];
 
@@ -69,7 +71,8 @@ static void send_endless(int fd) {
 }
 
 /* Whether the connection is to be kept. */
-static bool answer(int fd, const char *request) {
+static bool answer(int fd, const char *request)
+{
     const char *path = strchr(request, ' ') + 1;
     size_t length = strcspn(path, " ?");
 
@@ -88,7 +91,8 @@ static bool answer(int fd, const char *request) {
     return false;
 }
 
-static bool read_request(int fd, char *request) {
+static bool read_request(int fd, char *request)
+{
     size_t length = 0;
 
     for (;;) {
@@ -105,7 +109,8 @@ static bool read_request(int fd, char *request) {
     }
 }
 
-static void *serve(void *context) {
+static void *serve(void *context)
+{
     int fd = *(int *)context;
     char request[REQUEST_BYTES];
 
@@ -120,7 +125,8 @@ static void *serve(void *context) {
     return NULL;
 }
 
-static void *accept_all(void *context) {
+static void *accept_all(void *context)
+{
     int fd;
 
     (void)context;
@@ -128,13 +134,14 @@ static void *accept_all(void *context) {
         int i = server.connections;
 
         server.fds[i] = fd;
-        pthread_create(&server.threads[i], NULL, serve, &server.fds[i]);
         server.connections++;
+        pthread_create(&server.threads[i], NULL, serve, &server.fds[i]);
     }
     return NULL;
 }
 
-static void server_begin(void) {
+static void server_begin(void)
+{
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
 
@@ -147,7 +154,8 @@ static void server_begin(void) {
     CU_ASSERT_EQUAL_FATAL(pthread_create(&server.acceptor, NULL, accept_all, NULL), 0);
 }
 
-static void server_end(void) {
+static void server_end(void)
+{
     shutdown(server.listen_fd, SHUT_RDWR);
     pthread_join(server.acceptor, NULL);
     close(server.listen_fd);
@@ -159,7 +167,8 @@ static void server_end(void) {
 }
 
 /* Of tests with one call at a time. */
-static const char *latest(void) {
+static const char *latest(void)
+{
     pthread_mutex_lock(&server.lock);
     pthread_mutex_unlock(&server.lock);
     return server.latest;
@@ -170,7 +179,8 @@ static const char *latest(void) {
 static struct client *client;
 static struct client_response response;
 
-static void begin(void) {
+static void begin(void)
+{
     struct client_opts opts = {server.base_url, 2000, RESPONSE_BYTES};
 
     server_begin();
@@ -178,19 +188,22 @@ static void begin(void) {
     CU_ASSERT_EQUAL_FATAL(client_new(&opts, &client), ERR_NONE);
 }
 
-static void end(void) {
+static void end(void)
+{
     client_free(client);
     server_end();
 }
 
-static enum err get(const char *path) {
+static enum err get(const char *path)
+{
     struct client_request request = {.method = HTTP_GET, .path = path, .timeout_ms = 10000};
 
     response = (struct client_response){.status = -1};
     return client_call(client, &request, &response);
 }
 
-static void test_answers(void) {
+static void test_answers(void)
+{
     begin();
     CU_ASSERT_EQUAL_FATAL(get("/ok?a=%20b"), ERR_NONE);
     CU_ASSERT_EQUAL(response.status, 200);
@@ -212,7 +225,8 @@ static void test_answers(void) {
     end();
 }
 
-static void test_requests(void) {
+static void test_requests(void)
+{
     struct http_param headers[] = {{TEXT("Authorization"), TEXT("Bearer t")}, {TEXT("X-Empty"), TEXT("")}};
     struct client_request request = {.path = "/ok", .headers = headers, .header_count = 2, .timeout_ms = 10000};
 
@@ -237,7 +251,8 @@ static void test_requests(void) {
     end();
 }
 
-static void test_nothing_stays(void) {
+static void test_nothing_stays(void)
+{
     struct http_param headers[] = {{TEXT("Authorization"), TEXT("Bearer secret")}};
     struct client_request request = {.method = HTTP_PUT, .path = "/ok", .headers = headers, .header_count = 1,
                                      .body = TEXT("{}"), .timeout_ms = 10000};
@@ -253,7 +268,8 @@ static void test_nothing_stays(void) {
     end();
 }
 
-static void test_failures(void) {
+static void test_failures(void)
+{
     static const struct {
         const char *path;
         enum err err;
@@ -273,7 +289,8 @@ static void test_failures(void) {
     end();
 }
 
-static void test_deadline(void) {
+static void test_deadline(void)
+{
     struct client_request request = {.method = HTTP_GET, .path = "/hang", .timeout_ms = 50};
     int64_t started_ns;
 
@@ -287,14 +304,16 @@ static void test_deadline(void) {
     end();
 }
 
-static void test_unreachable(void) {
+static void test_unreachable(void)
+{
     begin();
     server_end();
     CU_ASSERT_EQUAL(get("/ok"), ERR_UNAVAILABLE);
     client_free(client);
 }
 
-static void test_forged_header(void) {
+static void test_forged_header(void)
+{
     struct http_param header = {TEXT("X"), TEXT("a\r\nY: b")};
     struct client_request request = {.method = HTTP_GET, .path = "/ok", .headers = &header, .header_count = 1,
                                      .timeout_ms = 10000};
@@ -305,7 +324,8 @@ static void test_forged_header(void) {
     end();
 }
 
-static void test_bad_urls(void) {
+static void test_bad_urls(void)
+{
     static const char *const bad[] = {NULL, "", "http://", "ftp://a", "file:///etc/passwd", "127.0.0.1", "http://a b"};
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -316,7 +336,8 @@ static void test_bad_urls(void) {
     client_free(NULL);
 }
 
-static void *call_often(void *context) {
+static void *call_often(void *context)
+{
     struct client_request request = {.method = HTTP_GET, .path = "/ok", .timeout_ms = 10000};
     atomic_int *good = context;
 
@@ -331,7 +352,8 @@ static void *call_often(void *context) {
     return NULL;
 }
 
-static void test_threads(void) {
+static void test_threads(void)
+{
     pthread_t threads[THREADS];
     atomic_int good = 0;
 
@@ -357,6 +379,7 @@ static const struct suite_case cases[] = {
     {"threads share a client", test_threads},
 };
 
-int main(void) {
+int main(void)
+{
     return suite_main("client", cases, sizeof cases / sizeof cases[0]);
 }

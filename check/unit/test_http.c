@@ -13,7 +13,8 @@ static struct http_request request;
 static struct http_response response;
 static struct buf out;
 
-static void begin(void) {
+static void begin(void)
+{
     request = (struct http_request){.params = params};
     response = (struct http_response){.status = 0};
     arena_init(&request.arena, ARENA_BYTES);
@@ -21,24 +22,28 @@ static void begin(void) {
     buf_init(&out, ARENA_BYTES);
 }
 
-static void end(void) {
+static void end(void)
+{
     arena_fini(&request.arena);
     buf_fini(&response.body);
     buf_fini(&out);
 }
 
-static void give(const char *name, const char *value) {
+static void give(const char *name, const char *value)
+{
     params[request.param_count++] = (struct http_param){text_of(name), text_of(value)};
 }
 
-static enum err line(const char *method, const char *uri) {
+static enum err line(const char *method, const char *uri)
+{
     request.param_count = 0;
     give("REQUEST_METHOD", method);
     give("REQUEST_URI", uri);
     return http_request_line(&request);
 }
 
-static void test_methods(void) {
+static void test_methods(void)
+{
     for (enum http_method method = 0; method < HTTP_OTHER; method++)
         CU_ASSERT_EQUAL(http_method_of(text_of(http_method_name(method))), method);
     CU_ASSERT_EQUAL(http_method_of(TEXT("get")), HTTP_OTHER);
@@ -47,7 +52,8 @@ static void test_methods(void) {
     CU_ASSERT_EQUAL(http_method_of(TEXT_NONE), HTTP_OTHER);
 }
 
-static void test_reasons(void) {
+static void test_reasons(void)
+{
     CU_ASSERT_STRING_EQUAL(http_reason(404), "Not Found");
     CU_ASSERT_STRING_EQUAL(http_reason(507), "Insufficient Storage");
     CU_ASSERT_STRING_EQUAL(http_reason(418), "Unknown");
@@ -55,7 +61,8 @@ static void test_reasons(void) {
     CU_ASSERT_STRING_EQUAL(http_reason(600), "Unknown");
 }
 
-static void test_header_names(void) {
+static void test_header_names(void)
+{
     begin();
     give("REMOTE_ADDR", "192.0.2.7");
     give("HTTP_IF_MATCH", "\"7\"");
@@ -73,7 +80,8 @@ static void test_header_names(void) {
     end();
 }
 
-static void test_request_lines(void) {
+static void test_request_lines(void)
+{
     begin();
     CU_ASSERT_EQUAL(line("GET", "/v1/a%2Fb?x=1?y"), ERR_NONE);
     CU_ASSERT(text_equal(request.path, TEXT("/v1/a%2Fb")));
@@ -93,7 +101,8 @@ static void test_request_lines(void) {
     end();
 }
 
-static void test_bad_request_lines(void) {
+static void test_bad_request_lines(void)
+{
     static const char *const bad[][2] = {
         {"GET", ""}, {"GET", "*"}, {"GET", "v1"}, {"GET", "ftp://a/b"}, {"GET", "/a b"}, {"GET", "/a\x01"},
         {"GET", "/\xc3\xa9"}, {"GET", "/a#b"}, {"", "/"}, {"G T", "/"}, {"GET\n", "/"},
@@ -109,7 +118,8 @@ static void test_bad_request_lines(void) {
     end();
 }
 
-static void test_json_types(void) {
+static void test_json_types(void)
+{
     static const struct {
         const char *type;
         bool json;
@@ -130,7 +140,8 @@ static void test_json_types(void) {
     end();
 }
 
-static void test_query(void) {
+static void test_query(void)
+{
     struct text value = TEXT("untouched");
 
     begin();
@@ -151,7 +162,8 @@ static void test_query(void) {
     end();
 }
 
-static void test_bad_query(void) {
+static void test_bad_query(void)
+{
     static const char *const bad[] = {"limit=%", "limit=%zz", "limit=%00", "limit=%ff", "limit=1&limit=1",
                                       "limit=1&%6c%69mit=2", "%zz=1"};
     struct text value = TEXT("untouched");
@@ -169,13 +181,15 @@ static void test_bad_query(void) {
     end();
 }
 
-static const char *head(void) {
+static const char *head(void)
+{
     buf_reset(&out, ARENA_BYTES);
     http_response_head(&request, &response, &out);
     return buf_string(&out);
 }
 
-static void test_head(void) {
+static void test_head(void)
+{
     begin();
     response.status = 201;
     buf_add_string(&response.body, "{}");
@@ -192,7 +206,8 @@ static void test_head(void) {
     end();
 }
 
-static void test_bodiless(void) {
+static void test_bodiless(void)
+{
     static const int statuses[] = {100, 103, 204, 304};
 
     begin();
@@ -210,7 +225,8 @@ static void test_bodiless(void) {
     end();
 }
 
-static void test_broken_response(void) {
+static void test_broken_response(void)
+{
     begin();
     CU_ASSERT_STRING_EQUAL(head(), "Status: 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
     response.status = 200;
@@ -224,7 +240,8 @@ static void test_broken_response(void) {
     end();
 }
 
-static void test_forged_header(void) {
+static void test_forged_header(void)
+{
     static const struct text bad[] = {TEXT("a\r\nSet-Cookie: b"), TEXT("a\n"), TEXT("a\0b"), TEXT("\x7f"), TEXT("\t")};
 
     begin();
@@ -256,6 +273,7 @@ static const struct suite_case cases[] = {
     {"a header value cannot forge a header", test_forged_header},
 };
 
-int main(void) {
+int main(void)
+{
     return suite_main("http", cases, sizeof cases / sizeof cases[0]);
 }

@@ -19,7 +19,8 @@ enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, LINES = 500, WAIT_MS = 10000 };
 static int sink[2];
 static char output[OUTPUT_BYTES];
 
-static void begin(enum log_format format, size_t buffer_bytes, unsigned flush_ms) {
+static void begin(enum log_format format, size_t buffer_bytes, unsigned flush_ms)
+{
     struct log_opts opts = {.service = "order", .instance = "a1", .level = LOG_INFO, .format = format,
                             .buffer_bytes = buffer_bytes, .flush_ms = flush_ms};
 
@@ -30,14 +31,16 @@ static void begin(enum log_format format, size_t buffer_bytes, unsigned flush_ms
     CU_ASSERT_EQUAL_FATAL(log_open(&opts), ERR_NONE);
 }
 
-static void end(void) {
+static void end(void)
+{
     log_close(WAIT_MS);
     close(sink[0]);
     close(sink[1]);
 }
 
 /* What is in the pipe now. */
-static const char *read_sink(void) {
+static const char *read_sink(void)
+{
     size_t length = 0;
     ssize_t got;
 
@@ -47,12 +50,14 @@ static const char *read_sink(void) {
     return output;
 }
 
-static const char *lines(void) {
+static const char *lines(void)
+{
     CU_ASSERT_TRUE(log_flush(WAIT_MS));
     return read_sink();
 }
 
-static size_t count_of(const char *text, const char *what) {
+static size_t count_of(const char *text, const char *what)
+{
     size_t count = 0;
 
     for (; (text = strstr(text, what)); text += strlen(what))
@@ -60,7 +65,8 @@ static size_t count_of(const char *text, const char *what) {
     return count;
 }
 
-static void test_fields(void) {
+static void test_fields(void)
+{
     begin(LOG_JSON, 0, 0);
     err_clear();
     log_event(LOG_INFO, "order placed", LOG_TEXT("order_id", TEXT("o7")), LOG_STRING("sku", NULL), LOG_INT("lines", -3),
@@ -81,7 +87,8 @@ static void test_fields(void) {
     end();
 }
 
-static void test_context(void) {
+static void test_context(void)
+{
     struct log_context context = {.request_id = TEXT("r1"), .user_id = TEXT("u1")};
     char longer[200];
 
@@ -103,11 +110,13 @@ static void test_context(void) {
 
 static int evaluated;
 
-static int evaluate(void) {
+static int evaluate(void)
+{
     return ++evaluated;
 }
 
-static void test_levels(void) {
+static void test_levels(void)
+{
     enum log_level level = LOG_CRITICAL;
 
     begin(LOG_JSON, 0, 0);
@@ -133,7 +142,8 @@ static void test_levels(void) {
 
 static const struct text hostile = TEXT("a\n{\"level\":\"forged\"}\r\033[31m\"\\\x7f\xc2\x9b\xff\xe2\x80\xa8");
 
-static void test_forged_json(void) {
+static void test_forged_json(void)
+{
     size_t members;
 
     begin(LOG_JSON, 0, 0);
@@ -147,20 +157,23 @@ static void test_forged_json(void) {
     end();
 }
 
-static void test_forged_terminal(void) {
+static void test_forged_terminal(void)
+{
     begin(LOG_TERMINAL, 0, 0);
     log_event(LOG_WARNING, "read", LOG_TEXT("input", hostile), LOG_STRING("plain", "a=b"), LOG_STRING("empty", ""),
               LOG_STRING("quoted", "say \"\xc3\xa9\""), LOG_STRING("control", "\xc2\x9b"));
     lines();
     CU_ASSERT_EQUAL(count_of(output, "\n"), 1);
     CU_ASSERT_PTR_NULL(strchr(output, '\033'));
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, " warning  order: read input=\"a\\n{\\\"level\\\":\\\"forged\\\"}\\x0d\\x1b[31m"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, " warning  order: read input=\"a\\n{\\\"level\\\":\\\"forged\\\"}"
+                                          "\\x0d\\x1b[31m"));
     CU_ASSERT_PTR_NOT_NULL(strstr(output, " plain=a=b empty=\"\" quoted=\"say \\\"\xc3\xa9\\\"\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(output, " control=\"\\xc2\\x9b\"\n"));
     end();
 }
 
-static void test_long_lines(void) {
+static void test_long_lines(void)
+{
     static char large[LOG_LINE_MAX_BYTES];
     struct text text = {large, sizeof large};
 
@@ -174,14 +187,16 @@ static void test_long_lines(void) {
     end();
 }
 
-static void *log_many(void *context) {
+static void *log_many(void *context)
+{
     for (int i = 0; i < LINES; i++)
         log_event(LOG_INFO, "many", LOG_INT("thread", *(int *)context), LOG_INT("n", i));
     return NULL;
 }
 
 /* Counts the lines of each thread, and whether each is the one expected. */
-static bool are_in_order(const char *text, int counts[THREADS]) {
+static bool are_in_order(const char *text, int counts[THREADS])
+{
     int thread, n;
 
     for (const char *line = text; (line = strstr(line, "\"thread\":")); line++)
@@ -190,7 +205,8 @@ static bool are_in_order(const char *text, int counts[THREADS]) {
     return true;
 }
 
-static void test_threads(void) {
+static void test_threads(void)
+{
     pthread_t threads[THREADS];
     int numbers[THREADS], counts[THREADS] = {0};
     struct log_stats stats;
@@ -211,7 +227,8 @@ static void test_threads(void) {
     end();
 }
 
-static void test_times_in_order(void) {
+static void test_times_in_order(void)
+{
     char before[32] = "";
 
     begin(LOG_JSON, 0, 0);
@@ -233,7 +250,8 @@ static void test_times_in_order(void) {
     end();
 }
 
-static bool arrives(int64_t timeout_ns) {
+static bool arrives(int64_t timeout_ns)
+{
     int64_t until_ns = clock_now_ns() + timeout_ns;
 
     while (clock_now_ns() < until_ns)
@@ -242,7 +260,8 @@ static bool arrives(int64_t timeout_ns) {
     return false;
 }
 
-static void test_flush(void) {
+static void test_flush(void)
+{
     begin(LOG_JSON, 0, 20);
     log_event(LOG_INFO, "soon");
     CU_ASSERT_TRUE(arrives(5 * NS_PER_S));
@@ -255,7 +274,8 @@ static void test_flush(void) {
     end();
 }
 
-static void test_close_writes(void) {
+static void test_close_writes(void)
+{
     begin(LOG_JSON, 0, 3600 * 1000);
     log_event(LOG_INFO, "last words");
     log_close(WAIT_MS);
@@ -266,7 +286,8 @@ static void test_close_writes(void) {
     close(sink[1]);
 }
 
-static bool arrives_text(const char *text) {
+static bool arrives_text(const char *text)
+{
     int64_t until_ns = clock_now_ns() + 10 * NS_PER_S;
 
     while (clock_now_ns() < until_ns)
@@ -275,7 +296,8 @@ static bool arrives_text(const char *text) {
     return false;
 }
 
-static void test_stalled(void) {
+static void test_stalled(void)
+{
     struct log_stats stats;
     int64_t started_ns = clock_now_ns(), slowest_ns = 0;
     int number = 0;
@@ -304,7 +326,8 @@ static void test_stalled(void) {
     end();
 }
 
-static void test_close_while_stalled(void) {
+static void test_close_while_stalled(void)
+{
     int64_t started_ns;
     int number = 0;
 
@@ -318,7 +341,8 @@ static void test_close_while_stalled(void) {
     close(sink[1]);
 }
 
-static void test_broken_sink(void) {
+static void test_broken_sink(void)
+{
     struct log_stats stats;
 
     begin(LOG_JSON, 0, 0);
@@ -332,7 +356,8 @@ static void test_broken_sink(void) {
     end();
 }
 
-static void test_not_open(void) {
+static void test_not_open(void)
+{
     int kept = dup(STDERR_FILENO), pipe_fds[2];
 
     CU_ASSERT_EQUAL_FATAL(pipe(pipe_fds), 0);
@@ -366,6 +391,7 @@ static const struct suite_case cases[] = {
     {"a broken sink harms nobody", test_broken_sink},
 };
 
-int main(void) {
+int main(void)
+{
     return suite_main("log", cases, sizeof cases / sizeof cases[0]);
 }

@@ -14,7 +14,8 @@ enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, TIMES = 20000 };
 
 static struct buf out;
 
-static const char *scrape(void) {
+static const char *scrape(void)
+{
     buf_fini(&out);
     buf_init(&out, OUTPUT_BYTES);
     metric_write(&out);
@@ -22,12 +23,14 @@ static const char *scrape(void) {
     return buf_string(&out);
 }
 
-static void end(void) {
+static void end(void)
+{
     metric_close();
     buf_fini(&out);
 }
 
-static size_t count_of(const char *text, const char *what) {
+static size_t count_of(const char *text, const char *what)
+{
     size_t count = 0;
 
     for (; (text = strstr(text, what)); text += strlen(what))
@@ -35,7 +38,8 @@ static size_t count_of(const char *text, const char *what) {
     return count;
 }
 
-static void test_counter(void) {
+static void test_counter(void)
+{
     CU_ASSERT_STRING_EQUAL(scrape(), "");
     struct metric_series get = metric_series(METRIC_HTTP_REQUESTS, "GET", "/v1/orders/{id}", "200");
     metric_add(get, 1);
@@ -51,7 +55,8 @@ static void test_counter(void) {
     end();
 }
 
-static void test_gauge(void) {
+static void test_gauge(void)
+{
     struct metric_series gauge = metric_series(METRIC_HTTP_IN_FLIGHT);
 
     metric_add(gauge, 3);
@@ -64,7 +69,8 @@ static void test_gauge(void) {
     end();
 }
 
-static void test_histogram(void) {
+static void test_histogram(void)
+{
     struct metric_series series = metric_series(METRIC_HTTP_DURATION, "GET", "/ping", "200");
     static const char *const said[] = {
         "# TYPE http_request_duration_seconds histogram\n",
@@ -85,13 +91,15 @@ static void test_histogram(void) {
     end();
 }
 
-static void test_labels_are_escaped(void) {
+static void test_labels_are_escaped(void)
+{
     metric_add(metric_series(METRIC_HTTP_REQUESTS, "a\"b", "c\\d", "e\nf"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "{method=\"a\\\"b\",route=\"c\\\\d\",status_code=\"e\\nf\"} 1\n"));
     end();
 }
 
-static void test_series_are_bounded(void) {
+static void test_series_are_bounded(void)
+{
     char path[1024];
 
     for (int i = 0; i < 3 * METRIC_SERIES_MAX; i++) {
@@ -110,7 +118,8 @@ static void test_series_are_bounded(void) {
     end();
 }
 
-static void test_zero_handle(void) {
+static void test_zero_handle(void)
+{
     struct metric_series nobody = {0};
 
     metric_add(nobody, 1);
@@ -119,7 +128,8 @@ static void test_zero_handle(void) {
     end();
 }
 
-static void *count_often(void *context) {
+static void *count_often(void *context)
+{
     struct metric_series series = metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200");
 
     (void)context;
@@ -128,7 +138,8 @@ static void *count_often(void *context) {
     return NULL;
 }
 
-static void test_threads(void) {
+static void test_threads(void)
+{
     pthread_t threads[THREADS];
 
     for (int i = 0; i < THREADS; i++)
@@ -143,12 +154,14 @@ static void test_threads(void) {
 
 static int collected;
 
-static void collect(void *context) {
+static void collect(void *context)
+{
     collected++;
     metric_set(metric_series(METRIC_DB_JOBS), *(int *)context);
 }
 
-static void test_collectors(void) {
+static void test_collectors(void)
+{
     int jobs = 7, others = 0;
 
     collected = 0;
@@ -165,16 +178,19 @@ static void test_collectors(void) {
     end();
 }
 
-static double value_of(const char *name) {
+static double value_of(const char *name)
+{
     const char *line = strstr(buf_string(&out), name);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(line);
     return strtod(line + strlen(name), NULL);
 }
 
-static void test_process(void) {
+static void test_process(void)
+{
     metric_open("order");
-    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "tandem_build_info{service=\"order\",version=\"" PACKAGE_VERSION "\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "tandem_build_info{service=\"order\",version=\"" PACKAGE_VERSION
+                                            "\"} 1\n"));
     CU_ASSERT(value_of("\nprocess_resident_memory_bytes ") > 100 * 1024);
     CU_ASSERT(value_of("\nprocess_open_fds ") >= 3);
     CU_ASSERT(value_of("\nprocess_cpu_seconds_total ") > 0);
@@ -184,7 +200,8 @@ static void test_process(void) {
 }
 
 /* As the format has it: each metric's lines stand together, after its HELP and its TYPE. */
-static void test_format(void) {
+static void test_format(void)
+{
     metric_open("order");
     metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200"), 1);
     metric_observe(metric_series(METRIC_HTTP_DURATION, "GET", "/", "200"), 1);
@@ -214,6 +231,7 @@ static const struct suite_case cases[] = {
     {"a scrape keeps to the format", test_format},
 };
 
-int main(void) {
+int main(void)
+{
     return suite_main("metric", cases, sizeof cases / sizeof cases[0]);
 }

@@ -10,26 +10,30 @@
 static struct http_request request;
 static struct http_response response;
 
-static void begin(size_t arena_bytes, size_t body_bytes) {
+static void begin(size_t arena_bytes, size_t body_bytes)
+{
     request = (struct http_request){.path = TEXT("/v1/orders")};
     response = (struct http_response){.status = 0};
     arena_init(&request.arena, arena_bytes);
     buf_init(&response.body, body_bytes);
 }
 
-static void end(void) {
+static void end(void)
+{
     arena_fini(&request.arena);
     buf_fini(&response.body);
 }
 
-static struct text header(const char *name) {
+static struct text header(const char *name)
+{
     for (size_t i = 0; i < response.header_count; i++)
         if (text_equal_string(response.headers[i].name, name))
             return response.headers[i].value;
     return TEXT_NONE;
 }
 
-static void test_by_err(void) {
+static void test_by_err(void)
+{
     struct problem problem = {.err = ERR_NOT_FOUND, .request_id = TEXT("r1")};
 
     begin(4096, 4096);
@@ -43,7 +47,8 @@ static void test_by_err(void) {
     end();
 }
 
-static void test_overrides(void) {
+static void test_overrides(void)
+{
     struct problem problem = {.err = ERR_CONFLICT, .status = 422, .type = "/problems/email-taken",
                               .detail = TEXT("a \"quoted\"\nline"), .retry_after_s = 3};
 
@@ -56,7 +61,8 @@ static void test_overrides(void) {
     end();
 }
 
-static void test_faults(void) {
+static void test_faults(void)
+{
     static struct json_faults faults;
     struct problem problem = {.err = ERR_INVALID, .faults = &faults};
 
@@ -72,7 +78,8 @@ static void test_faults(void) {
     end();
 }
 
-static void test_every_err(void) {
+static void test_every_err(void)
+{
     begin(4096, 4096);
     for (enum err err = ERR_NONE; err <= ERR_AGAIN; err++) {
         struct problem problem = {.err = err};
@@ -85,7 +92,8 @@ static void test_every_err(void) {
     end();
 }
 
-static void test_unauthenticated(void) {
+static void test_unauthenticated(void)
+{
     struct problem problem = {.err = ERR_UNAUTHENTICATED};
 
     begin(0, 4096);
@@ -94,7 +102,8 @@ static void test_unauthenticated(void) {
     end();
 }
 
-static void test_takes_the_place(void) {
+static void test_takes_the_place(void)
+{
     struct problem problem = {.err = ERR_INTERNAL};
 
     begin(4096, 64 * 1024);
@@ -107,7 +116,8 @@ static void test_takes_the_place(void) {
     end();
 }
 
-static void test_without_memory(void) {
+static void test_without_memory(void)
+{
     struct problem problem = {.err = ERR_BUSY, .retry_after_s = 1};
 
     begin(0, 16);
@@ -129,6 +139,7 @@ static const struct suite_case cases[] = {
     {"without memory it is the bare status", test_without_memory},
 };
 
-int main(void) {
+int main(void)
+{
     return suite_main("problem", cases, sizeof cases / sizeof cases[0]);
 }

@@ -27,21 +27,25 @@ static struct router *router;
 static struct arena arena;
 static struct route_match match;
 
-static void begin(void) {
+static void begin(void)
+{
     CU_ASSERT_EQUAL_FATAL(router_new(table, sizeof table / sizeof table[0], sizeof table[0], &router), ERR_NONE);
     arena_init(&arena, 4096);
 }
 
-static void end(void) {
+static void end(void)
+{
     router_free(router);
     arena_fini(&arena);
 }
 
-static enum err find(enum http_method method, const char *path) {
+static enum err find(enum http_method method, const char *path)
+{
     return router_match(router, method, text_of(path), &arena, &match);
 }
 
-static void test_rows(void) {
+static void test_rows(void)
+{
     begin();
     CU_ASSERT_EQUAL(find(HTTP_GET, "/"), ERR_NONE);
     CU_ASSERT_EQUAL(match.row, 0);
@@ -60,7 +64,8 @@ static void test_rows(void) {
     end();
 }
 
-static void test_literals_win(void) {
+static void test_literals_win(void)
+{
     begin();
     CU_ASSERT_EQUAL(find(HTTP_GET, "/v1/users/me"), ERR_NONE);
     CU_ASSERT_EQUAL(match.row, 3);
@@ -72,7 +77,8 @@ static void test_literals_win(void) {
     end();
 }
 
-static void test_head_is_get(void) {
+static void test_head_is_get(void)
+{
     begin();
     CU_ASSERT_EQUAL(find(HTTP_HEAD, "/v1/users/7"), ERR_NONE);
     CU_ASSERT_EQUAL(match.row, 1);
@@ -80,7 +86,8 @@ static void test_head_is_get(void) {
     end();
 }
 
-static void test_allowed(void) {
+static void test_allowed(void)
+{
     char allow[ROUTE_ALLOW_SIZE];
 
     begin();
@@ -93,7 +100,8 @@ static void test_allowed(void) {
     end();
 }
 
-static void test_decoding(void) {
+static void test_decoding(void)
+{
     begin();
     CU_ASSERT_EQUAL(find(HTTP_GET, "/v1/users/a%2Fb+%C3%A9"), ERR_NONE);
     CU_ASSERT_EQUAL(match.row, 1);
@@ -112,7 +120,8 @@ static void test_decoding(void) {
     end();
 }
 
-static void test_no_normalising(void) {
+static void test_no_normalising(void)
+{
     static const char *const nothing[] = {
         "", "v1", "//", "/v1", "/v1/users/", "/v1//users", "//v1/users", "/v1/users/.", "/v1/users/..",
         "/v1/users/%2e", "/v1/users/%2E%2e", "/v1/./users", "/V1/users", "/v1/users/1/2/3", "/1/2/3/4/5/6/7/8/9",
@@ -124,7 +133,8 @@ static void test_no_normalising(void) {
     end();
 }
 
-static enum err make(enum http_method method, const char *pattern) {
+static enum err make(enum http_method method, const char *pattern)
+{
     struct route route = {method, pattern};
     struct router *made = NULL;
     enum err err = router_new(&route, 1, sizeof route, &made);
@@ -133,7 +143,8 @@ static enum err make(enum http_method method, const char *pattern) {
     return err;
 }
 
-static void test_bad_patterns(void) {
+static void test_bad_patterns(void)
+{
     static const char *const bad[] = {
         "", "v1", "//", "/v1/", "/v1//a", "/{}", "/{id", "/id}", "/a{id}", "/{id}/{id}", "/{Id}", "/a b", "/a%20",
         "/a?b", "/.", "/a/..", "/{a}/{b}/{c}/{d}/{e}", "/1/2/3/4/5/6/7/8/9",
@@ -146,7 +157,8 @@ static void test_bad_patterns(void) {
     CU_ASSERT_EQUAL(make(HTTP_GET, "/{a}/{b}/{c}/{d}/5/6/7/8"), ERR_NONE);
 }
 
-static void test_same_rows(void) {
+static void test_same_rows(void)
+{
     static const struct route rows[] = {{HTTP_GET, "/a/{x}"}, {HTTP_POST, "/a/{x}"}, {HTTP_GET, "/a/{y}"}};
     struct router *made = NULL;
 
@@ -170,6 +182,7 @@ static const struct suite_case cases[] = {
     {"two rows that are the same are refused", test_same_rows},
 };
 
-int main(void) {
+int main(void)
+{
     return suite_main("route", cases, sizeof cases / sizeof cases[0]);
 }

@@ -28,18 +28,21 @@ struct client {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode library_state;
 
-static void init_library(void) {
+static void init_library(void)
+{
     library_state = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static bool is_http_url(const char *url) {
+static bool is_http_url(const char *url)
+{
     struct text text = text_of(url);
 
     return (text_starts_nocase(text, TEXT("http://")) && text.length > strlen("http://"))
         || (text_starts_nocase(text, TEXT("https://")) && text.length > strlen("https://"));
 }
 
-enum err client_new(const struct client_opts *opts, struct client **ret) {
+enum err client_new(const struct client_opts *opts, struct client **ret)
+{
     if (!opts->base_url || !is_http_url(opts->base_url) || !text_is_visible_ascii(text_of(opts->base_url)))
         return err_because(ERR_CONFIG, "\"%s\" is no http or https URL", opts->base_url ? opts->base_url : "");
     pthread_once(&once, init_library);
@@ -61,14 +64,16 @@ enum err client_new(const struct client_opts *opts, struct client **ret) {
     return ERR_NONE;
 }
 
-static void idle_free(struct idle *idle) {
+static void idle_free(struct idle *idle)
+{
     if (!idle)
         return;
     curl_easy_cleanup(idle->easy);
     free(idle);
 }
 
-void client_free(struct client *client) {
+void client_free(struct client *client)
+{
     if (!client)
         return;
     while (client->idle) {
@@ -82,7 +87,8 @@ void client_free(struct client *client) {
     free(client);
 }
 
-static struct idle *take(struct client *client) {
+static struct idle *take(struct client *client)
+{
     pthread_mutex_lock(&client->lock);
     struct idle *first = client->idle;
     if (first)
@@ -99,7 +105,8 @@ static struct idle *take(struct client *client) {
     return idle;
 }
 
-static void give_back(struct client *client, struct idle *idle) {
+static void give_back(struct client *client, struct idle *idle)
+{
     curl_easy_reset(idle->easy);   /* forgets every option and secret, keeps the connections */
     pthread_mutex_lock(&client->lock);
     idle->next = client->idle;
@@ -120,7 +127,8 @@ struct call {
     char cause[CURL_ERROR_SIZE];
 };
 
-static size_t receive(char *bytes, size_t size, size_t count, void *context) {
+static size_t receive(char *bytes, size_t size, size_t count, void *context)
+{
     struct call *call = context;
     size_t length = size * count;
 
@@ -139,7 +147,8 @@ static size_t receive(char *bytes, size_t size, size_t count, void *context) {
         (call)->refused = (call)->refused ? (call)->refused : code;                    \
     } while (0)
 
-static enum err add_header(struct call *call, struct text name, struct text value) {
+static enum err add_header(struct call *call, struct text name, struct text value)
+{
     struct buf line;
 
     for (size_t i = 0; i < value.length; i++)
@@ -158,7 +167,8 @@ static enum err add_header(struct call *call, struct text name, struct text valu
     return ERR_NONE;
 }
 
-static enum err add_headers(struct call *call) {
+static enum err add_headers(struct call *call)
+{
     const struct client_request *request = call->request;
     bool has_type = false;
     enum err err = ERR_NONE;
@@ -180,7 +190,8 @@ static enum err add_headers(struct call *call) {
     return ERR_NONE;
 }
 
-static void set_limits(struct call *call) {
+static void set_limits(struct call *call)
+{
     SET(call, CURLOPT_NOSIGNAL, 1L);
     SET(call, CURLOPT_FOLLOWLOCATION, 0L);
     SET(call, CURLOPT_PROXY, "");   /* where calls go is said by the settings, not by the environment */
@@ -198,7 +209,8 @@ static void set_limits(struct call *call) {
     SET(call, CURLOPT_WRITEDATA, call);
 }
 
-static void set_method(struct call *call) {
+static void set_method(struct call *call)
+{
     const struct client_request *request = call->request;
 
     if (request->method == HTTP_HEAD) {
@@ -213,7 +225,8 @@ static void set_method(struct call *call) {
     SET(call, CURLOPT_CUSTOMREQUEST, http_method_name(request->method));
 }
 
-static enum err prepare(struct call *call) {
+static enum err prepare(struct call *call)
+{
     enum err err;
 
     buf_add_string(&call->url, call->client->base_url);
@@ -246,7 +259,8 @@ static const struct {
     {CURLE_URL_MALFORMAT, ERR_INVALID},
 };
 
-static enum err outcome_of(const struct call *call, CURLcode code, int64_t elapsed_ns) {
+static enum err outcome_of(const struct call *call, CURLcode code, int64_t elapsed_ns)
+{
     const char *cause = call->cause[0] ? call->cause : curl_easy_strerror(code);
     enum err err = ERR_UNAVAILABLE;
 
@@ -262,7 +276,8 @@ static enum err outcome_of(const struct call *call, CURLcode code, int64_t elaps
                        call->request->path, cause);
 }
 
-static enum err perform(struct call *call, struct client_response *ret) {
+static enum err perform(struct call *call, struct client_response *ret)
+{
     int64_t started_ns = clock_now_ns();
     long status = 0;
 
@@ -275,7 +290,8 @@ static enum err perform(struct call *call, struct client_response *ret) {
     return ERR_NONE;
 }
 
-enum err client_call(struct client *client, const struct client_request *request, struct client_response *ret) {
+enum err client_call(struct client *client, const struct client_request *request, struct client_response *ret)
+{
     struct call call = {.client = client, .request = request};
     enum err err;
 

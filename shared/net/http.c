@@ -10,18 +10,21 @@ static const char *const method_names[HTTP_METHODS] = {
     [HTTP_PATCH] = "PATCH",   [HTTP_DELETE] = "DELETE",   [HTTP_OPTIONS] = "OPTIONS", [HTTP_OTHER] = "OTHER",
 };
 
-enum http_method http_method_of(struct text token) {
+enum http_method http_method_of(struct text token)
+{
     for (enum http_method method = 0; method < HTTP_OTHER; method++)
         if (text_equal_string(token, method_names[method]))
             return method;
     return HTTP_OTHER;
 }
 
-const char *http_method_name(enum http_method method) {
+const char *http_method_name(enum http_method method)
+{
     return method < HTTP_METHODS ? method_names[method] : method_names[HTTP_OTHER];
 }
 
-struct text http_param(const struct http_request *request, const char *name) {
+struct text http_param(const struct http_request *request, const char *name)
+{
     struct text wanted = text_of(name);
 
     for (size_t i = 0; i < request->param_count; i++)
@@ -31,7 +34,8 @@ struct text http_param(const struct http_request *request, const char *name) {
 }
 
 /* Whether a CGI variable's name, without its "HTTP_", spells this header name. */
-static bool cgi_spells(struct text cgi_name, struct text name) {
+static bool cgi_spells(struct text cgi_name, struct text name)
+{
     if (cgi_name.length != name.length)
         return false;
     for (size_t i = 0; i < name.length; i++) {
@@ -43,7 +47,8 @@ static bool cgi_spells(struct text cgi_name, struct text name) {
     return true;
 }
 
-struct text http_header(const struct http_request *request, const char *name) {
+struct text http_header(const struct http_request *request, const char *name)
+{
     struct text wanted = text_of(name), prefix = TEXT("HTTP_");
 
     /* RFC 3875, 4.1: these two have variables of their own, which fronts also send, empty, when there was no field. */
@@ -65,7 +70,8 @@ struct text http_header(const struct http_request *request, const char *name) {
 }
 
 /* RFC 9110, 5.6.2 */
-static bool is_token(struct text text) {
+static bool is_token(struct text text)
+{
     for (size_t i = 0; i < text.length; i++)
         if (!isalnum((unsigned char)text.at[i]) && (!text.at[i] || !strchr("!#$%&'*+-.^_`|~", text.at[i])))
             return false;
@@ -73,7 +79,8 @@ static bool is_token(struct text text) {
 }
 
 /* Cuts "http://host" off an absolute URI; what is left may be empty, "?query" or "/path?query". */
-static bool cut_authority(struct text *uri) {
+static bool cut_authority(struct text *uri)
+{
     static const char *const schemes[] = {"http://", "https://"};
 
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
@@ -90,7 +97,8 @@ static bool cut_authority(struct text *uri) {
     return false;
 }
 
-enum err http_request_line(struct http_request *request) {
+enum err http_request_line(struct http_request *request)
+{
     struct text method = http_param(request, "REQUEST_METHOD");
     struct text uri = http_param(request, "REQUEST_URI");
     struct text query = TEXT_NONE, path;
@@ -110,7 +118,8 @@ enum err http_request_line(struct http_request *request) {
     return ERR_NONE;
 }
 
-bool http_is_json(const struct http_request *request) {
+bool http_is_json(const struct http_request *request)
+{
     struct text rest = http_header(request, "Content-Type");
     struct text type = text_trim(text_split(&rest, ';'));
     struct text suffix = TEXT("+json");
@@ -124,7 +133,8 @@ bool http_is_json(const struct http_request *request) {
 }
 
 /* A name or a value of the query string, into the arena. */
-static enum err decode(struct arena *arena, struct text encoded, struct text *ret) {
+static enum err decode(struct arena *arena, struct text encoded, struct text *ret)
+{
     char *out = arena_alloc(arena, encoded.length + 1);
     size_t length;
 
@@ -139,7 +149,8 @@ static enum err decode(struct arena *arena, struct text encoded, struct text *re
 }
 
 /* Names are nearly always plain, and are then compared where they stand. */
-static enum err query_name_is(struct arena *arena, struct text name, struct text wanted, bool *ret) {
+static enum err query_name_is(struct arena *arena, struct text name, struct text wanted, bool *ret)
+{
     if (text_find(name, '%') >= 0 || text_find(name, '+') >= 0) {
         enum err err = decode(arena, name, &name);
         if (err)
@@ -149,7 +160,8 @@ static enum err query_name_is(struct arena *arena, struct text name, struct text
     return ERR_NONE;
 }
 
-enum err http_query(struct http_request *request, const char *name, struct text *ret) {
+enum err http_query(struct http_request *request, const char *name, struct text *ret)
+{
     struct text rest = request->query, found = TEXT_NONE, wanted = text_of(name);
     enum err err;
 

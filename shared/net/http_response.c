@@ -68,11 +68,13 @@ static const char *const reasons[STATUS_END] = {
     [511] = "Network Authentication Required",
 };
 
-const char *http_reason(int status) {
+const char *http_reason(int status)
+{
     return status >= 0 && status < STATUS_END && reasons[status] ? reasons[status] : "Unknown";
 }
 
-static bool has_control_character(struct text value) {
+static bool has_control_character(struct text value)
+{
     for (size_t i = 0; i < value.length; i++)
         if ((unsigned char)value.at[i] < 0x20 || value.at[i] == 0x7f)
             return true;
@@ -80,7 +82,8 @@ static bool has_control_character(struct text value) {
 }
 
 enum err http_header_add(struct http_request *request, struct http_response *response, const char *name,
-                         struct text value) {
+                         struct text value)
+{
     if (has_control_character(value))
         return err_because(ERR_INVALID, "the value of the header %s has a control character", name);
     if (response->header_count == HTTP_MAX_RESPONSE_HEADERS)
@@ -92,29 +95,34 @@ enum err http_header_add(struct http_request *request, struct http_response *res
     return ERR_NONE;
 }
 
-void http_response_reset(struct http_response *response) {
+void http_response_reset(struct http_response *response)
+{
     response->status = 0;
     response->header_count = 0;
     buf_reset(&response->body, response->body.max_bytes);
 }
 
-bool http_status_bodiless(int status) {
+bool http_status_bodiless(int status)
+{
     return (status >= 100 && status < 200) || status == 204 || status == 304;
 }
 
 /* A body that did not fit its ceiling must not go out cut, and a handler that set no status has not answered. */
-static bool is_broken(const struct http_response *response) {
+static bool is_broken(const struct http_response *response)
+{
     return response->body.failed || response->status == 0;
 }
 
-static void add_field(struct buf *out, struct text name, struct text value) {
+static void add_field(struct buf *out, struct text name, struct text value)
+{
     buf_add_text(out, name);
     buf_add(out, ": ", 2);
     buf_add_text(out, value);
     buf_add(out, "\r\n", 2);
 }
 
-static void add_status(struct buf *out, int status) {
+static void add_status(struct buf *out, int status)
+{
     buf_add(out, "Status: ", 8);
     buf_add_int(out, status);
     buf_add_char(out, ' ');
@@ -122,13 +130,15 @@ static void add_status(struct buf *out, int status) {
     buf_add(out, "\r\n", 2);
 }
 
-static void add_content_length(struct buf *out, size_t length) {
+static void add_content_length(struct buf *out, size_t length)
+{
     buf_add(out, "Content-Length: ", 16);
     buf_add_int(out, (long long)length);
     buf_add(out, "\r\n", 2);
 }
 
-void http_response_head(const struct http_request *request, const struct http_response *response, struct buf *out) {
+void http_response_head(const struct http_request *request, const struct http_response *response, struct buf *out)
+{
     bool has_type = false;
 
     (void)request; /* HEAD is told what GET would be told, its length too (RFC 9110, 9.3.2) */
@@ -151,7 +161,8 @@ void http_response_head(const struct http_request *request, const struct http_re
     buf_add(out, "\r\n", 2);
 }
 
-struct text http_response_payload(const struct http_request *request, const struct http_response *response) {
+struct text http_response_payload(const struct http_request *request, const struct http_response *response)
+{
     if (request->method == HTTP_HEAD || is_broken(response) || http_status_bodiless(response->status))
         return TEXT_NONE;
     return buf_text(&response->body);

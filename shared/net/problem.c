@@ -11,7 +11,8 @@
 enum { TYPE_SIZE = 64 };
 
 /* ERR_NOT_FOUND becomes /problems/not-found. */
-static const char *type_of(enum err err, char out[static TYPE_SIZE]) {
+static const char *type_of(enum err err, char out[static TYPE_SIZE])
+{
     const char *name = err_name(err) + strlen("ERR_");
     size_t length = (size_t)snprintf(out, TYPE_SIZE, "/problems/");
 
@@ -21,13 +22,15 @@ static const char *type_of(enum err err, char out[static TYPE_SIZE]) {
     return out;
 }
 
-static int status_of(const struct problem *problem) {
+static int status_of(const struct problem *problem)
+{
     if (problem->status)
         return problem->status;
     return problem->err ? err_status(problem->err) : 500;
 }
 
-static void write_faults(struct json_writer *writer, const struct json_faults *faults) {
+static void write_faults(struct json_writer *writer, const struct json_faults *faults)
+{
     if (!faults || faults->count == 0)
         return;
     json_key(writer, "errors");
@@ -41,13 +44,15 @@ static void write_faults(struct json_writer *writer, const struct json_faults *f
     json_array_end(writer);
 }
 
-static void write_member(struct json_writer *writer, const char *key, struct text value) {
+static void write_member(struct json_writer *writer, const char *key, struct text value)
+{
     if (value.at)
         json_member_text(writer, key, value);
 }
 
 static void write_document(const struct problem *problem, int status, const struct http_request *request,
-                           struct buf *body) {
+                           struct buf *body)
+{
     struct json_writer writer;
     char type[TYPE_SIZE];
     const char *own_type = problem->err ? type_of(problem->err, type) : "about:blank";
@@ -65,19 +70,22 @@ static void write_document(const struct problem *problem, int status, const stru
 }
 
 /* Literal values need no copy, so that these cannot fail. */
-static void add_literal(struct http_response *response, struct text name, struct text value) {
+static void add_literal(struct http_response *response, struct text name, struct text value)
+{
     assert(response->header_count < HTTP_MAX_RESPONSE_HEADERS);
     response->headers[response->header_count++] = (struct http_param){name, value};
 }
 
-static void add_retry_after(unsigned retry_after_s, struct http_request *request, struct http_response *response) {
+static void add_retry_after(unsigned retry_after_s, struct http_request *request, struct http_response *response)
+{
     char *value = arena_printf(&request->arena, "%u", retry_after_s);
 
     if (value)   /* without memory the client goes by its own pace */
         add_literal(response, TEXT("Retry-After"), text_of(value));
 }
 
-void problem_respond(const struct problem *problem, struct http_request *request, struct http_response *response) {
+void problem_respond(const struct problem *problem, struct http_request *request, struct http_response *response)
+{
     http_response_reset(response);
     response->status = status_of(problem);
     if (response->status == 401)   /* RFC 9110, 11.6.1 */

@@ -25,27 +25,32 @@ struct router {
 
 /* ---- the table ---- */
 
-static bool is_word(struct text text, bool (*accepts)(char)) {
+static bool is_word(struct text text, bool (*accepts)(char))
+{
     for (size_t i = 0; i < text.length; i++)
         if (!accepts(text.at[i]))
             return false;
     return text.length > 0;
 }
 
-static bool is_name_character(char c) {
+static bool is_name_character(char c)
+{
     return islower((unsigned char)c) || isdigit((unsigned char)c) || c == '_';
 }
 
 /* RFC 3986, 3.3: what stands for itself in a path */
-static bool is_literal_character(char c) {
+static bool is_literal_character(char c)
+{
     return isalnum((unsigned char)c) || (c && strchr("-._~!$&'()*+,;=:@", c));
 }
 
-static bool is_dots(struct text text) {
+static bool is_dots(struct text text)
+{
     return text_equal(text, TEXT(".")) || text_equal(text, TEXT(".."));
 }
 
-static bool parse_segment(struct text text, struct segment *segment) {
+static bool parse_segment(struct text text, struct segment *segment)
+{
     if (text.length > 2 && text.at[0] == '{' && text.at[text.length - 1] == '}') {
         *segment = (struct segment){{text.at + 1, text.length - 2}, true};
         return is_word(segment->text, is_name_character);
@@ -55,7 +60,8 @@ static bool parse_segment(struct text text, struct segment *segment) {
 }
 
 /* At most ROUTE_MAX_NAMES, no name twice. */
-static bool names_are_fine(const struct pattern *pattern) {
+static bool names_are_fine(const struct pattern *pattern)
+{
     size_t count = 0;
 
     for (size_t i = 0; i < pattern->segment_count; i++) {
@@ -68,7 +74,8 @@ static bool names_are_fine(const struct pattern *pattern) {
     return count <= ROUTE_MAX_NAMES;
 }
 
-static enum err parse_pattern(const struct route *route, struct pattern *pattern) {
+static enum err parse_pattern(const struct route *route, struct pattern *pattern)
+{
     struct text rest = text_of(route->pattern);
 
     if (route->method == HTTP_HEAD || route->method >= HTTP_OTHER)
@@ -93,7 +100,8 @@ static enum err parse_pattern(const struct route *route, struct pattern *pattern
     return ERR_NONE;
 }
 
-static int compare_texts(struct text a, struct text b) {
+static int compare_texts(struct text a, struct text b)
+{
     int order = memcmp(a.at, b.at, a.length < b.length ? a.length : b.length);
 
     return order ? order : (a.length > b.length) - (a.length < b.length);
@@ -101,7 +109,8 @@ static int compare_texts(struct text a, struct text b) {
 
 /* The order of shapes: at the first difference in kind, from the left, the literal comes first. What a name is called
    is no part of the shape. */
-static int compare_shapes(const struct pattern *a, const struct pattern *b) {
+static int compare_shapes(const struct pattern *a, const struct pattern *b)
+{
     if (a->segment_count != b->segment_count)
         return a->segment_count < b->segment_count ? -1 : 1;
     for (size_t i = 0; i < a->segment_count; i++)
@@ -115,14 +124,16 @@ static int compare_shapes(const struct pattern *a, const struct pattern *b) {
     return 0;
 }
 
-static int compare_patterns(const void *left, const void *right) {
+static int compare_patterns(const void *left, const void *right)
+{
     const struct pattern *a = left, *b = right;
     int order = compare_shapes(a, b);
 
     return order ? order : (int)a->method - (int)b->method;
 }
 
-enum err router_new(const void *rows, size_t row_count, size_t row_size, struct router **ret) {
+enum err router_new(const void *rows, size_t row_count, size_t row_size, struct router **ret)
+{
     struct router *router = calloc(1, sizeof *router + row_count * sizeof router->patterns[0]);
     enum err err = ERR_NONE;
 
@@ -148,7 +159,8 @@ out:
     return err;
 }
 
-void router_free(struct router *router) {
+void router_free(struct router *router)
+{
     free(router);
 }
 
@@ -159,7 +171,8 @@ struct path {
     struct text segments[ROUTE_MAX_SEGMENTS];
 };
 
-static bool is_plain(struct text text) {
+static bool is_plain(struct text text)
+{
     for (size_t i = 0; i < text.length; i++)
         if (text.at[i] == '%' || (signed char)text.at[i] <= 0)
             return false;
@@ -167,7 +180,8 @@ static bool is_plain(struct text text) {
 }
 
 /* Segments that need decoding go into the arena; the others stay where they are. */
-static enum err decode_segment(struct text *segment, struct arena *arena) {
+static enum err decode_segment(struct text *segment, struct arena *arena)
+{
     size_t length;
 
     if (is_plain(*segment))
@@ -183,7 +197,8 @@ static enum err decode_segment(struct text *segment, struct arena *arena) {
 }
 
 /* ERR_NOT_FOUND for what no pattern can match: too many segments, empty ones, dots. */
-static enum err split_path(struct text rest, struct arena *arena, struct path *path) {
+static enum err split_path(struct text rest, struct arena *arena, struct path *path)
+{
     enum err err;
 
     path->segment_count = 0;
@@ -206,7 +221,8 @@ static enum err split_path(struct text rest, struct arena *arena, struct path *p
     return ERR_NONE;
 }
 
-static bool fits(const struct pattern *pattern, const struct path *path) {
+static bool fits(const struct pattern *pattern, const struct path *path)
+{
     if (pattern->segment_count != path->segment_count)
         return false;
     for (size_t i = 0; i < path->segment_count; i++)
@@ -215,7 +231,8 @@ static bool fits(const struct pattern *pattern, const struct path *path) {
     return true;
 }
 
-static void fill_match(const struct pattern *pattern, const struct path *path, struct route_match *ret) {
+static void fill_match(const struct pattern *pattern, const struct path *path, struct route_match *ret)
+{
     ret->row = pattern->row;
     ret->allowed = 0;
     ret->name_count = 0;
@@ -225,7 +242,8 @@ static void fill_match(const struct pattern *pattern, const struct path *path, s
 }
 
 enum err router_match(const struct router *router, enum http_method method, struct text path, struct arena *arena,
-                      struct route_match *ret) {
+                      struct route_match *ret)
+{
     const struct pattern *pattern = router->patterns, *first, *end = router->patterns + router->count;
     unsigned allowed = 0;
     struct path split;
@@ -249,7 +267,8 @@ enum err router_match(const struct router *router, enum http_method method, stru
     return ERR_METHOD;
 }
 
-char *route_allow(unsigned allowed, char out[static ROUTE_ALLOW_SIZE]) {
+char *route_allow(unsigned allowed, char out[static ROUTE_ALLOW_SIZE])
+{
     size_t length = 0;
 
     if (allowed & 1u << HTTP_GET)

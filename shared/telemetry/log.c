@@ -52,12 +52,14 @@ static pthread_key_t thread_key;
 static const char *const level_names[LOG_LEVELS] = {"debug", "info", "warning", "error", "critical"};
 static const char *const format_names[] = {[LOG_JSON] = "json", [LOG_TERMINAL] = "text"};
 
-const char *log_level_name(enum log_level level) {
+const char *log_level_name(enum log_level level)
+{
     assert(level < LOG_LEVELS);
     return level_names[level];
 }
 
-enum err log_level_of(struct text name, enum log_level *ret) {
+enum err log_level_of(struct text name, enum log_level *ret)
+{
     for (enum log_level level = 0; level < LOG_LEVELS; level++)
         if (text_equal_string(name, level_names[level])) {
             *ret = level;
@@ -66,7 +68,8 @@ enum err log_level_of(struct text name, enum log_level *ret) {
     return err_because(ERR_INVALID, "no such log level");
 }
 
-enum err log_format_of(struct text name, enum log_format *ret) {
+enum err log_format_of(struct text name, enum log_format *ret)
+{
     for (enum log_format format = LOG_JSON; format <= LOG_TERMINAL; format++)
         if (text_equal_string(name, format_names[format])) {
             *ret = format;
@@ -75,28 +78,33 @@ enum err log_format_of(struct text name, enum log_format *ret) {
     return err_because(ERR_INVALID, "no such log format");
 }
 
-void log_level_set(enum log_level level) {
+void log_level_set(enum log_level level)
+{
     atomic_store_explicit(&least_level, (int)level, memory_order_relaxed);
 }
 
-bool log_enabled(enum log_level level) {
+bool log_enabled(enum log_level level)
+{
     return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
 /* ---- the context ---- */
 
-static void part_set(struct context_part *part, struct text value) {
+static void part_set(struct context_part *part, struct text value)
+{
     part->present = value.at != NULL;
     part->length = value.length < LOG_CONTEXT_MAX_BYTES ? value.length : LOG_CONTEXT_MAX_BYTES;
     if (part->length > 0)
         memcpy(part->at, value.at, part->length);
 }
 
-static struct text part_text(const struct context_part *part) {
+static struct text part_text(const struct context_part *part)
+{
     return part->present ? (struct text){part->at, part->length} : TEXT_NONE;
 }
 
-void log_context_set(const struct log_context *context) {
+void log_context_set(const struct log_context *context)
+{
     static const struct log_context none;
 
     context = context ? context : &none;
@@ -107,7 +115,8 @@ void log_context_set(const struct log_context *context) {
 
 /* ---- threads ---- */
 
-static void drop_ring(struct log_thread *thread) {
+static void drop_ring(struct log_thread *thread)
+{
     if (!thread->ring)
         return;
     atomic_store(&thread->ring->abandoned, true);
@@ -115,7 +124,8 @@ static void drop_ring(struct log_thread *thread) {
     thread->ring = NULL;
 }
 
-static void thread_free(void *context) {
+static void thread_free(void *context)
+{
     struct log_thread *thread = context;
 
     drop_ring(thread);
@@ -124,11 +134,13 @@ static void thread_free(void *context) {
     own_thread = NULL;
 }
 
-static void make_key(void) {
+static void make_key(void)
+{
     pthread_key_create(&thread_key, thread_free);
 }
 
-static struct log_thread *this_thread(void) {
+static struct log_thread *this_thread(void)
+{
     if (own_thread)
         return own_thread;
     struct log_thread *thread = calloc(1, sizeof *thread);
@@ -142,7 +154,8 @@ static struct log_thread *this_thread(void) {
 }
 
 /* The thread's ring to the writer of now. */
-static struct log_ring *this_ring(struct log_thread *thread) {
+static struct log_ring *this_ring(struct log_thread *thread)
+{
     if (thread->ring && thread->ring->generation == logger.generation)
         return thread->ring;
     drop_ring(thread);
@@ -156,7 +169,8 @@ static struct log_ring *this_ring(struct log_thread *thread) {
 /* ---- writing ---- */
 
 static void format_line(enum log_level level, const char *message, const struct log_field *fields, size_t count,
-                        struct buf *out) {
+                        struct buf *out)
+{
     struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
                                   part_text(&own_context.user_id)};
     struct log_line line = {
@@ -173,7 +187,8 @@ static void format_line(enum log_level level, const char *message, const struct 
     log_line_format(&line, logger.format, out);
 }
 
-static void write_directly(struct text line) {
+static void write_directly(struct text line)
+{
     while (line.length > 0) {
         ssize_t wrote = write(STDERR_FILENO, line.at, line.length);
 
@@ -184,7 +199,8 @@ static void write_directly(struct text line) {
     }
 }
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count) {
+void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count)
+{
     struct log_thread *thread = this_thread();
     struct log_writer *writer = logger.writer;
 
@@ -204,11 +220,13 @@ void log_write(enum log_level level, const char *message, const struct log_field
 
 /* ---- open and close ---- */
 
-static void tell_dropped(uint64_t dropped, struct buf *out) {
+static void tell_dropped(uint64_t dropped, struct buf *out)
+{
     format_line(LOG_WARNING, "log lines were dropped", &LOG_INT("dropped", (int64_t)dropped), 1, out);
 }
 
-enum err log_open(const struct log_opts *opts) {
+enum err log_open(const struct log_opts *opts)
+{
     struct log_writer_opts writer = {opts->fd, opts->flush_ms ? opts->flush_ms : FLUSH_MS, tell_dropped};
 
     assert(!logger.writer);
@@ -222,18 +240,21 @@ enum err log_open(const struct log_opts *opts) {
     return log_writer_open(&writer, &logger.writer);
 }
 
-void log_close(unsigned timeout_ms) {
+void log_close(unsigned timeout_ms)
+{
     if (!logger.writer)
         return;
     log_writer_close(logger.writer, timeout_ms);
     logger.writer = NULL;
 }
 
-bool log_flush(unsigned timeout_ms) {
+bool log_flush(unsigned timeout_ms)
+{
     return !logger.writer || log_writer_flush(logger.writer, timeout_ms);
 }
 
-void log_stats(struct log_stats *ret) {
+void log_stats(struct log_stats *ret)
+{
     *ret = (struct log_stats){0, 0};
     if (logger.writer)
         log_writer_stats(logger.writer, &ret->written, &ret->dropped);

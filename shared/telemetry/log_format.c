@@ -7,7 +7,8 @@
 static const char redacted[] = "[redacted]";
 static const char left_out[] = "fields_left_out";
 
-static struct text cut(struct text value) {
+static struct text cut(struct text value)
+{
     if (value.length > LOG_VALUE_MAX_BYTES)
         value.length = LOG_VALUE_MAX_BYTES;
     return value;
@@ -15,7 +16,8 @@ static struct text cut(struct text value) {
 
 /* ---- JSON ---- */
 
-static void json_field_write(struct json_writer *writer, const struct log_field *field) {
+static void json_field_write(struct json_writer *writer, const struct log_field *field)
+{
     switch (field->type) {
     case LOG_FIELD_NONE:
         break;
@@ -43,12 +45,14 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
     }
 }
 
-static void json_known(struct json_writer *writer, const char *key, struct text value) {
+static void json_known(struct json_writer *writer, const char *key, struct text value)
+{
     if (value.at)
         json_member_text(writer, key, cut(value));
 }
 
-static void format_json(const struct log_line *line, bool with_fields, struct buf *out) {
+static void format_json(const struct log_line *line, bool with_fields, struct buf *out)
+{
     struct json_writer writer;
 
     json_writer_init(&writer, out);
@@ -80,7 +84,8 @@ static const struct {
 };
 
 /* The control characters U+0080 to U+009F are c2 80 to c2 9f. */
-static bool is_printable(struct text text, size_t i, bool utf8) {
+static bool is_printable(struct text text, size_t i, bool utf8)
+{
     unsigned char c = (unsigned char)text.at[i];
 
     if (c < 0x80)
@@ -91,7 +96,8 @@ static bool is_printable(struct text text, size_t i, bool utf8) {
         && !(c < 0xa0 && i > 0 && (unsigned char)text.at[i - 1] == 0xc2);
 }
 
-static void add_escaped(struct buf *out, struct text text, const char *also) {
+static void add_escaped(struct buf *out, struct text text, const char *also)
+{
     bool utf8 = text_is_utf8(text);
 
     for (size_t i = 0; i < text.length; i++) {
@@ -106,7 +112,8 @@ static void add_escaped(struct buf *out, struct text text, const char *also) {
     }
 }
 
-static void add_value(struct buf *out, const char *key, struct text value) {
+static void add_value(struct buf *out, const char *key, struct text value)
+{
     buf_addf(out, " %s=", key);
     value = cut(value);
     if (text_is_visible_ascii(value) && value.length > 0 && text_find(value, '"') < 0) {
@@ -118,7 +125,8 @@ static void add_value(struct buf *out, const char *key, struct text value) {
     buf_add_char(out, '"');
 }
 
-static void terminal_field_write(struct buf *out, const struct log_field *field) {
+static void terminal_field_write(struct buf *out, const struct log_field *field)
+{
     switch (field->type) {
     case LOG_FIELD_NONE:
         break;
@@ -145,12 +153,14 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
     }
 }
 
-static void terminal_known(struct buf *out, const char *key, struct text value) {
+static void terminal_known(struct buf *out, const char *key, struct text value)
+{
     if (value.at)
         add_value(out, key, value);
 }
 
-static void format_terminal(const struct log_line *line, bool with_fields, struct buf *out) {
+static void format_terminal(const struct log_line *line, bool with_fields, struct buf *out)
+{
     char time[CLOCK_RFC3339_SIZE];
 
     buf_add_string(out, clock_rfc3339(line->time_us, time));
@@ -169,7 +179,8 @@ static void format_terminal(const struct log_line *line, bool with_fields, struc
     buf_add_char(out, '\n');
 }
 
-void log_line_format(const struct log_line *line, enum log_format format, struct buf *out) {
+void log_line_format(const struct log_line *line, enum log_format format, struct buf *out)
+{
     void (*write)(const struct log_line *, bool, struct buf *) = format == LOG_JSON ? format_json : format_terminal;
 
     buf_reset(out, LOG_LINE_MAX_BYTES);

@@ -12,7 +12,8 @@ struct record {
 
 enum { CACHE_LINE = 64 };
 
-struct log_ring *log_ring_new(size_t size_bytes) {
+struct log_ring *log_ring_new(size_t size_bytes)
+{
     size_t size = 1024;
     struct log_ring *ring;
 
@@ -26,12 +27,14 @@ struct log_ring *log_ring_new(size_t size_bytes) {
     return ring;
 }
 
-void log_ring_unref(struct log_ring *ring) {
+void log_ring_unref(struct log_ring *ring)
+{
     if (ring && atomic_fetch_sub(&ring->owners, 1) == 1)
         free(ring);
 }
 
-static void copy_in(struct log_ring *ring, size_t at, const void *bytes, size_t length) {
+static void copy_in(struct log_ring *ring, size_t at, const void *bytes, size_t length)
+{
     size_t offset = at & (ring->size - 1), first = ring->size - offset;
 
     first = first < length ? first : length;
@@ -39,7 +42,8 @@ static void copy_in(struct log_ring *ring, size_t at, const void *bytes, size_t 
     memcpy(ring->data, (const char *)bytes + first, length - first);
 }
 
-static void copy_out(const struct log_ring *ring, size_t at, void *bytes, size_t length) {
+static void copy_out(const struct log_ring *ring, size_t at, void *bytes, size_t length)
+{
     size_t offset = at & (ring->size - 1), first = ring->size - offset;
 
     first = first < length ? first : length;
@@ -47,7 +51,8 @@ static void copy_out(const struct log_ring *ring, size_t at, void *bytes, size_t
     memcpy((char *)bytes + first, ring->data, length - first);
 }
 
-bool log_ring_put(struct log_ring *ring, int64_t order_ns, struct text line) {
+bool log_ring_put(struct log_ring *ring, int64_t order_ns, struct text line)
+{
     struct record record = {order_ns, line.length};
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
@@ -60,16 +65,19 @@ bool log_ring_put(struct log_ring *ring, int64_t order_ns, struct text line) {
     return true;
 }
 
-bool log_ring_half_full(const struct log_ring *ring) {
+bool log_ring_half_full(const struct log_ring *ring)
+{
     return atomic_load_explicit(&ring->head, memory_order_relaxed)
         - atomic_load_explicit(&ring->tail, memory_order_relaxed) > ring->size / 2;
 }
 
-bool log_ring_is_empty(const struct log_ring *ring) {
+bool log_ring_is_empty(const struct log_ring *ring)
+{
     return atomic_load(&ring->head) == atomic_load_explicit(&ring->tail, memory_order_relaxed);
 }
 
-bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length) {
+bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length)
+{
     struct record record;
 
     if (log_ring_is_empty(ring))
@@ -80,7 +88,8 @@ bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *r
     return true;
 }
 
-void log_ring_take(struct log_ring *ring, char *out) {
+void log_ring_take(struct log_ring *ring, char *out)
+{
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     struct record record;
 

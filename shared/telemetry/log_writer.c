@@ -45,7 +45,8 @@ struct log_writer {
 
 /* ---- the sink ---- */
 
-static void look_at_sink(struct log_writer *writer) {
+static void look_at_sink(struct log_writer *writer)
+{
     struct stat status;
     bool known = fstat(writer->opts.fd, &status) == 0;
 
@@ -53,18 +54,21 @@ static void look_at_sink(struct log_writer *writer) {
     writer->batch_max = known && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)) ? BATCH_BYTES : PIPE_BUF;
 }
 
-static bool gives_up(struct log_writer *writer) {
+static bool gives_up(struct log_writer *writer)
+{
     return atomic_load(&writer->stopping) && clock_now_ns() >= atomic_load(&writer->stop_ns);
 }
 
 /* That another process fills a shared pipe between poll() and write(), which then waits, is accepted. */
-static ssize_t write_some(struct log_writer *writer, const char *bytes, size_t length) {
+static ssize_t write_some(struct log_writer *writer, const char *bytes, size_t length)
+{
     if (writer->is_socket)
         return send(writer->opts.fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     return write(writer->opts.fd, bytes, length < writer->batch_max ? length : writer->batch_max);
 }
 
-static bool write_all(struct log_writer *writer, const char *bytes, size_t length) {
+static bool write_all(struct log_writer *writer, const char *bytes, size_t length)
+{
     while (length > 0) {
         struct pollfd sink = {.fd = writer->opts.fd, .events = POLLOUT};
 
@@ -85,7 +89,8 @@ static bool write_all(struct log_writer *writer, const char *bytes, size_t lengt
 }
 
 /* Nobody is left to be told of an error in writing the log; the lines count as dropped. */
-static void write_batch(struct log_writer *writer) {
+static void write_batch(struct log_writer *writer)
+{
     if (writer->length > 0) {
         bool done = write_all(writer, writer->batch, writer->length);
         atomic_fetch_add(done ? &writer->written : &writer->dropped, writer->lines);
@@ -94,7 +99,8 @@ static void write_batch(struct log_writer *writer) {
     writer->lines = 0;
 }
 
-static void write_notice(struct log_writer *writer) {
+static void write_notice(struct log_writer *writer)
+{
     uint64_t dropped = atomic_load(&writer->dropped);
     struct buf line;
 
@@ -110,7 +116,8 @@ static void write_notice(struct log_writer *writer) {
 /* ---- from the rings to the sink ---- */
 
 /* The ring with the oldest line that was put before `until`. */
-static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, size_t *ret_length) {
+static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, size_t *ret_length)
+{
     struct log_ring *found = NULL;
     int64_t best_ns = until_ns, order_ns;
     size_t length = 0;
@@ -125,7 +132,8 @@ static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, size
 }
 
 /* Newer lines wait for the next round, so that a round ends under any load. */
-static void write_round(struct log_writer *writer) {
+static void write_round(struct log_writer *writer)
+{
     int64_t until_ns = clock_now_ns();
     struct log_ring *ring;
     size_t length = 0;
@@ -142,7 +150,8 @@ static void write_round(struct log_writer *writer) {
 }
 
 /* Rings of threads that have ended. The first one may be in front of a newer one by now; it then goes next time. */
-static void drop_abandoned(struct log_writer *writer) {
+static void drop_abandoned(struct log_writer *writer)
+{
     struct log_ring *before = NULL, *next;
 
     for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = next) {
@@ -162,7 +171,8 @@ static void drop_abandoned(struct log_writer *writer) {
     }
 }
 
-static bool all_empty(struct log_writer *writer) {
+static bool all_empty(struct log_writer *writer)
+{
     for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next)
         if (!log_ring_is_empty(ring))
             return false;
@@ -171,11 +181,13 @@ static bool all_empty(struct log_writer *writer) {
 
 /* ---- the thread ---- */
 
-static bool is_pressed(struct log_writer *writer) {
+static bool is_pressed(struct log_writer *writer)
+{
     return atomic_load(&writer->urgent) || atomic_load(&writer->stopping);
 }
 
-static void sleep_until_woken(struct log_writer *writer, int timeout_ms) {
+static void sleep_until_woken(struct log_writer *writer, int timeout_ms)
+{
     struct pollfd wake = {.fd = writer->wake_fd, .events = POLLIN};
     uint64_t count;
 
@@ -184,7 +196,8 @@ static void sleep_until_woken(struct log_writer *writer, int timeout_ms) {
 }
 
 /* The order matters: asleep is said before the rings are looked at, as a line is put before the state is looked at. */
-static void wait_for_lines(struct log_writer *writer) {
+static void wait_for_lines(struct log_writer *writer)
+{
     atomic_store(&writer->state, ASLEEP);
     if (all_empty(writer) && !is_pressed(writer))
         sleep_until_woken(writer, -1);
@@ -194,14 +207,16 @@ static void wait_for_lines(struct log_writer *writer) {
     atomic_store(&writer->urgent, false);
 }
 
-static uint64_t tickets_given(struct log_writer *writer) {
+static uint64_t tickets_given(struct log_writer *writer)
+{
     pthread_mutex_lock(&writer->lock);
     uint64_t tickets = writer->tickets;
     pthread_mutex_unlock(&writer->lock);
     return tickets;
 }
 
-static void tell_flushed(struct log_writer *writer, uint64_t tickets) {
+static void tell_flushed(struct log_writer *writer, uint64_t tickets)
+{
     pthread_mutex_lock(&writer->lock);
     if (writer->tickets_done != tickets) {
         writer->tickets_done = tickets;
@@ -210,7 +225,8 @@ static void tell_flushed(struct log_writer *writer, uint64_t tickets) {
     pthread_mutex_unlock(&writer->lock);
 }
 
-static void *run(void *context) {
+static void *run(void *context)
+{
     struct log_writer *writer = context;
 
     for (;;) {
@@ -227,7 +243,8 @@ static void *run(void *context) {
 }
 
 /* Signals are the main thread's; SIGPIPE, blocked here, leaves the error of write() to be read. */
-static int start_thread(struct log_writer *writer) {
+static int start_thread(struct log_writer *writer)
+{
     sigset_t all, before;
 
     sigfillset(&all);
@@ -237,7 +254,8 @@ static int start_thread(struct log_writer *writer) {
     return code;
 }
 
-static void init_locks(struct log_writer *writer) {
+static void init_locks(struct log_writer *writer)
+{
     pthread_condattr_t monotonic;
 
     pthread_condattr_init(&monotonic);
@@ -247,7 +265,8 @@ static void init_locks(struct log_writer *writer) {
     pthread_mutex_init(&writer->lock, NULL);
 }
 
-static void writer_free(struct log_writer *writer) {
+static void writer_free(struct log_writer *writer)
+{
     if (writer->wake_fd >= 0)
         close(writer->wake_fd);
     pthread_cond_destroy(&writer->flushed);
@@ -255,7 +274,8 @@ static void writer_free(struct log_writer *writer) {
     free(writer);
 }
 
-enum err log_writer_open(const struct log_writer_opts *opts, struct log_writer **ret) {
+enum err log_writer_open(const struct log_writer_opts *opts, struct log_writer **ret)
+{
     struct log_writer *writer = calloc(1, sizeof *writer);
     int code;
 
@@ -277,14 +297,16 @@ enum err log_writer_open(const struct log_writer_opts *opts, struct log_writer *
     return ERR_NONE;
 }
 
-static void ring_bell(struct log_writer *writer) {
+static void ring_bell(struct log_writer *writer)
+{
     uint64_t one = 1;
 
     while (write(writer->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
         continue;
 }
 
-void log_writer_close(struct log_writer *writer, unsigned timeout_ms) {
+void log_writer_close(struct log_writer *writer, unsigned timeout_ms)
+{
     struct log_ring *next;
 
     atomic_store(&writer->stop_ns, clock_now_ns() + timeout_ms * NS_PER_MS);
@@ -300,13 +322,15 @@ void log_writer_close(struct log_writer *writer, unsigned timeout_ms) {
 
 /* ---- for the threads that log ---- */
 
-void log_writer_add(struct log_writer *writer, struct log_ring *ring) {
+void log_writer_add(struct log_writer *writer, struct log_ring *ring)
+{
     ring->next = atomic_load(&writer->rings);
     while (!atomic_compare_exchange_weak(&writer->rings, &ring->next, ring))
         continue;
 }
 
-void log_writer_wake(struct log_writer *writer, bool urgent) {
+void log_writer_wake(struct log_writer *writer, bool urgent)
+{
     int asleep = ASLEEP;
 
     if (urgent && !atomic_exchange(&writer->urgent, true))
@@ -315,11 +339,13 @@ void log_writer_wake(struct log_writer *writer, bool urgent) {
         ring_bell(writer);
 }
 
-void log_writer_count_dropped(struct log_writer *writer) {
+void log_writer_count_dropped(struct log_writer *writer)
+{
     atomic_fetch_add_explicit(&writer->dropped, 1, memory_order_relaxed);
 }
 
-bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms) {
+bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms)
+{
     int64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
     struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
     int code = 0;
@@ -336,7 +362,8 @@ bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms) {
     return done;
 }
 
-void log_writer_stats(struct log_writer *writer, uint64_t *ret_written, uint64_t *ret_dropped) {
+void log_writer_stats(struct log_writer *writer, uint64_t *ret_written, uint64_t *ret_dropped)
+{
     *ret_written = atomic_load(&writer->written);
     *ret_dropped = atomic_load(&writer->dropped);
 }

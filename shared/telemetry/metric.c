@@ -71,19 +71,23 @@ static struct {
 
 /* ---- updates ---- */
 
-void metric_add(struct metric_series series, int64_t n) {
+void metric_add(struct metric_series series, int64_t n)
+{
     atomic_fetch_add_explicit(&slots[series.slot], n, memory_order_relaxed);
 }
 
-void metric_set(struct metric_series series, int64_t value) {
+void metric_set(struct metric_series series, int64_t value)
+{
     atomic_store_explicit(&slots[series.slot], value, memory_order_relaxed);
 }
 
-int64_t metric_value(struct metric_series series) {
+int64_t metric_value(struct metric_series series)
+{
     return atomic_load_explicit(&slots[series.slot], memory_order_relaxed);
 }
 
-void metric_observe(struct metric_series series, int64_t duration_ns) {
+void metric_observe(struct metric_series series, int64_t duration_ns)
+{
     uint32_t bucket = 0;
 
     if (duration_ns < 0)
@@ -96,7 +100,8 @@ void metric_observe(struct metric_series series, int64_t duration_ns) {
 
 /* ---- series ---- */
 
-static void add_label(struct buf *out, struct text name, const char *value) {
+static void add_label(struct buf *out, struct text name, const char *value)
+{
     if (out->length > 0)
         buf_add_char(out, ',');
     buf_add_text(out, name);
@@ -113,7 +118,8 @@ static void add_label(struct buf *out, struct text name, const char *value) {
 }
 
 /* values NULL: "other" for each. */
-static void write_labels(enum metric metric, const char *const *values, size_t count, struct buf *out) {
+static void write_labels(enum metric metric, const char *const *values, size_t count, struct buf *out)
+{
     struct text names = text_of(table[metric].labels);
     size_t i = 0;
 
@@ -127,14 +133,16 @@ static void write_labels(enum metric metric, const char *const *values, size_t c
     assert(i == count);
 }
 
-static const struct series *find(enum metric metric, const char *labels) {
+static const struct series *find(enum metric metric, const char *labels)
+{
     for (size_t i = 0; i < registry.count; i++)
         if (registry.series[i].metric == metric && !strcmp(registry.series[i].labels, labels))
             return &registry.series[i];
     return NULL;
 }
 
-static const struct series *add(enum metric metric, const char *labels) {
+static const struct series *add(enum metric metric, const char *labels)
+{
     uint32_t need = table[metric].type == HISTOGRAM ? HISTOGRAM_SLOTS : 1;
     char *copy;
 
@@ -147,7 +155,8 @@ static const struct series *add(enum metric metric, const char *labels) {
     return series;
 }
 
-static const struct series *find_or_add(enum metric metric, const char *const *values, size_t count) {
+static const struct series *find_or_add(enum metric metric, const char *const *values, size_t count)
+{
     const struct series *series = NULL;
     struct buf labels;
 
@@ -165,7 +174,8 @@ static const struct series *find_or_add(enum metric metric, const char *const *v
     return series;
 }
 
-struct metric_series metric_series_of(enum metric metric, const char *const *values, size_t count) {
+struct metric_series metric_series_of(enum metric metric, const char *const *values, size_t count)
+{
     struct metric_series handle = {metric, 0};
 
     assert(metric < METRICS);
@@ -179,7 +189,8 @@ struct metric_series metric_series_of(enum metric metric, const char *const *val
 
 /* ---- collectors ---- */
 
-enum err metric_collect(void (*collect)(void *context), void *context) {
+enum err metric_collect(void (*collect)(void *context), void *context)
+{
     enum err err = ERR_NONE;
 
     pthread_mutex_lock(&collectors.lock);
@@ -193,7 +204,8 @@ enum err metric_collect(void (*collect)(void *context), void *context) {
     return err;
 }
 
-void metric_collect_end(void *context) {
+void metric_collect_end(void *context)
+{
     size_t kept = 0;
 
     pthread_mutex_lock(&collectors.lock);
@@ -206,7 +218,8 @@ void metric_collect_end(void *context) {
 
 /* ---- scraping ---- */
 
-static void write_number(enum unit unit, int64_t value, struct buf *out) {
+static void write_number(enum unit unit, int64_t value, struct buf *out)
+{
     uint64_t ns = value < 0 ? -(uint64_t)value : (uint64_t)value;
 
     if (unit == SECONDS)
@@ -216,7 +229,8 @@ static void write_number(enum unit unit, int64_t value, struct buf *out) {
 }
 
 static void write_sample(const struct series *series, const char *suffix, const char *le, enum unit unit,
-                         int64_t value, struct buf *out) {
+                         int64_t value, struct buf *out)
+{
     buf_add_string(out, table[series->metric].name);
     buf_add_string(out, suffix);
     if (series->labels[0] || le) {
@@ -230,11 +244,13 @@ static void write_sample(const struct series *series, const char *suffix, const 
     buf_add_char(out, '\n');
 }
 
-static int64_t slot_value(const struct series *series, size_t at) {
+static int64_t slot_value(const struct series *series, size_t at)
+{
     return atomic_load_explicit(&slots[series->slot + at], memory_order_relaxed);
 }
 
-static void write_histogram(const struct series *series, struct buf *out) {
+static void write_histogram(const struct series *series, struct buf *out)
+{
     int64_t below = 0;
 
     for (size_t i = 0; i <= BOUNDS; i++) {
@@ -245,7 +261,8 @@ static void write_histogram(const struct series *series, struct buf *out) {
     write_sample(series, "_count", NULL, ONE, below, out);
 }
 
-static void write_metric(enum metric metric, struct buf *out) {
+static void write_metric(enum metric metric, struct buf *out)
+{
     if (registry.counts[metric] == 0)
         return;
     buf_addf(out, "# HELP %s %s\n", table[metric].name, table[metric].help);
@@ -262,7 +279,8 @@ static void write_metric(enum metric metric, struct buf *out) {
     }
 }
 
-void metric_write(struct buf *out) {
+void metric_write(struct buf *out)
+{
     pthread_mutex_lock(&collectors.lock);
     for (size_t i = 0; i < collectors.count; i++)
         collectors.list[i].collect(collectors.list[i].context);
@@ -275,12 +293,14 @@ void metric_write(struct buf *out) {
 
 /* ---- open and close ---- */
 
-void metric_open(const char *service) {
+void metric_open(const char *service)
+{
     metric_set(metric_series(METRIC_BUILD_INFO, service, PACKAGE_VERSION), 1);
     metric_process_open();
 }
 
-void metric_close(void) {
+void metric_close(void)
+{
     for (size_t i = 0; i < registry.count; i++)
         free(registry.series[i].labels);
     for (uint32_t i = 0; i < registry.slots_used; i++)

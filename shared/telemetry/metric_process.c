@@ -15,7 +15,8 @@ static struct {
     struct metric_series cpu, memory, fds, start, lines, dropped;
 } series;
 
-static int64_t resident_bytes(void) {
+static int64_t resident_bytes(void)
+{
     FILE *file = fopen("/proc/self/statm", "re");
     long pages = 0;
 
@@ -27,7 +28,8 @@ static int64_t resident_bytes(void) {
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static int64_t open_fds(void) {
+static int64_t open_fds(void)
+{
     DIR *folder = opendir("/proc/self/fd");
     int64_t count = -1;   /* the one that reads the folder */
 
@@ -40,7 +42,8 @@ static int64_t open_fds(void) {
 }
 
 /* proc(5): the 22nd field of stat, counted after the command's closing parenthesis, in ticks since boot. */
-static int64_t start_wall_ns(void) {
+static int64_t start_wall_ns(void)
+{
     FILE *file = fopen("/proc/self/stat", "re");
     char line[1024];
     const char *rest = NULL;
@@ -60,7 +63,8 @@ static int64_t start_wall_ns(void) {
     return clock_wall_us() * 1000 - age_ns;
 }
 
-static void collect(void *context) {
+static void collect(void *context)
+{
     struct log_stats log;
 
     (void)context;
@@ -72,7 +76,8 @@ static void collect(void *context) {
     metric_set(series.dropped, (int64_t)log.dropped);
 }
 
-void metric_process_open(void) {
+void metric_process_open(void)
+{
     series.cpu = metric_series(METRIC_PROCESS_CPU);
     series.memory = metric_series(METRIC_PROCESS_MEMORY);
     series.fds = metric_series(METRIC_PROCESS_FDS);
