@@ -145,7 +145,10 @@ static void print_string(const char *string, struct buf *out)
     for (; *string; string++) {
         if (*string == '"' || *string == '\\')
             buf_add_char(out, '\\');
-        buf_add_char(out, *string);
+        if ((unsigned char)*string < 0x20 || *string == 0x7f)
+            buf_addf(out, "\\x%02x", (unsigned)*string);
+        else
+            buf_add_char(out, *string);
     }
     buf_add_char(out, '"');
 }

@@ -7,7 +7,7 @@
 
 #include "conf/settings_private.h"
 
-enum { PATH_SIZE = 256, GROUP_DEPTH_MAX = 8 };
+enum { PATH_SIZE = 256, GROUP_DEPTH_MAX = 8, FILE_MAX_BYTES = 1024 * 1024, READ_BYTES = 4096 };
 
 struct reading {
     struct settings *settings;
@@ -16,9 +16,16 @@ struct reading {
     struct buf *faults;
 };
 
+/* Where a setting stands: the file given, or one that it includes. */
+static const char *file_of(struct reading *reading, const config_setting_t *setting)
+{
+    const char *included = config_setting_source_file(setting);
+    return included ? included : reading->file;
+}
+
 static void fault(struct reading *reading, const config_setting_t *setting, const char *reason)
 {
-    buf_addf(reading->faults, "%s:%u: %s\n", reading->file, config_setting_source_line(setting), reason);
+    buf_addf(reading->faults, "%s:%u: %s\n", file_of(reading, setting), config_setting_source_line(setting), reason);
 }
 
 static void fault_unknown(struct reading *reading, const config_setting_t *setting, const char *path)
@@ -70,8 +77,11 @@ static void read_value(struct reading *reading, const config_setting_t *setting,
         return;
     }
     struct settings_value *place = &reading->settings->values[at];
-    if (applies && place->layer <= layer)
-        *place = (struct settings_value){value, layer, reading->file, config_setting_source_line(setting)};
+    if (!applies || place->layer > layer)
+        return;
+    const char *origin = arena_string(&reading->settings->arena, text_of(file_of(reading, setting)));
+    *place = (struct settings_value){value, layer, origin ? origin : reading->file,
+                                     config_setting_source_line(setting)};
 }
 
 static void read_group(struct reading *reading, const config_setting_t *group, const char *prefix,
@@ -113,24 +123,54 @@ static void read_group(struct reading *reading, const config_setting_t *group, c
     }
 }
 
+/* libconfig's own reader ends the process when a read fails, as it does on a folder. */
+static enum err read_whole(const char *file, struct buf *out)
+{
+    FILE *stream = fopen(file, "re");
+    size_t got = 0;
+    if (!stream)
+        return err_because(ERR_CONFIG, "%s", strerror(errno));
+    do {
+        char *room = buf_reserve(out, READ_BYTES);
+        got = room ? fread(room, 1, READ_BYTES, stream) : 0;
+        buf_commit(out, got);
+    } while (got > 0);
+    int code = ferror(stream) ? errno : 0;
+    fclose(stream);
+    if (code)
+        return err_because(ERR_CONFIG, "%s", strerror(code));
+    if (buf_check(out) != ERR_NONE)
+        return err_because(ERR_CONFIG, "it is larger than %d bytes", FILE_MAX_BYTES);
+    if (text_find(buf_text(out), '\0') >= 0)
+        return err_because(ERR_CONFIG, "it has a NUL byte");
+    return ERR_NONE;
+}
+
+static void parse(struct reading *reading, const char *content)
+{
+    config_t config;
+    config_init(&config);
+    if (config_read_string(&config, content)) {
+        read_group(reading, config_root_setting(&config), "", LAYER_FILE, true, 0);
+    } else {
+        const char *included = config_error_file(&config);
+        buf_addf(reading->faults, "%s:%d: %s\n", included ? included : reading->file, config_error_line(&config),
+                 config_error_text(&config));
+    }
+    config_destroy(&config);
+}
+
 enum err settings_read_file(struct settings *settings, const char *file, const char *service, struct buf *faults)
 {
     struct reading reading = {.settings = settings, .service = service, .faults = faults};
-    config_t config;
+    struct buf content;
+    buf_init(&content, FILE_MAX_BYTES + READ_BYTES);
     reading.file = arena_string(&settings->arena, text_of(file));
-    FILE *stream = fopen(file, "re");
-    if (!reading.file || !stream) {
-        buf_addf(faults, "%s: %s\n", file, strerror(errno));
-        if (stream)
-            fclose(stream);
-        return err_because(ERR_CONFIG, "the settings file %s cannot be read", file);
-    }
-    config_init(&config);
-    if (config_read(&config, stream))
-        read_group(&reading, config_root_setting(&config), "", LAYER_FILE, true, 0);
+    enum err err = reading.file ? read_whole(file, &content) : err_because(ERR_MEMORY, "no memory for a file's name");
+    if (!err)
+        parse(&reading, buf_string(&content));
     else
-        buf_addf(faults, "%s:%d: %s\n", file, config_error_line(&config), config_error_text(&config));
-    fclose(stream);
-    config_destroy(&config);
-    return ERR_NONE;
+        buf_addf(faults, "%s: %s\n", file, err_cause());
+    buf_fini(&content);
+    return err;
 }
