@@ -1,0 +1,14 @@
+# make bench: figures, never a test. BENCH_ROUNDS and BENCH_SECONDS may be given.
+
+EXTRA_PROGRAMS += check/bench/bench
+check_bench_bench_SOURCES = check/bench/bench.c \
+	check/bench/bench_front.c check/bench/bench_front.h \
+	check/bench/bench_orders.c check/bench/bench_orders.h \
+	check/bench/load.c check/bench/load.h
+check_bench_bench_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_bench_bench_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+CLEANFILES += check/bench/bench
+
+bench: all check/bench/bench
+	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench
+.PHONY: bench
