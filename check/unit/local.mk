@@ -5,3 +5,5 @@ include $(srcdir)/check/unit/net.mk
 include $(srcdir)/check/unit/state.mk
 include $(srcdir)/check/unit/telemetry.mk
 include $(srcdir)/check/unit/apps_user.mk
+include $(srcdir)/check/unit/fcgi.mk
+include $(srcdir)/check/unit/apps_order.mk
