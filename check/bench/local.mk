@@ -9,6 +9,6 @@ check_bench_bench_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_bench_bench_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 CLEANFILES += check/bench/bench
 
+PHONY_TARGETS += bench
 bench: all check/bench/bench
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench
-.PHONY: bench

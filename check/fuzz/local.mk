@@ -16,8 +16,8 @@ check_fuzz_fuzz_json_LDADD = $(LIBS_BASE)
 fuzz-json:
 	$(FUZZ_RUN) json $(FUZZ_FLAGS) $(shared_base_libbase_a_SOURCES) $(JSONC_LIBS) $(SODIUM_LIBS) -lm
 
+PHONY_TARGETS += fuzz fuzz-json
 fuzz: fuzz-json
-.PHONY: fuzz fuzz-json
 
 mostlyclean-local:
 	rm -rf build-fuzz
