@@ -1,7 +1,19 @@
 # The tests of the FastCGI transports in shared/net.
-FCGI_TESTS = check/unit/test_server
+FCGI_TESTS = check/unit/test_fcgi_wire check/unit/test_reactor check/unit/test_listen check/unit/test_server
 check_PROGRAMS += $(FCGI_TESTS)
 TESTS += $(FCGI_TESTS)
+
+check_unit_test_fcgi_wire_SOURCES = check/unit/test_fcgi_wire.c
+check_unit_test_fcgi_wire_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_fcgi_wire_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_reactor_SOURCES = check/unit/test_reactor.c
+check_unit_test_reactor_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_reactor_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_listen_SOURCES = check/unit/test_listen.c
+check_unit_test_listen_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_listen_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 
 SERVER_CASES = check/unit/server_fixture.c check/unit/server_fixture.h \
 	check/unit/server_cases_request.c \

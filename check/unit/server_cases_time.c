@@ -122,14 +122,14 @@ static void test_reader_stuck(void)
 /* A reader that makes progress is waited for, longer than the deadline in all. */
 static void test_reader_slow(void)
 {
-    enum { PIECE = 100 * 1000, TOTAL = 4000 * 1000 };
+    enum { PIECE = 100 * 1000, TOTAL = 4000 * 1000, DEADLINE_MS = 1000 };
     static char piece[PIECE];
     struct fixture fixture;
     struct server_opts opts = fixture_opts();
     struct fcgi_client client;
     struct buf out;
     size_t got = 0;
-    opts.write_timeout_ms = SHORT_MS;
+    opts.write_timeout_ms = DEADLINE_MS;
     fixture_open(&fixture, &opts);
     fixture_client(&fixture, &client);
     buf_init(&out, OUT_MAX);
@@ -140,9 +140,10 @@ static void test_reader_slow(void)
         ssize_t count = recv(client.fd, piece, PIECE, 0);
         CU_ASSERT_TRUE_FATAL(count > 0);
         got += (size_t)count;
-        if (elapsed_ms(begun_ns) < 2 * SHORT_MS)
-            poll(NULL, 0, 30);
+        if (elapsed_ms(begun_ns) < 3 * DEADLINE_MS / 2)
+            poll(NULL, 0, 50);
     }
+    CU_ASSERT_TRUE(elapsed_ms(begun_ns) > DEADLINE_MS);
     CU_ASSERT_EQUAL(fixture_stats(&fixture).timeouts, 0);
     buf_fini(&out);
     fcgi_client_close(&client);

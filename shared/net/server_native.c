@@ -21,6 +21,7 @@ static void drain_deliver(struct reactor_mail *mail)
 static void native_drain(struct server *server)
 {
     struct native *native = (struct native *)server;
+    atomic_store(&native->draining, true);
     for (unsigned i = 0; i < server->opts.lanes; i++) {
         struct native_lane *lane = &native->lanes[i];
         if (!atomic_exchange(&lane->drain_posted, true))

@@ -36,6 +36,7 @@ struct native {
     bool tcp;
     atomic_uint open;                            /* connections of all lanes */
     atomic_uint held;                            /* lanes that are */
+    atomic_bool draining;                        /* at once for all lanes, however late they hear of it */
     struct native_lane *lanes;
 };
 

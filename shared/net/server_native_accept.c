@@ -164,7 +164,7 @@ static void listener_ready(struct reactor_source *source, uint32_t events)
     struct native_lane *lane = of_listener(source);
     int on = 1;
     (void)events;
-    if (!source->events)
+    if (!source->events || atomic_load(&lane->native->draining))
         return;
     if (!place_take(lane->native)) {
         hold(lane);
