@@ -64,7 +64,7 @@ enum err call_refuse(struct call *call, enum err err, const char *type, const ch
     assert(err != ERR_NONE);
     call->problem.err = err;
     call->problem.type = type ? arena_printf(call_arena(call), "/problems/%s", type) : NULL;
-    call->problem.detail = arena_text(call_arena(call), text_of(detail));
+    call->problem.detail = detail ? arena_text(call_arena(call), text_of(detail)) : TEXT_NONE;
     return err;
 }
 

@@ -3,7 +3,6 @@
 #include "app/metrics.h"
 #include "app/service.h"
 #include "base/clock.h"
-#include "telemetry/log.h"
 #include "telemetry/metric.h"
 
 /* A metric of this service's that a module counts by itself. */
@@ -72,20 +71,11 @@ static enum err collect_consumer(struct consumer *consumer)
     return err;
 }
 
-static void collect_log(void)
-{
-    struct log_stats stats;
-    log_stats(&stats);
-    set(METRIC_LOG_LINES, stats.written);
-    set(METRIC_LOG_DROPPED, stats.dropped);
-}
-
 enum err metrics_page(struct call *call)
 {
     struct http_response *response = &call->exchange->response;
     collect_server(call->service);
     collect_database(call->service);
-    collect_log();
     enum err err = collect_outbox(call->db);
     if (!err)
         err = collect_consumer(call->service->consumer);

@@ -13,36 +13,21 @@ enum { REQUEST_ID_MAX = 128, TRACEPARENT_LENGTH = 55, RETRY_AFTER_S = 1 };
 
 /* ---- the end of every call ---- */
 
-static const struct {
-    enum err err;
-    unsigned retry_after_s;
-    const char *challenge;
-} answers[] = {
-    {ERR_UNAUTHENTICATED, 0, "Bearer"},
-    {ERR_TOO_MANY, RETRY_AFTER_S, NULL},
-    {ERR_BUSY, RETRY_AFTER_S, NULL},
-    {ERR_MEMORY, RETRY_AFTER_S, NULL},
-    {ERR_UNAVAILABLE, RETRY_AFTER_S, NULL},
-    {ERR_CLOSED, RETRY_AFTER_S, NULL},
-};
+/* Errors that go away by themselves: the client is told to come back. */
+static const enum err passing[] = {ERR_TOO_MANY, ERR_BUSY, ERR_MEMORY, ERR_UNAVAILABLE, ERR_CLOSED};
 
 static void respond_problem(struct call *call, enum err err)
 {
     struct problem *problem = &call->problem;
-    const char *challenge = NULL;
     if (problem->err != err)
         *problem = (struct problem){.err = err};
     problem->request_id = call->request_id;
     problem->faults = call->faults;
-    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        if (answers[i].err == err) {
-            problem->retry_after_s = answers[i].retry_after_s;
-            challenge = answers[i].challenge;
-        }
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) {
+        if (passing[i] == err)
+            problem->retry_after_s = RETRY_AFTER_S;
     }
     problem_respond(problem, &call->exchange->request, &call->exchange->response);
-    if (challenge)
-        call_header(call, "WWW-Authenticate", "%s", challenge);
     if (err == ERR_METHOD) {
         char allow[ROUTE_ALLOW_SIZE];
         call_header(call, "Allow", "%s", route_allow(call->match.allowed, allow));

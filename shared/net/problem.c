@@ -29,6 +29,21 @@ static int status_of(const struct problem *problem)
     return problem->err ? err_status(problem->err) : 500;
 }
 
+/* A type of the handler's own has its words for a title: /problems/email-taken is "email taken". */
+static void write_title(struct json_writer *writer, const struct problem *problem, int status)
+{
+    const char *words = problem->type ? strrchr(problem->type, '/') : NULL;
+    if (!words) {
+        json_member_string(writer, "title", problem->err ? err_text(problem->err) : http_reason(status));
+        return;
+    }
+    char title[TYPE_SIZE];
+    snprintf(title, sizeof title, "%s", words + 1);
+    for (char *c = title; *c; c++)
+        *c = *c == '-' ? ' ' : *c;
+    json_member_string(writer, "title", title);
+}
+
 static void write_faults(struct json_writer *writer, const struct json_faults *faults)
 {
     if (!faults || faults->count == 0)
@@ -60,7 +75,7 @@ static void write_document(const struct problem *problem, int status, const stru
     json_writer_init(&writer, body);
     json_object_begin(&writer);
     json_member_string(&writer, "type", problem->type ? problem->type : own_type);
-    json_member_string(&writer, "title", problem->err ? err_text(problem->err) : http_reason(status));
+    write_title(&writer, problem, status);
     json_member_integer(&writer, "status", status);
     write_member(&writer, "detail", problem->detail);
     write_member(&writer, "instance", request->path);

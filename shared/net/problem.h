@@ -14,7 +14,7 @@
 struct problem {
     enum err err;                       /* gives status, type and title unless set below */
     int status;                         /* 0: err_status(err) */
-    const char *type;                   /* NULL: by err: "/problems/" and its name */
+    const char *type;                   /* NULL: by err: "/problems/" and its name. Its last words are the title */
     struct text detail;                 /* absent: left out. Never an internal cause: clients read this */
     struct text request_id;
     const struct json_faults *faults;   /* NULL or empty: left out */
