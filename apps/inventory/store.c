@@ -13,26 +13,26 @@ static const char ITEM_PUT[] =
     " currency = excluded.currency, version = item.version + 1, updated_us = excluded.updated_us"
     " RETURNING on_hand, reserved, version";
 static const char STOCK_ADD[] =
-    "UPDATE item SET on_hand = on_hand + $2, version = version + 1, updated_us = $3"
-    " WHERE sku = $1 AND on_hand + $2 >= reserved AND on_hand + $2 <= $4 RETURNING " ITEM_COLUMNS;
+    "UPDATE item SET on_hand = on_hand + $1, version = version + 1, updated_us = $2"
+    " WHERE sku = $3 AND on_hand + $1 >= reserved AND on_hand + $1 <= $4 RETURNING " ITEM_COLUMNS;
 static const char MOVEMENT_ADD[] =
     "INSERT INTO stock_movement (id, sku, delta, reason, cause, at_us) VALUES ($1, $2, $3, $4, $5, $6)";
 static const char RESERVATION_ADD[] =
     "INSERT INTO reservation (order_id, state, updated_us) VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING";
 static const char RESERVATION_MOVE[] =
-    "UPDATE reservation SET state = $3, updated_us = $4 WHERE order_id = $1 AND state = $2";
+    "UPDATE reservation SET state = $1, updated_us = $2 WHERE order_id = $3 AND state = $4";
 static const char RESERVATION_LINE_ADD[] =
     "INSERT INTO reservation_line (order_id, line, sku, quantity) VALUES ($1, $2, $3, $4)";
 static const char RESERVATION_LINES[] =
     "SELECT sku, quantity, count(*) OVER () FROM reservation_line WHERE order_id = $1 ORDER BY line";
 static const char RESERVE[] =
-    "UPDATE item SET reserved = reserved + $2, version = version + 1, updated_us = $3"
-    " WHERE sku = $1 AND on_hand - reserved >= $2";
+    "UPDATE item SET reserved = reserved + $1, version = version + 1, updated_us = $2"
+    " WHERE sku = $3 AND on_hand - reserved >= $1";
 static const char UNRESERVE[] =
-    "UPDATE item SET reserved = reserved - $2, version = version + 1, updated_us = $3 WHERE sku = $1";
+    "UPDATE item SET reserved = reserved - $1, version = version + 1, updated_us = $2 WHERE sku = $3";
 static const char SELL[] =
-    "UPDATE item SET on_hand = on_hand - $2, reserved = reserved - $2, version = version + 1, updated_us = $3"
-    " WHERE sku = $1";
+    "UPDATE item SET on_hand = on_hand - $1, reserved = reserved - $1, version = version + 1, updated_us = $2"
+    " WHERE sku = $3";
 
 /* ---- items ---- */
 
@@ -120,9 +120,9 @@ enum err store_stock_add(struct db_connection *db, struct arena *arena, struct t
     struct item item;
     bool changed = false;
     enum err err = ERR_NONE;
-    db_bind_text(row, 1, sku);
-    db_bind_int(row, 2, delta);
-    db_bind_int(row, 3, now_us);
+    db_bind_int(row, 1, delta);
+    db_bind_int(row, 2, now_us);
+    db_bind_text(row, 3, sku);
     db_bind_int(row, 4, STOCK_MAX);
     while (!err && db_next(row)) {
         err = read_item(row, arena, &item);
@@ -176,10 +176,10 @@ enum err store_reservation_move(struct db_connection *db, struct text order_id, 
                                 int64_t now_us, bool *ret_moved)
 {
     struct db_statement *update = db_query(db, RESERVATION_MOVE);
-    db_bind_text(update, 1, order_id);
-    db_bind_string(update, 2, from);
-    db_bind_string(update, 3, to);
-    db_bind_int(update, 4, now_us);
+    db_bind_string(update, 1, to);
+    db_bind_int(update, 2, now_us);
+    db_bind_text(update, 3, order_id);
+    db_bind_string(update, 4, from);
     return run_one(update, ret_moved);
 }
 
@@ -223,9 +223,9 @@ static enum err change_stock(struct db_connection *db, const char *sql, const st
                              bool *ret_changed)
 {
     struct db_statement *update = db_query(db, sql);
-    db_bind_text(update, 1, line->sku);
-    db_bind_int(update, 2, line->quantity);
-    db_bind_int(update, 3, now_us);
+    db_bind_int(update, 1, line->quantity);
+    db_bind_int(update, 2, now_us);
+    db_bind_text(update, 3, line->sku);
     return run_one(update, ret_changed);
 }
 

@@ -5,32 +5,32 @@
 #include "apps/order/payment_store.h"
 
 static const char PAYMENT_ADD[] =
-    "INSERT INTO payment (order_id, state, attempts, due_us, updated_us) VALUES ($1, 'due', 0, $2, $2)";
+    "INSERT INTO payment (due_us, updated_us, order_id, state, attempts) VALUES ($1, $1, $2, 'due', 0)";
 static const char PAYMENT_VOID[] =
-    "UPDATE payment SET state = 'voided', due_us = NULL, updated_us = $2"
-    " WHERE order_id = $1 AND state = 'due' AND attempts = 0";
+    "UPDATE payment SET state = 'voided', due_us = NULL, updated_us = $1"
+    " WHERE order_id = $2 AND state = 'due' AND attempts = 0";
 static const char PAYMENT_REFUND[] =
-    "UPDATE payment SET state = 'refund_due', attempts = 0, due_us = $2, updated_us = $2"
-    " WHERE order_id = $1 AND state = 'approved'";
+    "UPDATE payment SET state = 'refund_due', attempts = 0, due_us = $1, updated_us = $1"
+    " WHERE order_id = $2 AND state = 'approved'";
 static const char PAYMENT_RESUME[] = "UPDATE payment SET due_us = $1 WHERE due_us > $1";
 static const char PAYMENT_DUE[] =
     "SELECT p.order_id, o.payment_method, o.total_minor, o.currency, p.state, p.attempts"
     " FROM payment p JOIN orders o ON o.id = p.order_id WHERE p.due_us <= $1 ORDER BY p.due_us LIMIT $2";
 static const char PAYMENT_LEASE[] =
-    "UPDATE payment SET attempts = attempts + 1, due_us = $2, updated_us = $3 WHERE order_id = $1";
+    "UPDATE payment SET attempts = attempts + 1, due_us = $1, updated_us = $2 WHERE order_id = $3";
 static const char PAYMENT_NEXT[] = "SELECT due_us FROM payment WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1";
 static const char PAYMENT_POSTPONE[] =
-    "UPDATE payment SET due_us = $2 WHERE order_id = $1 AND due_us IS NOT NULL";
+    "UPDATE payment SET due_us = $1 WHERE order_id = $2 AND due_us IS NOT NULL";
 static const char PAYMENT_SETTLE[] =
-    "UPDATE payment SET state = $3, due_us = NULL, updated_us = $4 WHERE order_id = $1 AND state = $2";
+    "UPDATE payment SET state = $1, due_us = NULL, updated_us = $2 WHERE order_id = $3 AND state = $4";
 
 const char payment_due_topic[] = "payment due";
 
 static enum err run(struct db_connection *db, const char *sql, struct text order_id, int64_t at_us)
 {
     struct db_statement *change = db_query(db, sql);
-    db_bind_text(change, 1, order_id);
-    db_bind_int(change, 2, at_us);
+    db_bind_int(change, 1, at_us);
+    db_bind_text(change, 2, order_id);
     return db_run(change, NULL);
 }
 
@@ -76,9 +76,9 @@ static enum err read_due(struct db_statement *row, struct payment_due *due)
 static enum err lease(struct db_connection *db, const struct payment_due *due, int64_t now_us, int64_t lease_us)
 {
     struct db_statement *change = db_query(db, PAYMENT_LEASE);
-    db_bind_string(change, 1, due->order_id);
-    db_bind_int(change, 2, now_us + lease_us);
-    db_bind_int(change, 3, now_us);
+    db_bind_int(change, 1, now_us + lease_us);
+    db_bind_int(change, 2, now_us);
+    db_bind_string(change, 3, due->order_id);
     return db_run(change, NULL);
 }
 
@@ -126,10 +126,10 @@ enum err payment_store_settle(struct db_connection *db, struct text order_id, co
 {
     struct db_statement *change = db_query(db, PAYMENT_SETTLE);
     int64_t changes = 0;
-    db_bind_text(change, 1, order_id);
-    db_bind_string(change, 2, from);
-    db_bind_string(change, 3, to);
-    db_bind_int(change, 4, now_us);
+    db_bind_string(change, 1, to);
+    db_bind_int(change, 2, now_us);
+    db_bind_text(change, 3, order_id);
+    db_bind_string(change, 4, from);
     enum err err = db_run(change, &changes);
     if (!err)
         *ret_settled = changes > 0;

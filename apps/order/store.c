@@ -3,7 +3,6 @@
 #include "apps/order/store.h"
 
 #define ORDER_COLUMNS "id, user_id, status, total_minor, currency, payment_method, version, created_us, updated_us"
-#define PAGE_OF_ORDERS " id < $1 ORDER BY id DESC LIMIT $2"
 
 static const char ITEM_PUT[] =
     "INSERT INTO item (sku, name, price_minor, currency, version) VALUES ($1, $2, $3, $4, $5)"
@@ -17,13 +16,17 @@ static const char LINE_ADD[] =
 static const char ORDER_FIND[] = "SELECT " ORDER_COLUMNS " FROM orders WHERE id = $1";
 static const char LINE_LIST[] =
     "SELECT sku, name, quantity, unit_price_minor, count(*) OVER () FROM order_line WHERE order_id = $1 ORDER BY line";
-static const char ORDER_LIST[] = "SELECT " ORDER_COLUMNS " FROM orders WHERE" PAGE_OF_ORDERS;
-static const char ORDER_LIST_USER[] = "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id = $3 AND" PAGE_OF_ORDERS;
-static const char ORDER_LIST_STATUS[] = "SELECT " ORDER_COLUMNS " FROM orders WHERE status = $3 AND" PAGE_OF_ORDERS;
+static const char ORDER_LIST[] = "SELECT " ORDER_COLUMNS " FROM orders WHERE id < $1 ORDER BY id DESC LIMIT $2";
+static const char ORDER_LIST_USER[] =
+    "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+static const char ORDER_LIST_STATUS[] =
+    "SELECT " ORDER_COLUMNS " FROM orders WHERE status = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+/* The expression keeps the planner from walking everybody's orders of that status, of which this user may have none. */
 static const char ORDER_LIST_BOTH[] =
-    "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id = $3 AND status = $4 AND" PAGE_OF_ORDERS;
+    "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id = $1 AND status || '' = $2 AND id < $3"
+    " ORDER BY id DESC LIMIT $4";
 static const char ORDER_MOVE[] =
-    "UPDATE orders SET status = $2, version = $3, updated_us = $4 WHERE id = $1 AND version = $3 - 1";
+    "UPDATE orders SET status = $1, version = $2, updated_us = $3 WHERE id = $4 AND version = $2 - 1";
 static const char STEP_ADD[] =
     "INSERT INTO order_history (order_id, version, from_status, to_status, cause, at_us)"
     " VALUES ($1, $2, $3, $4, $5, $6)";
@@ -191,14 +194,14 @@ static struct db_statement *list_query(struct db_connection *db, const struct or
     };
     bool by_user = filter->user_id.at != NULL, by_status = filter->state != ORDER_NEW;
     struct db_statement *row = db_query(db, queries[by_user][by_status]);
-    int at = 3;
-    /* '~' stands after every id. */
-    db_bind_text(row, 1, filter->before.length ? filter->before : TEXT("~"));
-    db_bind_int(row, 2, filter->limit);
+    int at = 1;
     if (by_user)
         db_bind_text(row, at++, filter->user_id);
     if (by_status)
-        db_bind_string(row, at, order_state_name(filter->state));
+        db_bind_string(row, at++, order_state_name(filter->state));
+    /* '~' stands after every id. */
+    db_bind_text(row, at++, filter->before.length ? filter->before : TEXT("~"));
+    db_bind_int(row, at, filter->limit);
     return row;
 }
 
@@ -231,10 +234,10 @@ enum err store_order_move(struct db_connection *db, const struct order *order)
 {
     struct db_statement *update = db_query(db, ORDER_MOVE);
     int64_t changes = 0;
-    db_bind_text(update, 1, order->id);
-    db_bind_string(update, 2, order_state_name(order->state));
-    db_bind_int(update, 3, order->version);
-    db_bind_int(update, 4, order->updated_us);
+    db_bind_string(update, 1, order_state_name(order->state));
+    db_bind_int(update, 2, order->version);
+    db_bind_int(update, 3, order->updated_us);
+    db_bind_text(update, 4, order->id);
     enum err err = db_run(update, &changes);
     if (!err && changes == 0)
         err = err_because(ERR_CONFLICT, "order %.*s was changed meanwhile", TEXT_ARGS(order->id));

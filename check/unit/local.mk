@@ -7,3 +7,4 @@ include $(srcdir)/check/unit/telemetry.mk
 include $(srcdir)/check/unit/apps_user.mk
 include $(srcdir)/check/unit/fcgi.mk
 include $(srcdir)/check/unit/apps_order.mk
+include $(srcdir)/check/unit/apps_inventory.mk

@@ -1,0 +1,34 @@
+# The tests of apps/order.
+check_LIBRARIES += check/unit/liborderfixture.a
+check_unit_liborderfixture_a_SOURCES = check/unit/order_fixture.c check/unit/order_fixture.h
+check_unit_liborderfixture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
+ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) apps/order/liborder.a $(LIBS_STATE) $(CUNIT_LIBS)
+
+order_tests = \
+	check/unit/test_order_place \
+	check/unit/test_order_store \
+	check/unit/test_order_workflow \
+	check/unit/test_payment_sandbox \
+	check/unit/test_payment_worker
+check_PROGRAMS += $(order_tests)
+TESTS += $(order_tests)
+
+check_unit_test_order_place_SOURCES = check/unit/test_order_place.c
+check_unit_test_order_place_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_order_place_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_order_store_SOURCES = check/unit/test_order_store.c
+check_unit_test_order_store_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_order_store_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_order_workflow_SOURCES = check/unit/test_order_workflow.c
+check_unit_test_order_workflow_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_order_workflow_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_payment_sandbox_SOURCES = check/unit/test_payment_sandbox.c
+check_unit_test_payment_sandbox_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_payment_sandbox_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_payment_worker_SOURCES = check/unit/test_payment_worker.c
+check_unit_test_payment_worker_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_payment_worker_LDADD = $(ORDER_TEST_LIBS)

@@ -1,0 +1,114 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/order/place.h"
+#include "check/harness/suite.h"
+#include "check/unit/order_fixture.h"
+
+static const struct place_limits limits = {.lines_max = 4, .quantity_max = 100};
+
+static struct arena arena;
+static struct json_faults faults;
+static struct order order;
+static char said[1024];            /* "pointer reason; …" */
+
+static const char *say_faults(enum err err)
+{
+    size_t length = 0;
+    snprintf(said, sizeof said, "%s", err ? err_name(err) : "");
+    length = strlen(said);
+    for (size_t i = 0; err && i < faults.count && length < sizeof said; i++)
+        length += (size_t)snprintf(said + length, sizeof said - length, "; %.*s %s",
+                                   TEXT_ARGS(faults.list[i].pointer), faults.list[i].reason);
+    return said;
+}
+
+/* A body through all the rules there are; what is wrong with it. */
+static const char *place(const char *body)
+{
+    struct json_document *document;
+    struct place_input input = {.payment_method = TEXT_NONE};
+    struct db_connection *reader;
+    arena_fini(&arena);
+    faults.count = 0;
+    CU_ASSERT_EQUAL_FATAL(json_parse(text_of(body), &document), ERR_NONE);
+    enum err err = json_read(document, place_fields, &arena, &input, &faults);
+    json_free(document);
+    if (!err)
+        err = place_check(&input, &limits, &arena, &faults);
+    CU_ASSERT_EQUAL_FATAL(db_reader_open(fixture.db, &reader), ERR_NONE);
+    if (!err)
+        err = place_price(reader, &input, &arena, &faults, &order);
+    db_reader_close(reader);
+    return say_faults(err);
+}
+
+static void begin(void)
+{
+    fixture_begin();
+    arena_init(&arena, 1024 * 1024);
+}
+
+static void end(void)
+{
+    arena_fini(&arena);
+    fixture_end();
+}
+
+static void test_prices(void)
+{
+    begin();
+    CU_ASSERT_STRING_EQUAL(place("{\"lines\":[{\"sku\":\"tea\",\"quantity\":2},{\"sku\":\"cup\",\"quantity\":100}]}"), "");
+    CU_ASSERT_EQUAL(order.line_count, 2);
+    CU_ASSERT_EQUAL(order.lines[0].total.amount_minor, 2500);
+    CU_ASSERT_EQUAL(order.lines[1].total.amount_minor, 39900);
+    CU_ASSERT_EQUAL(order.total.amount_minor, 42400);
+    CU_ASSERT_STRING_EQUAL(order.total.currency->code, "EUR");
+    CU_ASSERT_TRUE(text_equal_string(order.lines[1].name, "A cup"));
+    CU_ASSERT_STRING_EQUAL(place("{\"lines\":[{\"sku\":\"gift\",\"quantity\":1}]}"), "");
+    CU_ASSERT_EQUAL(order.total.amount_minor, 0);
+    end();
+}
+
+static void test_faults(void)
+{
+    static const struct {
+        const char *body, *said;
+    } bodies[] = {
+        {"{}", "ERR_INVALID; /lines is required"},
+        {"{\"lines\":[]}", "ERR_INVALID; /lines must have 1 to 10000 elements"},
+        {"{\"lines\":[{\"sku\":\"tea\",\"quantity\":0}]}", "ERR_INVALID; /lines/0/quantity must be from 1 to 1000000000"},
+        {"{\"lines\":[{\"sku\":\"tea\",\"quantity\":101}]}", "ERR_INVALID; /lines/0/quantity must be from 1 to 100"},
+        {"{\"lines\":[{\"sku\":\"tea\",\"quantity\":1.5}]}", "ERR_INVALID; /lines/0/quantity must be an integer"},
+        {"{\"lines\":[{\"sku\":\"\",\"quantity\":1}]}", "ERR_INVALID; /lines/0/sku must have 1 to 64 characters"},
+        {"{\"lines\":[{\"sku\":\"tea\"}]}", "ERR_INVALID; /lines/0/quantity is required"},
+        {"{\"lines\":[{\"sku\":\"tea\",\"quantity\":1}],\"payment_method\":\"a b\"}",
+         "ERR_INVALID; /payment_method must be printable ASCII without spaces"},
+        {"{\"lines\":[{\"sku\":\"tea\",\"quantity\":1},{\"sku\":\"cup\",\"quantity\":1},{\"sku\":\"tea\",\"quantity\":1}]}",
+         "ERR_INVALID; /lines/2/sku is on another line already"},
+        {"{\"lines\":[{\"sku\":\"tea\",\"quantity\":1},{\"sku\":\"pan\",\"quantity\":1},{\"sku\":\"pot\",\"quantity\":1}]}",
+         "ERR_INVALID; /lines/1/sku unknown item; /lines/2/sku unknown item"},
+        {"{\"lines\":[{\"sku\":\"tea\",\"quantity\":1},{\"sku\":\"fan\",\"quantity\":1}]}",
+         "ERR_INVALID; /lines/1/sku is priced in another currency than the lines before"},
+        {"{\"lines\":[{\"sku\":\"moon\",\"quantity\":2}]}", "ERR_INVALID; /lines/0/quantity makes the total too large"},
+        {"{\"lines\":[{\"sku\":\"a\",\"quantity\":1},{\"sku\":\"b\",\"quantity\":1},{\"sku\":\"c\",\"quantity\":1},"
+         "{\"sku\":\"d\",\"quantity\":1},{\"sku\":\"e\",\"quantity\":1}]}",
+         "ERR_INVALID; /lines must have 1 to 4 elements"},
+    };
+    begin();
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
+        CU_ASSERT_STRING_EQUAL(place(bodies[i].body), bodies[i].said);
+    end();
+}
+
+static const struct suite_case cases[] = {
+    {"lines and total are priced from the known items", test_prices},
+    {"every rule that is broken is said, with where", test_faults},
+};
+
+int main(void)
+{
+    return suite_main("order_place", cases, sizeof cases / sizeof cases[0]);
+}

@@ -1,0 +1,316 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apps/order/payment_record.h"
+#include "apps/order/payment_worker.h"
+#include "base/clock.h"
+#include "check/harness/suite.h"
+#include "check/unit/order_fixture.h"
+#include "telemetry/log.h"
+
+static struct payment *payment;
+static struct payment_worker *worker;
+
+static void start_worker(unsigned threads, unsigned batch_max)
+{
+    struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
+    CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
+    struct payment_worker_opts worker_opts = {
+        .db = fixture.db,
+        .payment = payment,
+        .threads = threads,
+        .batch_max = batch_max,
+        .retry_first_ms = 1,
+        .retry_max_ms = 8,
+        .emit = fixture_emit,
+    };
+    CU_ASSERT_EQUAL_FATAL(payment_worker_start(&worker_opts, &worker), ERR_NONE);
+}
+
+static void stop_worker(void)
+{
+    payment_worker_stop(worker);
+    payment_close(payment);
+    worker = NULL;
+    payment = NULL;
+}
+
+static int64_t ledger(const char *sql)
+{
+    struct db_opts opts = scratch_db_opts(scratch_path(&fixture.scratch, "payments.db"));
+    struct db *db;
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &db), ERR_NONE);
+    int64_t value = scratch_number(db, sql);
+    db_close(db);
+    return value;
+}
+
+static const char APPROVED[] = "SELECT count(*) FROM charge WHERE state = 'approved'";
+
+struct expectation {
+    const char *order_id, *status, *payment;
+};
+
+static bool holds(void *context)
+{
+    const struct expectation *expected = context;
+    return strcmp(fixture_status(expected->order_id), expected->status) == 0 &&
+           strcmp(fixture_payment(expected->order_id), expected->payment) == 0;
+}
+
+static void expect(const char *order_id, const char *status, const char *payment_state)
+{
+    struct expectation expected = {order_id, status, payment_state};
+    CU_ASSERT_TRUE(scratch_eventually(holds, &expected));
+    CU_ASSERT_STRING_EQUAL(fixture_status(order_id), status);
+    CU_ASSERT_STRING_EQUAL(fixture_payment(order_id), payment_state);
+}
+
+static void reserve(const char *method, char id[static ID_SIZE])
+{
+    fixture_place(method, "tea", 2, id);
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_STOCK_RESERVED, "stock reserved"));
+}
+
+static void test_outcomes(void)
+{
+    char approved[ID_SIZE], declined[ID_SIZE], once[ID_SIZE], unasked[ID_SIZE];
+    fixture_begin();
+    start_worker(2, 4);
+    reserve(NULL, unasked);
+    reserve("sandbox_approve", approved);
+    reserve("sandbox_decline", declined);
+    reserve("sandbox_timeout_once", once);
+    expect(unasked, "paid", "approved");
+    expect(approved, "paid", "approved");
+    expect(declined, "cancelled", "declined");
+    expect(once, "paid", "approved");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT cause FROM order_history WHERE order_id = $1 AND version = 3", declined),
+                           "payment declined");
+    CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", once), 1);
+    CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", NULL), 3);
+    CU_ASSERT_EQUAL(fixture_emitted("order.cancelled.v1", declined), 1);
+    CU_ASSERT_EQUAL(ledger(APPROVED), 3);
+    stop_worker();
+    fixture_end();
+}
+
+static bool has_been_asked_often(void *context)
+{
+    struct payment_worker_stats stats;
+    (void)context;
+    payment_worker_stats(worker, &stats);
+    return stats.unknown >= 10;
+}
+
+static void test_timeouts_are_asked_again(void)
+{
+    char id[ID_SIZE];
+    fixture_begin();
+    start_worker(1, 4);
+    reserve("sandbox_timeout", id);
+    CU_ASSERT_TRUE(scratch_eventually(has_been_asked_often, NULL));
+    CU_ASSERT_STRING_EQUAL(fixture_status(id), "reserved");
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
+    stop_worker();
+    CU_ASSERT_EQUAL(ledger(APPROVED), 0);
+    CU_ASSERT_TRUE(ledger("SELECT tries FROM charge") >= 10);
+    CU_ASSERT_EQUAL(ledger("SELECT count(*) FROM charge"), 1);
+    fixture_end();
+}
+
+/* ---- steps taken by hand, so that the race and the crash come exactly where they are meant to ---- */
+
+struct taking {
+    struct payment_due due[4];
+    size_t count;
+    int64_t next_us;
+};
+
+static enum err take_work(struct db_connection *db, void *context)
+{
+    struct taking *taking = context;
+    return payment_store_take(db, clock_wall_us(), INT64_C(3600) * US_PER_S, taking->due, 4, &taking->count,
+                              &taking->next_us);
+}
+
+static enum err record_work(struct db_connection *db, void *context)
+{
+    return payment_record(db, context);
+}
+
+static void record(const struct payment_due *due, enum payment_outcome outcome)
+{
+    struct payment_record what = {due, outcome, clock_wall_us(), clock_wall_us(), fixture_emit, NULL};
+    CU_ASSERT_EQUAL(db_write(fixture.db, record_work, &what), ERR_NONE);
+}
+
+static void test_cancel_before_the_charge(void)
+{
+    char id[ID_SIZE];
+    struct taking taking = {.count = 0};
+    fixture_begin();
+    reserve(NULL, id);
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "voided");
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    CU_ASSERT_EQUAL(taking.count, 0);
+    CU_ASSERT_EQUAL(taking.next_us, INT64_MAX);
+    fixture_end();
+}
+
+static void test_cancel_during_the_charge(void)
+{
+    char id[ID_SIZE];
+    struct taking taking = {.count = 0};
+    fixture_begin();
+    reserve("sandbox_approve", id);
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(taking.count, 1);
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
+
+    struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
+    struct payment_request request = {text_of(id), TEXT("sandbox_approve"), taking.due[0].amount};
+    CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
+    CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
+    payment_close(payment);
+    record(&taking.due[0], PAYMENT_APPROVED);
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "refund_due");
+
+    start_worker(1, 4);
+    expect(id, "cancelled", "refunded");
+    stop_worker();
+    CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", id), 0);
+    CU_ASSERT_EQUAL(fixture_emitted("order.cancelled.v1", id), 1);
+    CU_ASSERT_EQUAL(ledger("SELECT count(*) FROM charge WHERE state = 'refunded'"), 1);
+    fixture_end();
+}
+
+static void test_cancel_during_a_timeout(void)
+{
+    char id[ID_SIZE];
+    struct taking taking = {.count = 0};
+    fixture_begin();
+    reserve("sandbox_timeout_once", id);
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
+    record(&taking.due[0], PAYMENT_UNKNOWN);
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
+    start_worker(1, 4);
+    expect(id, "cancelled", "refunded");
+    stop_worker();
+    CU_ASSERT_EQUAL(ledger("SELECT count(*) FROM charge WHERE state = 'refunded'"), 1);
+    fixture_end();
+}
+
+static void test_restart_between_charge_and_record(void)
+{
+    char id[ID_SIZE];
+    struct taking taking = {.count = 0};
+    fixture_begin();
+    reserve("sandbox_approve", id);
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
+    struct payment_request request = {text_of(id), TEXT("sandbox_approve"), taking.due[0].amount};
+    CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
+    CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
+    payment_close(payment);
+
+    fixture_reopen();
+    start_worker(2, 4);
+    expect(id, "paid", "approved");
+    stop_worker();
+    CU_ASSERT_EQUAL(ledger("SELECT count(*) FROM charge"), 1);
+    CU_ASSERT_EQUAL(ledger("SELECT tries FROM charge"), 2);
+    CU_ASSERT_EQUAL(ledger("SELECT sum(amount_minor) FROM charge WHERE state = 'approved'"), 2500);
+    CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", id), 1);
+    fixture_end();
+}
+
+static void test_outcome_recorded_twice(void)
+{
+    char id[ID_SIZE];
+    struct taking taking = {.count = 0};
+    fixture_begin();
+    reserve(NULL, id);
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    record(&taking.due[0], PAYMENT_APPROVED);
+    record(&taking.due[0], PAYMENT_APPROVED);
+    record(&taking.due[0], PAYMENT_UNKNOWN);
+    record(&taking.due[0], PAYMENT_DECLINED);
+    CU_ASSERT_STRING_EQUAL(fixture_status(id), "paid");
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "approved");
+    CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", id), 1);
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    CU_ASSERT_EQUAL(taking.count, 0);
+    fixture_end();
+}
+
+/* ---- many at once ---- */
+
+enum { MANY = 1000 };
+
+static bool all_settled(void *context)
+{
+    (void)context;
+    return scratch_number(fixture.db, "SELECT count(*) FROM payment WHERE due_us IS NOT NULL") == 0;
+}
+
+static void test_many(void)
+{
+    fixture_begin();
+    for (int i = 0; i < MANY; i++) {
+        char id[ID_SIZE];
+        reserve(i % 10 == 0 ? "sandbox_decline" : i % 10 == 1 ? "sandbox_timeout_once" : NULL, id);
+    }
+    int64_t started_ns = clock_now_ns();
+    start_worker(4, 16);
+    CU_ASSERT_TRUE(scratch_eventually(all_settled, NULL));
+    printf("# %d payments in %lld ms\n", MANY, (long long)((clock_now_ns() - started_ns) / NS_PER_MS));
+    stop_worker();
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM orders WHERE status = 'paid'"), MANY * 9 / 10);
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM orders WHERE status = 'cancelled'"), MANY / 10);
+    CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", NULL), MANY * 9 / 10);
+    CU_ASSERT_EQUAL(ledger(APPROVED), MANY * 9 / 10);
+    fixture_end();
+}
+
+static void test_started_before_the_writer(void)
+{
+    char id[ID_SIZE];
+    fixture_begin();
+    reserve(NULL, id);
+    db_close(fixture.db);
+    struct db_opts opts = scratch_db_opts(scratch_path(&fixture.scratch, "order.db"));
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &fixture.db), ERR_NONE);
+    start_worker(1, 1);
+    stop_worker();                 /* the writer never ran: nothing is waited for */
+    start_worker(1, 1);
+    CU_ASSERT_EQUAL_FATAL(db_start(fixture.db), ERR_NONE);
+    expect(id, "paid", "approved");
+    stop_worker();
+    payment_worker_stop(NULL);
+    fixture_end();
+}
+
+static const struct suite_case cases[] = {
+    {"approved is paid, declined is cancelled, a timeout is asked again until it is known", test_outcomes},
+    {"a gateway that never answers is asked for ever, with one key, and the order stays reserved",
+     test_timeouts_are_asked_again},
+    {"a payment that was never tried is voided by a cancellation", test_cancel_before_the_charge},
+    {"a charge that lost the race with a cancellation is given back", test_cancel_during_the_charge},
+    {"a charge that is unknown at a cancellation is found out and given back", test_cancel_during_a_timeout},
+    {"a restart between charge and record charges exactly once", test_restart_between_charge_and_record},
+    {"an outcome that is recorded already changes nothing", test_outcome_recorded_twice},
+    {"a thousand payments flow", test_many},
+    {"a worker may be started, and stopped, before the writer runs", test_started_before_the_writer},
+};
+
+int main(void)
+{
+    log_level_set(LOG_CRITICAL);
+    return suite_main("payment_worker", cases, sizeof cases / sizeof cases[0]);
+}
