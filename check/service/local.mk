@@ -1,0 +1,38 @@
+# The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
+
+SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
+	check/service/test_order check/service/test_user
+check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
+dist_check_SCRIPTS += check/service/test_run.sh
+TESTS += $(SERVICE_TESTS) check/service/test_run.sh
+
+check_LIBRARIES += check/service/libservicetest.a
+check_service_libservicetest_a_SOURCES = \
+	check/service/crowd.c check/service/crowd.h \
+	check/service/steps.c check/service/steps.h \
+	check/service/variants.c check/service/variants.h
+check_service_libservicetest_a_CPPFLAGS = $(CHECK_CPPFLAGS)
+LIBS_SERVICE_TEST = check/service/libservicetest.a $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_service_test_front_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_front_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_http_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_http_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_inventory_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_inventory_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_load_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_load_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_user_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_user_LDADD = $(LIBS_SERVICE_TEST)
+
+check_service_test_front_SOURCES = check/service/test_front.c
+check_service_test_http_SOURCES = check/service/test_http.c
+check_service_test_inventory_SOURCES = check/service/test_inventory.c
+check_service_test_load_SOURCES = check/service/test_load.c
+check_service_test_order_SOURCES = check/service/test_order.c
+check_service_test_user_SOURCES = check/service/test_user.c
+
+check_service_echo_SOURCES = check/service/echo.c
+check_service_echo_LDADD = $(FCGI_LIBS)

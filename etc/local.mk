@@ -1,0 +1,71 @@
+# The fronts: installed ready to be included, with the installed paths put in for @NAME@. ./run and the tests put in
+# their own. The standalone main files are for them alone and are not installed.
+
+FRONT_TEMPLATES = etc/nginx/nginx.conf.in etc/nginx/tandem.conf.in etc/lighttpd/lighttpd.conf.in etc/lighttpd/tandem.conf.in
+WWW_TEMPLATE = etc/www/index.html.in
+
+nginxdir = $(pkgdatadir)/nginx
+nodist_nginx_DATA = etc/nginx/tandem.conf
+dist_nginx_DATA = etc/nginx/tandem-fastcgi.conf etc/nginx/tandem-private.conf
+
+lighttpddir = $(pkgdatadir)/lighttpd
+nodist_lighttpd_DATA = etc/lighttpd/tandem.conf
+dist_lighttpd_DATA = \
+	etc/lighttpd/problem.400.html etc/lighttpd/problem.403.html etc/lighttpd/problem.404.html \
+	etc/lighttpd/problem.405.html etc/lighttpd/problem.408.html etc/lighttpd/problem.413.html \
+	etc/lighttpd/problem.414.html etc/lighttpd/problem.500.html etc/lighttpd/problem.502.html \
+	etc/lighttpd/problem.503.html etc/lighttpd/problem.504.html
+
+wwwdir = $(pkgdatadir)/www
+nodist_www_DATA = etc/www/index.html
+
+FRONT_SED = sed -e 's|@RUN@|/run/tandem|g' -e 's|@PORT@|8080|g' -e 's|@URL@|http://localhost:8080|g' \
+	-e 's|@WWW@|$(wwwdir)|g' -e 's|@BODY_MAX_BYTES@|1048576|g' -e 's|@BODY_MAX_KIB@|1024|g' \
+	-e 's|@ADDRESS@|0.0.0.0|g'
+
+etc/nginx/tandem.conf: etc/nginx/tandem.conf.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) -e 's|@CONF@|$(nginxdir)|g' \
+		-e 's|@ACCESS_LOG@|/var/log/nginx/tandem.log tandem|g' $(srcdir)/etc/nginx/tandem.conf.in > $@
+
+etc/lighttpd/tandem.conf: etc/lighttpd/tandem.conf.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) -e 's|@CONF@|$(lighttpddir)|g' \
+		$(srcdir)/etc/lighttpd/tandem.conf.in > $@
+
+etc/www/index.html: etc/www/index.html.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) $(srcdir)/etc/www/index.html.in > $@
+
+EXTRA_DIST += $(FRONT_TEMPLATES) $(WWW_TEMPLATE) etc/debian-packages \
+	etc/run/packages.sh etc/run/build.sh etc/run/processes.sh etc/run/system.sh etc/run/seed.sh etc/run/demo.sh
+CLEANFILES += etc/nginx/tandem.conf etc/lighttpd/tandem.conf etc/www/index.html
+
+# The manual page and the sample of the settings are kept in the tree, so that building needs no program that runs here;
+# `make update-option-pages` writes them anew from the table, and a test holds them to it.
+noinst_PROGRAMS += option-pages
+option_pages_SOURCES = etc/option-pages.c
+option_pages_LDADD = $(LIBS_CONF)
+dist_man_MANS += etc/tandem.conf.5
+confdir = $(sysconfdir)/tandem
+dist_conf_DATA = etc/tandem.conf
+
+PHONY_TARGETS += update-option-pages
+update-option-pages: option-pages
+	./option-pages manual > $(srcdir)/etc/tandem.conf.5
+	./option-pages sample > $(srcdir)/etc/tandem.conf
+
+# systemd units.
+unitdir = $(systemdsystemunitdir)
+nodist_unit_DATA = \
+	etc/systemd/tandem-inventory.service etc/systemd/tandem-inventory.socket \
+	etc/systemd/tandem-order.service etc/systemd/tandem-order.socket \
+	etc/systemd/tandem-user.service etc/systemd/tandem-user.socket
+EXTRA_DIST += $(nodist_unit_DATA:=.in)
+CLEANFILES += $(nodist_unit_DATA)
+$(nodist_unit_DATA): Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' \
+		$(srcdir)/$@.in > $@
+etc/systemd/tandem-inventory.service: etc/systemd/tandem-inventory.service.in
+etc/systemd/tandem-inventory.socket: etc/systemd/tandem-inventory.socket.in
+etc/systemd/tandem-order.service: etc/systemd/tandem-order.service.in
+etc/systemd/tandem-order.socket: etc/systemd/tandem-order.socket.in
+etc/systemd/tandem-user.service: etc/systemd/tandem-user.service.in
+etc/systemd/tandem-user.socket: etc/systemd/tandem-user.socket.in
