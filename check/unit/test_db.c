@@ -441,6 +441,32 @@ static void test_binding(void)
     end();
 }
 
+static void test_parameters_by_number(void)
+{
+    struct db_connection *reader = reader_with_items();
+    struct db_statement *query = db_query(reader, "SELECT $3 || $1 || $2 || $1");
+    db_bind_string(query, 1, "a");
+    db_bind_string(query, 2, "b");
+    db_bind_string(query, 3, "c");
+    CU_ASSERT(db_next(query));
+    CU_ASSERT(text_equal_string(db_text(query, 0), "caba"));
+    CU_ASSERT_EQUAL(db_done(query), ERR_NONE);
+
+    static const char *const wrong[] = {"SELECT ?", "SELECT ?1", "SELECT :name", "SELECT $name", "SELECT $0",
+                                        "SELECT $65"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        CU_ASSERT_EQUAL(db_done(db_query(reader, wrong[i])), ERR_STORAGE);
+    static const int missing[] = {-1, 0, 2, 4, 64, 65};
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        query = db_query(reader, "SELECT $1, $3");
+        db_bind_int(query, missing[i], 1);
+        CU_ASSERT_FALSE(db_next(query));
+        CU_ASSERT_EQUAL(db_done(query), ERR_STORAGE);
+    }
+    db_reader_close(reader);
+    end();
+}
+
 static void test_sticky_errors(void)
 {
     struct db_connection *reader = reader_with_items();
@@ -555,6 +581,7 @@ static const struct suite_case cases[] = {
     {"listeners are woken by commits that concern them", test_listeners},
     {"columns read as text, integers and null", test_columns},
     {"parameters are copied, and forgotten after the use", test_binding},
+    {"parameters are found by number, in whatever order they stand", test_parameters_by_number},
     {"a statement keeps its first error", test_sticky_errors},
     {"broken constraints have their own codes", test_error_codes},
     {"changed rows are counted", test_changes},

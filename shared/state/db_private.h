@@ -15,7 +15,10 @@
 #include "base/buf.h"
 #include "state/db.h"
 
-enum { DB_STATEMENTS = 128 };      /* kept per connection; the least recently used makes room */
+enum {
+    DB_STATEMENTS = 128,           /* kept per connection; the least recently used makes room */
+    DB_PARAMETERS = 64,            /* of one statement */
+};
 
 struct db_statement {
     struct db_connection *connection;
@@ -26,6 +29,7 @@ struct db_statement {
     int64_t changes;
     enum err err;
     bool in_use, at_row, finished;
+    unsigned char places[DB_PARAMETERS + 1];   /* SQLite's index of $1, $2 …; 0: there is none */
 };
 
 struct db_connection {

@@ -37,6 +37,21 @@ static struct db_statement *evict(struct db_connection *connection)
     return oldest;
 }
 
+/* To SQLite $2 is a name, and names count in the order in which they stand: "SET a = $2 WHERE b = $1". */
+static void find_parameters(struct db_statement *statement)
+{
+    int count = sqlite3_bind_parameter_count(statement->handle);
+    for (int place = 1; place <= count && !statement->err; place++) {
+        const char *name = sqlite3_bind_parameter_name(statement->handle, place);
+        int64_t number = 0;
+        if (!name || name[0] != '$' || text_to_int(text_of(name + 1), &number) || number < 1
+            || number > DB_PARAMETERS)
+            statement->err = err_because(ERR_STORAGE, "parameters are $1 to $%d: %.200s", DB_PARAMETERS, statement->sql);
+        else
+            statement->places[number] = (unsigned char)place;
+    }
+}
+
 static void prepare(struct db_statement *statement)
 {
     struct db_connection *connection = statement->connection;
@@ -47,6 +62,12 @@ static void prepare(struct db_statement *statement)
         statement->err = connection_failed(connection, code, statement->sql);
     else if (!statement->handle || rest[strspn(rest, " \n\t;")] != '\0')
         statement->err = err_because(ERR_STORAGE, "not one statement: %.200s", statement->sql);
+    else
+        find_parameters(statement);
+    if (statement->err) {
+        sqlite3_finalize(statement->handle);
+        statement->handle = NULL;
+    }
 }
 
 static struct db_statement *find(struct db_connection *connection, const char *sql)
@@ -96,6 +117,12 @@ static void keep_error(struct db_statement *statement, int code)
         statement->err = connection_failed(statement->connection, code, statement->sql);
 }
 
+/* Out of range, where SQLite says so, when there is no such parameter. */
+static int place_of(const struct db_statement *statement, int at)
+{
+    return at < 1 || at > DB_PARAMETERS ? 0 : statement->places[at];
+}
+
 void db_bind_text(struct db_statement *statement, int at, struct text value)
 {
     if (statement->err)
@@ -103,8 +130,8 @@ void db_bind_text(struct db_statement *statement, int at, struct text value)
     if (!value.at)
         db_bind_null(statement, at);
     else
-        keep_error(statement, sqlite3_bind_text64(statement->handle, at, value.at, value.length, SQLITE_TRANSIENT,
-                                                  SQLITE_UTF8));
+        keep_error(statement, sqlite3_bind_text64(statement->handle, place_of(statement, at), value.at, value.length,
+                                                  SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
 void db_bind_string(struct db_statement *statement, int at, const char *value)
@@ -115,13 +142,13 @@ void db_bind_string(struct db_statement *statement, int at, const char *value)
 void db_bind_int(struct db_statement *statement, int at, int64_t value)
 {
     if (!statement->err)
-        keep_error(statement, sqlite3_bind_int64(statement->handle, at, value));
+        keep_error(statement, sqlite3_bind_int64(statement->handle, place_of(statement, at), value));
 }
 
 void db_bind_null(struct db_statement *statement, int at)
 {
     if (!statement->err)
-        keep_error(statement, sqlite3_bind_null(statement->handle, at));
+        keep_error(statement, sqlite3_bind_null(statement->handle, place_of(statement, at)));
 }
 
 bool db_next(struct db_statement *statement)
