@@ -10,10 +10,10 @@
 
 struct event fixture_event(const char *type, const char *subject, int number)
 {
-    static struct {
+    static _Thread_local struct {
         char id[32], data[16];
     } texts[64];
-    static unsigned next;
+    static _Thread_local unsigned next;
     unsigned i = next++ % 64;
     snprintf(texts[i].id, sizeof texts[i].id, "event-%d", number);
     snprintf(texts[i].data, sizeof texts[i].data, "%d", number);

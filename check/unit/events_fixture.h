@@ -8,7 +8,7 @@
 #include "events/bus.h"
 #include "events/event.h"
 
-/** An event with that number as its data and its id; the texts live until 64 more were made. */
+/** An event with that number as its data and its id; the texts live until the thread has made 64 more. */
 struct event fixture_event(const char *type, const char *subject, int number);
 
 /** The number of such an event. */
