@@ -1,6 +1,7 @@
 # One program a module; a makefile for each layer.
 include $(srcdir)/check/unit/base.mk
 include $(srcdir)/check/unit/conf.mk
+include $(srcdir)/check/unit/events.mk
 include $(srcdir)/check/unit/net.mk
 include $(srcdir)/check/unit/state.mk
 include $(srcdir)/check/unit/telemetry.mk
