@@ -1,14 +1,17 @@
 #include "config.h"
 
+#include <stdio.h>
+
 #include "app/service.h"
 #include "apps/inventory/events.h"
 #include "apps/inventory/stock.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "telemetry/log.h"
+#include "telemetry/metric.h"
 
 /* Room for the largest event, read into structs. */
-enum { READ_MAX_BYTES = 4 * EVENT_MAX_BYTES, LINES_MAX = 10000 };
+enum { READ_MAX_BYTES = 4 * EVENT_MAX_BYTES, LINES_MAX = 10000, TYPE_SIZE = 64 };
 
 #define QUANTITY_MAX INT64_C(1000000000)
 
@@ -81,8 +84,12 @@ static enum err say(struct handling *handling, const char *type, struct text sho
     return err;
 }
 
+/* The types are those of the table below, a closed set. */
 static void count_ignored(const struct event *event)
 {
+    char type[TYPE_SIZE];
+    snprintf(type, sizeof type, "%.*s", TEXT_ARGS(event->type));
+    metric_add(metric_series(METRIC_EVENTS_IGNORED, type), 1);
     log_event(LOG_DEBUG, "an event was repeated or late", LOG_TEXT("type", event->type),
               LOG_TEXT("subject", event->subject));
 }

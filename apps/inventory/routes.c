@@ -158,7 +158,7 @@ static enum err stocking_command(struct call *call)
         return call_refuse(call, err, "insufficient-stock",
                            "That would leave less than nothing, or less than what is reserved for orders.");
     if (err == ERR_TOO_LARGE)
-        return call_refuse(call, ERR_INVALID, "too-much-stock", "That would be more stock than can be kept account of.");
+        return call_refuse(call, ERR_INVALID, "too-much-stock", "That would be more stock than can be accounted for.");
     if (!err)
         answer_item(call, 200, &item);
     return err;

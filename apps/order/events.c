@@ -1,13 +1,16 @@
 #include "config.h"
 
+#include <stdio.h>
+
 #include "app/service.h"
 #include "apps/order/events.h"
 #include "apps/order/store.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "telemetry/log.h"
+#include "telemetry/metric.h"
 
-enum { READ_MAX_BYTES = 64 * 1024 };
+enum { READ_MAX_BYTES = 64 * 1024, TYPE_SIZE = 64 };
 
 /* ---- reading ---- */
 
@@ -91,8 +94,12 @@ static enum err emit_caused(void *emitter, struct db_connection *db, const char 
 
 /* ---- handlers ---- */
 
+/* The types are those of the table below, a closed set. */
 static void count_ignored(const struct event *event)
 {
+    char type[TYPE_SIZE];
+    snprintf(type, sizeof type, "%.*s", TEXT_ARGS(event->type));
+    metric_add(metric_series(METRIC_EVENTS_IGNORED, type), 1);
     log_event(LOG_DEBUG, "an event was repeated or late", LOG_TEXT("type", event->type),
               LOG_TEXT("subject", event->subject));
 }

@@ -10,6 +10,7 @@
 #include "apps/order/store.h"
 #include "base/buf.h"
 #include "conf/settings.h"
+#include "telemetry/metric.h"
 
 /* Gateways are slow and few questions at once do not bother them; the batch is what one thread asks in turn. */
 enum { PAYMENT_THREADS = 4, PAYMENT_BATCH = 16, PATH_MAX_BYTES = 8192 };
@@ -62,11 +63,32 @@ static enum err start_worker(struct service *service, struct order_app *app)
     return payment_worker_start(&opts, &app->worker);
 }
 
+static void collect(void *context)
+{
+    const struct order_app *app = context;
+    struct payment_worker_stats stats;
+    payment_worker_stats(app->worker, &stats);
+    const struct {
+        const char *outcome;
+        uint64_t count;
+    } rows[] = {
+        {"approved", stats.approved},
+        {"declined", stats.declined},
+        {"unknown", stats.unknown},
+        {"refunded", stats.refunded},
+        {"refund-refused", stats.refunds_refused},
+        {"failed", stats.failures},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        metric_set(metric_series(METRIC_PAYMENTS, rows[i].outcome), (int64_t)rows[i].count);
+}
+
 static void stop(struct service *service)
 {
     struct order_app *app = service->app;
     if (!app)
         return;
+    metric_collect_end(app);
     payment_worker_stop(app->worker);
     payment_close(app->payment);
     free(app);
@@ -84,6 +106,8 @@ static enum err start(struct service *service)
     enum err err = start_payment(service, app);
     if (!err)
         err = start_worker(service, app);
+    if (!err)
+        err = metric_collect(collect, app);
     if (err)
         stop(service);
     return err;

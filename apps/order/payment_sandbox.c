@@ -1,8 +1,8 @@
 /*
  * The sandbox: a payment gateway for tests, which does what the payment method's name says (tandem-order(8)).
  *
- * It plays another party, so it keeps its own ledger in a file of its own, which knows nothing of orders: a row for each
- * key, made by the first question and only read by later ones, so that no key is charged twice, restarts included.
+ * It plays another party, so it keeps a ledger in a file of its own, which knows nothing of orders: a row for each key,
+ * decided by the first question and only read by later ones, so that no key is charged twice, restarts included.
  */
 #include "config.h"
 
@@ -31,7 +31,8 @@ static const char CHARGE[] =
     "INSERT INTO charge (key, method, amount_minor, currency, state, tries, created_us)"
     " VALUES ($1, $2, $3, $4, $5, 1, $6) ON CONFLICT (key) DO UPDATE SET tries = charge.tries + 1"
     " RETURNING state, tries, amount_minor, currency";
-static const char REFUND[] = "UPDATE charge SET state = 'refunded' WHERE key = $1 AND state IN ('approved', 'refunded')";
+static const char REFUND[] =
+    "UPDATE charge SET state = 'refunded' WHERE key = $1 AND state IN ('approved', 'refunded')";
 
 /* ---- the rules ---- */
 

@@ -6,19 +6,17 @@
 #include "apps/order/place.h"
 #include "apps/order/store.h"
 
-/* What the settings allow at most; see order.lines_max and order.quantity_max. */
-enum { LINES_CEILING = 10000, QUANTITY_CEILING = 1000000000 };
-
+/* The ceilings are settings; place_check() knows them. */
 static const struct json_field line_fields[] = {
     {.name = "sku", .type = JSON_TEXT, .required = true, .min = 1, .max = SKU_MAX,
      .offset = offsetof(struct place_line, sku)},
-    {.name = "quantity", .type = JSON_INTEGER, .required = true, .min = 1, .max = QUANTITY_CEILING,
+    {.name = "quantity", .type = JSON_INTEGER, .required = true, .min = 1, .max = INT64_MAX,
      .offset = offsetof(struct place_line, quantity)},
     {.name = NULL},
 };
 
 const struct json_field place_fields[] = {
-    {.name = "lines", .type = JSON_ARRAY, .required = true, .min = 1, .max = LINES_CEILING, .fields = line_fields,
+    {.name = "lines", .type = JSON_ARRAY, .required = true, .min = 1, .fields = line_fields,
      .element_size = sizeof(struct place_line), .offset = offsetof(struct place_input, lines)},
     {.name = "payment_method", .type = JSON_TEXT, .min = 1, .max = PAYMENT_METHOD_MAX,
      .accepts = place_method_is_valid, .rule = "must be printable ASCII without spaces",

@@ -187,7 +187,7 @@ static enum err history_query(struct call *call)
 static enum err refuse_cancel(struct call *call, const struct order *order)
 {
     return call_refuse(call, ERR_CONFLICT, "not-cancellable",
-                       arena_printf(call_arena(call), "The order is %s; only a placed or reserved one can be cancelled.",
+                       arena_printf(call_arena(call), "The order is %s; only placed or reserved ones can be cancelled.",
                                     order_state_name(order->state)));
 }
 

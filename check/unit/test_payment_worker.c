@@ -87,7 +87,8 @@ static void test_outcomes(void)
     expect(approved, "paid", "approved");
     expect(declined, "cancelled", "declined");
     expect(once, "paid", "approved");
-    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT cause FROM order_history WHERE order_id = $1 AND version = 3", declined),
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT cause FROM order_history WHERE order_id = $1 AND version = 3",
+                                        declined),
                            "payment declined");
     CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", once), 1);
     CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", NULL), 3);

@@ -45,6 +45,10 @@
         "Handlings that failed and were tried again")                                                                  \
     ROW(METRIC_CONSUMER_DEAD, "tandem_consumer_dead_total", COUNTER, ONE, "", "Events set aside as dead letters")      \
     ROW(METRIC_CONSUMER_LAG, "tandem_consumer_lag", GAUGE, ONE, "", "Events yet to be acknowledged")                   \
+    ROW(METRIC_EVENTS_IGNORED, "tandem_events_ignored_total", COUNTER, ONE, "type",                                    \
+        "Events that were repeated or late and changed nothing")                                                       \
+    ROW(METRIC_PAYMENTS, "tandem_payments_total", COUNTER, ONE, "outcome",                                             \
+        "Answers of the payment gateway, and outcomes that could not be recorded")                                     \
     ROW(METRIC_LOG_LINES, "tandem_log_lines_total", COUNTER, ONE, "", "Log lines written")                             \
     ROW(METRIC_LOG_DROPPED, "tandem_log_lines_dropped_total", COUNTER, ONE, "",                                        \
         "Log lines lost because the sink stalled or failed")                                                           \
