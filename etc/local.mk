@@ -12,9 +12,11 @@ lighttpddir = $(pkgdatadir)/lighttpd
 nodist_lighttpd_DATA = etc/lighttpd/tandem.conf
 dist_lighttpd_DATA = \
 	etc/lighttpd/problem.400.html etc/lighttpd/problem.403.html etc/lighttpd/problem.404.html \
-	etc/lighttpd/problem.405.html etc/lighttpd/problem.408.html etc/lighttpd/problem.413.html \
-	etc/lighttpd/problem.414.html etc/lighttpd/problem.500.html etc/lighttpd/problem.502.html \
-	etc/lighttpd/problem.503.html etc/lighttpd/problem.504.html
+	etc/lighttpd/problem.405.html etc/lighttpd/problem.408.html etc/lighttpd/problem.411.html \
+	etc/lighttpd/problem.413.html etc/lighttpd/problem.414.html etc/lighttpd/problem.417.html \
+	etc/lighttpd/problem.431.html etc/lighttpd/problem.500.html etc/lighttpd/problem.501.html \
+	etc/lighttpd/problem.502.html etc/lighttpd/problem.503.html etc/lighttpd/problem.504.html \
+	etc/lighttpd/problem.505.html
 
 wwwdir = $(pkgdatadir)/www
 nodist_www_DATA = etc/www/index.html

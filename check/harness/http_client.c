@@ -159,6 +159,9 @@ static struct http_answer *perform(struct http_client *client, const char *metho
 
 struct http_answer *http_send_nothing(struct http_client *client, const char *method, const char *path)
 {
+    bool has_length = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+    if (has_length)
+        return http_send_bytes(client, method, path, "", 0);   /* lighttpd wants to be told that there is nothing */
     prepare(client, method, client->base_url);
     return perform(client, method, path);
 }

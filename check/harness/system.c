@@ -342,7 +342,8 @@ enum err system_stop(struct system *system)
     enum err err = ERR_NONE, latest;
     if (!system)
         return ERR_NONE;
-    if (process_stop(&system->front, SIGTERM, stop_ms()))
+    bool is_nginx = strcmp(system->opts.front, "nginx") == 0;   /* after the requests under way */
+    if (process_stop(&system->front, is_nginx ? SIGQUIT : SIGINT, stop_ms()))
         fprintf(stderr, "# the front: %s\n", err_cause());
     for (int i = SYSTEM_SERVICES - 1; i >= 0; i--) {
         latest = process_stop(&system->services[i], SIGTERM, stop_ms());

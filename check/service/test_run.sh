@@ -120,12 +120,12 @@ stop_leaves_nothing() {
     local pid
     run stop || return 1
     while read -r pid; do
-        if kill -0 "$pid" 2>/dev/null; then
+        if [[ -e /proc/$pid/exe ]]; then   # not so for one that only waits to be reaped
             echo "still there: $pid"
             return 1
         fi
     done <"$FOLDER/pids"
-    ! grep -lsaF -- "$STATE" /proc/[0-9]*/cmdline | grep -v "/$$/" || return 1
+    ! grep -lsaF -f <(printf '%s\n' "$STATE") /proc/[0-9]*/cmdline || return 1
     [[ ! -e $STATE/demo.json ]] && ! compgen -G "$STATE/run/*.sock"
 }
 
@@ -154,7 +154,7 @@ foreground_ends() {
     local runner tenths=0
     "$SOURCE/run" --no-install --port "$PORT" --state "$STATE" </dev/null >"$FOLDER/foreground" 2>&1 &
     runner=$!
-    until [[ -e $STATE/demo.json ]]; do
+    until grep -qs "http://127.0.0.1:$PORT/v1/items" "$FOLDER/foreground"; do
         if ! kill -0 "$runner" 2>/dev/null || ((tenths++ > 600)); then
             cat "$FOLDER/foreground"
             return 1
@@ -162,7 +162,6 @@ foreground_ends() {
         read -r -t 0.1 <> <(:)
     done
     remember
-    grep -q "http://127.0.0.1:$PORT/" "$FOLDER/foreground" || return 1
     kill -TERM "$runner"
     wait "$runner" || return 1
     stop_leaves_nothing

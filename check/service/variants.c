@@ -91,10 +91,10 @@ static bool case_is_wanted(const char *name)
 static void add(struct suite_case *out, size_t *count, const struct variant *variant, const char *name,
                 void (*run)(void))
 {
-    const char *only = getenv("TANDEM_ONLY");
+    const char *only = case_is_wanted(name) ? NULL : getenv("TANDEM_ONLY");
     char *full = malloc(NAME_SIZE);
     assert(full);
-    /* The wanted text goes into the names of start and stop, which every case needs. */
+    /* Every case needs start and stop: the wanted text goes into their names. */
     snprintf(full, NAME_SIZE, "%s: %s%s%s", variant->name, name, only ? " for " : "", only ? only : "");
     out[(*count)++] = (struct suite_case){full, run};
 }

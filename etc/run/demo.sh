@@ -40,6 +40,7 @@ demo_play() {
     [[ -r $STATE/demo.json ]] || fail "nothing runs from $STATE; start it with ./run start"
     URL=$(jq -r .url "$STATE/demo.json")
     local email="someone-$EPOCHSECONDS-$$@example.org" password="correct horse battery" sku body order
+    local key="Idempotency-Key: story-$EPOCHSECONDS-$$"
     local -a as_me
     say "The story, at $URL"
 
@@ -53,11 +54,11 @@ demo_play() {
     sku=$(jq -r '[.items[] | select(.stock.available >= 2)][0].sku // empty' <<<"$ANSWER")
     [[ $sku ]] || fail "no item is in stock"
     body="{\"lines\":[{\"sku\":\"$sku\",\"quantity\":2}]}"
-    step "Place an order" POST /v1/orders "${as_me[@]}" -H "Idempotency-Key: story-$EPOCHSECONDS-$$" -d "$body"
+    step "Place an order" POST /v1/orders "${as_me[@]}" -H "$key" -d "$body"
     demands 201
     order=$(jq -r .id <<<"$ANSWER")
     step "Send it again, with the same key: still the same order" POST /v1/orders "${as_me[@]}" \
-        -H "Idempotency-Key: story-$EPOCHSECONDS-$$" -d "$body"
+        -H "$key" -d "$body"
     demands 201
     [[ $(jq -r .id <<<"$ANSWER") == "$order" ]] || fail "that made a second order"
     follow_order "/v1/orders/$order" "${as_me[@]}"
