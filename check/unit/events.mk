@@ -20,3 +20,10 @@ check_unit_test_outbox_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
 check_unit_test_consumer_SOURCES = check/unit/test_consumer.c
 check_unit_test_consumer_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_consumer_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
+
+# Figures, never a test: make check/bench/bench_events && ./check/bench/bench_events
+EXTRA_PROGRAMS += check/bench/bench_events
+CLEANFILES += check/bench/bench_events
+check_bench_bench_events_SOURCES = check/bench/bench_events.c
+check_bench_bench_events_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_bench_bench_events_LDADD = $(LIBS_EVENTS_CHECK)

@@ -2,8 +2,10 @@ check_LIBRARIES += check/unit/libscratch.a
 check_unit_libscratch_a_SOURCES = check/unit/scratch.c check/unit/scratch.h
 SCRATCH = check/unit/libscratch.a
 
-check_PROGRAMS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults check/unit/test_migrate
-TESTS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults check/unit/test_migrate
+check_PROGRAMS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults \
+	check/unit/test_db_statement check/unit/test_migrate
+TESTS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults \
+	check/unit/test_db_statement check/unit/test_migrate
 
 check_unit_test_db_SOURCES = check/unit/test_db.c
 check_unit_test_db_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -16,6 +18,10 @@ check_unit_test_db_durable_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_L
 check_unit_test_db_faults_SOURCES = check/unit/test_db_faults.c
 check_unit_test_db_faults_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_db_faults_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_unit_test_db_statement_SOURCES = check/unit/test_db_statement.c
+check_unit_test_db_statement_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_db_statement_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
 
 check_unit_test_migrate_SOURCES = check/unit/test_migrate.c
 check_unit_test_migrate_CPPFLAGS = $(CHECK_CPPFLAGS)

@@ -84,7 +84,8 @@ struct publication {
     bool is_refused;
 };
 
-static enum err insert(struct db_connection *connection, struct buf *envelope, const struct event *event, int64_t now_us)
+static enum err insert(struct db_connection *connection, struct buf *envelope, const struct event *event,
+                       int64_t now_us)
 {
     buf_reset(envelope, EVENT_ENVELOPE_BYTES);
     event_write(event, envelope);

@@ -88,8 +88,8 @@ static enum err check_opts(const struct consumer_opts *opts)
 {
     if (!opts->batch_max || !opts->attempts_max || !opts->retry_first_ms
         || opts->retry_max_ms < opts->retry_first_ms)
-        return err_because(ERR_CONFIG, "the consumer \"%s\": batch, attempts and pauses must be above 0, and the longest"
-                                       " pause not below the first", opts->group);
+        return err_because(ERR_CONFIG, "the consumer \"%s\": batch, attempts and pauses must be above 0, and the"
+                                       " longest pause not below the first", opts->group);
     return ERR_NONE;
 }
 

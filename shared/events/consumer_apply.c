@@ -32,7 +32,8 @@ static const struct event_handler *find_handler(const struct consumer *consumer,
 }
 
 /* Writes the event down in the inbox; *ret_is_new is false when it stands there already. */
-static enum err receive(struct db_connection *connection, const char *group, const struct event *event, bool *ret_is_new)
+static enum err receive(struct db_connection *connection, const char *group, const struct event *event,
+                        bool *ret_is_new)
 {
     int64_t changes;
     struct db_statement *insert = db_query(connection, receive_sql);

@@ -36,7 +36,8 @@ enum err must_check event_check(const struct event *event);
 /** Writes the envelope in the JSON event format (specversion 1.0, datacontenttype application/json). */
 void event_write(const struct event *event, struct buf *out);
 
-/** Reads an envelope; the texts are copied into arena, data as it stood. ERR_MALFORMED; ERR_MEMORY when arena is full. */
+/** Reads an envelope; the texts are copied into arena, data as it stood. ERR_MALFORMED; ERR_MEMORY when arena is
+ *  full. */
 enum err must_check event_read(struct text json, struct arena *arena, struct event *ret);
 
 #endif

@@ -46,7 +46,8 @@ static void find_parameters(struct db_statement *statement)
         int64_t number = 0;
         if (!name || name[0] != '$' || text_to_int(text_of(name + 1), &number) || number < 1
             || number > DB_PARAMETERS)
-            statement->err = err_because(ERR_STORAGE, "parameters are $1 to $%d: %.200s", DB_PARAMETERS, statement->sql);
+            statement->err = err_because(ERR_STORAGE, "parameters are $1 to $%d: %.200s", DB_PARAMETERS,
+                                         statement->sql);
         else
             statement->places[number] = (unsigned char)place;
     }

@@ -1,8 +1,8 @@
 /*
  * Migrations: numbered SQL files, embedded at build, applied in order, each in one transaction, under a lock.
  *
- * The table schema_migration(number, name, digest, applied_us) remembers what was applied. One application's schema
- * is the shared modules' migrations (events) followed by its own; sets are kept apart by name.
+ * The table schema_migration(migration_set, number, name, digest, applied_us) remembers what was applied. One
+ * application's schema is the shared modules' migrations (events) followed by its own; sets are kept apart by name.
  */
 #ifndef TANDEM_STATE_MIGRATE_H
 #define TANDEM_STATE_MIGRATE_H
