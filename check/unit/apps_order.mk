@@ -5,6 +5,7 @@ check_unit_liborderfixture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
 ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) apps/order/liborder.a $(LIBS_STATE) $(CUNIT_LIBS)
 
 order_tests = \
+	check/unit/test_order_events \
 	check/unit/test_order_place \
 	check/unit/test_order_store \
 	check/unit/test_order_workflow \
@@ -32,3 +33,7 @@ check_unit_test_payment_sandbox_LDADD = $(ORDER_TEST_LIBS)
 check_unit_test_payment_worker_SOURCES = check/unit/test_payment_worker.c
 check_unit_test_payment_worker_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_payment_worker_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_order_events_SOURCES = check/unit/test_order_events.c
+check_unit_test_order_events_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_order_events_LDADD = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) $(LIBS_ORDER) $(CUNIT_LIBS)

@@ -1,0 +1,138 @@
+#include "config.h"
+
+#include <stdio.h>
+
+#include "app/service.h"
+#include "apps/inventory/events.h"
+#include "base/clock.h"
+#include "check/harness/suite.h"
+#include "check/unit/inventory_fixture.h"
+#include "telemetry/metric.h"
+
+static const struct service_definition definition = {.name = "inventory"};
+static struct service service = {.definition = &definition};
+
+/* The fixture's database, with an outbox in it; tea: 10 on hand, cup: 3. */
+static void begin(void)
+{
+    metric_open("inventory");
+    fixture_begin();
+    db_reader_close(fixture.reader);
+    db_close(fixture.db);
+    const struct migration_set sets[] = {events_migrations, inventory_migrations};
+    struct db_opts opts = scratch_db_opts(scratch_path(&fixture.scratch, "inventory.db"));
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &fixture.db), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(migrate(fixture.db, sets, 2), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_start(fixture.db), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_reader_open(fixture.db, &fixture.reader), ERR_NONE);
+    fixture_put("tea", "Tea", 100);
+    fixture_put("cup", "Cup", 399);
+    CU_ASSERT_EQUAL(fixture_move("tea", 10), ERR_NONE);
+    CU_ASSERT_EQUAL(fixture_move("cup", 3), ERR_NONE);
+}
+
+static void end(void)
+{
+    CU_ASSERT_TRUE(fixture_adds_up());
+    fixture_end();
+    metric_close();
+}
+
+struct handing {
+    struct event event;
+    event_work *work;
+};
+
+static enum err hand_work(struct db_connection *db, void *context)
+{
+    struct handing *handing = context;
+    return handing->work(db, &handing->event, &service);
+}
+
+/* lines may be "": for events that have none. */
+static enum err hand(const char *type, const char *order_id, const char *lines)
+{
+    char data[512];
+    snprintf(data, sizeof data, "{\"order_id\":\"%s\",\"user_id\":\"u\"%s}", order_id, lines);
+    struct handing handing = {
+        .event = {.type = text_of(type), .subject = text_of(order_id), .time_us = clock_wall_us(),
+                  .data = text_of(data)},
+    };
+    for (size_t i = 0; i < inventory_handler_count; i++) {
+        if (text_equal_string(handing.event.type, inventory_handlers[i].type))
+            handing.work = inventory_handlers[i].work;
+    }
+    CU_ASSERT_PTR_NOT_NULL_FATAL(handing.work);
+    return db_write(fixture.db, hand_work, &handing);
+}
+
+#define TEA_2_CUP_1 ",\"lines\":[{\"sku\":\"tea\",\"quantity\":2},{\"sku\":\"cup\",\"quantity\":1}]"
+#define TEA_2_CUP_9 ",\"lines\":[{\"sku\":\"tea\",\"quantity\":2},{\"sku\":\"cup\",\"quantity\":9}]"
+
+static int64_t ignored(const char *type)
+{
+    return metric_value(metric_series(METRIC_EVENTS_IGNORED, type));
+}
+
+static int64_t said(const char *what)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM outbox WHERE type || ' ' || data = '%s'", what);
+    return scratch_number(fixture.db, sql);
+}
+
+static void test_answers(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", TEA_2_CUP_1), ERR_NONE);
+    CU_ASSERT_EQUAL(said("stock.reserved.v1 {\"order_id\":\"o1\"}"), 1);
+    CU_ASSERT_EQUAL(hand("order.paid.v1", "o1", ""), ERR_NONE);
+    CU_ASSERT_TRUE(fixture_holds("tea", 8, 0));
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o2", TEA_2_CUP_9), ERR_NONE);
+    CU_ASSERT_EQUAL(said("stock.rejected.v1 {\"order_id\":\"o2\",\"reason\":\"insufficient stock\",\"sku\":\"cup\"}"),
+                    1);
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o3", TEA_2_CUP_1), ERR_NONE);
+    CU_ASSERT_EQUAL(hand("order.cancelled.v1", "o3", ",\"reason\":\"cancelled by customer\""), ERR_NONE);
+    CU_ASSERT_EQUAL(said("stock.released.v1 {\"order_id\":\"o3\"}"), 1);
+    CU_ASSERT_TRUE(fixture_holds("tea", 8, 0));
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM outbox"), 4);
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM outbox WHERE subject IN ('o1', 'o2', 'o3')"
+                                               " AND source = '/tandem/inventory'"), 4);
+    end();
+}
+
+static void test_late_and_repeated(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(hand("order.cancelled.v1", "o1", ""), ERR_NONE);
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", TEA_2_CUP_1), ERR_NONE);
+    CU_ASSERT_EQUAL(hand("order.paid.v1", "o1", ""), ERR_NONE);
+    CU_ASSERT_EQUAL(ignored("order.cancelled.v1"), 1);
+    CU_ASSERT_EQUAL(ignored("order.placed.v1"), 1);
+    CU_ASSERT_EQUAL(ignored("order.paid.v1"), 1);
+    CU_ASSERT_TRUE(fixture_holds("tea", 10, 0));
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM outbox"), 0);
+    end();
+}
+
+static void test_malformed(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", ""), ERR_INVALID);
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", ",\"lines\":[]"), ERR_INVALID);
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", ",\"lines\":[{\"sku\":\"tea\",\"quantity\":-1}]"), ERR_INVALID);
+    CU_ASSERT_EQUAL(hand("order.paid.v1", "", ""), ERR_INVALID);
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM reservation"), 0);
+    end();
+}
+
+static const struct suite_case cases[] = {
+    {"each event of an order is answered with what became of its stock", test_answers},
+    {"late and repeated events change nothing and are counted", test_late_and_repeated},
+    {"an event that cannot be read is an error, to be tried again and set aside", test_malformed},
+};
+
+int main(void)
+{
+    return suite_main("inventory_events", cases, sizeof cases / sizeof cases[0]);
+}

@@ -1,0 +1,155 @@
+#include "config.h"
+
+#include <stdio.h>
+
+#include "app/service.h"
+#include "apps/order/events.h"
+#include "apps/order/store.h"
+#include "base/clock.h"
+#include "check/harness/suite.h"
+#include "check/unit/order_fixture.h"
+#include "telemetry/metric.h"
+
+static const struct service_definition definition = {.name = "order"};
+static struct service service = {.definition = &definition};
+
+/* The fixture's database, with an outbox in it. */
+static void begin(void)
+{
+    metric_open("order");
+    fixture_begin();
+    db_close(fixture.db);
+    const struct migration_set sets[] = {events_migrations, order_migrations};
+    struct db_opts opts = scratch_db_opts(scratch_path(&fixture.scratch, "order.db"));
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &fixture.db), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(migrate(fixture.db, sets, 2), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_start(fixture.db), ERR_NONE);
+}
+
+static void end(void)
+{
+    fixture_end();
+    metric_close();
+}
+
+struct handing {
+    struct event event;
+    event_work *work;
+};
+
+static enum err hand_work(struct db_connection *db, void *context)
+{
+    struct handing *handing = context;
+    return handing->work(db, &handing->event, &service);
+}
+
+static enum err hand(const char *type, const char *data)
+{
+    struct handing handing = {
+        .event = {
+            .id = TEXT("0190a000-0000-7000-8000-0000000000ff"),
+            .type = text_of(type),
+            .source = TEXT("/tandem/inventory"),
+            .subject = TEXT("subject"),
+            .time_us = clock_wall_us(),
+            .request_id = TEXT("the-request"),
+            .data = text_of(data),
+        },
+    };
+    for (size_t i = 0; i < order_handler_count; i++) {
+        if (text_equal_string(handing.event.type, order_handlers[i].type))
+            handing.work = order_handlers[i].work;
+    }
+    CU_ASSERT_PTR_NOT_NULL_FATAL(handing.work);
+    return db_write(fixture.db, hand_work, &handing);
+}
+
+static enum err hand_stock(const char *type, const char *order_id, const char *more)
+{
+    char data[256];
+    snprintf(data, sizeof data, "{\"order_id\":\"%s\"%s}", order_id, more);
+    return hand(type, data);
+}
+
+static int64_t ignored(const char *type)
+{
+    return metric_value(metric_series(METRIC_EVENTS_IGNORED, type));
+}
+
+static void test_items(void)
+{
+    static const char newer[] = "{\"sku\":\"tea\",\"name\":\"Black tea\",\"colour\":\"unheard of\",\"version\":7,"
+                                "\"price\":{\"amount_minor\":900,\"currency\":\"EUR\",\"tax\":19}}";
+    begin();
+    CU_ASSERT_EQUAL(hand("item.changed.v1", newer), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT name FROM item WHERE sku = $1", "tea"), "Black tea");
+    CU_ASSERT_EQUAL(ignored("item.changed.v1"), 0);
+    CU_ASSERT_EQUAL(hand("item.changed.v1", newer), ERR_NONE);
+    CU_ASSERT_EQUAL(ignored("item.changed.v1"), 1);
+    end();
+}
+
+static void test_stock(void)
+{
+    char id[ID_SIZE], rejected[ID_SIZE];
+    begin();
+    fixture_place(NULL, "tea", 1, id);
+    fixture_place(NULL, "tea", 1, rejected);
+    CU_ASSERT_EQUAL(hand_stock("stock.reserved.v1", id, ""), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_status(id), "reserved");
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
+    CU_ASSERT_EQUAL(hand_stock("stock.rejected.v1", rejected, ",\"reason\":\"insufficient stock\",\"sku\":\"tea\""),
+                    ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_status(rejected), "rejected");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT cause FROM order_history WHERE order_id = $1 AND version = 2",
+                                        rejected),
+                           "insufficient stock: tea");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT type FROM outbox WHERE subject = $1", rejected), "order.rejected.v1");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT source FROM outbox WHERE subject = $1", rejected), "/tandem/order");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT request_id FROM outbox WHERE subject = $1", rejected), "the-request");
+    CU_ASSERT_EQUAL(ignored("stock.reserved.v1") + ignored("stock.rejected.v1"), 0);
+    end();
+}
+
+static void test_late_and_repeated(void)
+{
+    char id[ID_SIZE];
+    begin();
+    fixture_place(NULL, "tea", 1, id);
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
+    CU_ASSERT_EQUAL(hand_stock("stock.reserved.v1", id, ""), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_status(id), "cancelled");
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "");
+    fixture_place(NULL, "tea", 1, id);
+    CU_ASSERT_EQUAL(hand_stock("stock.reserved.v1", id, ""), ERR_NONE);
+    CU_ASSERT_EQUAL(hand_stock("stock.reserved.v1", id, ""), ERR_NONE);
+    CU_ASSERT_EQUAL(hand_stock("stock.rejected.v1", id, ""), ERR_NONE);
+    CU_ASSERT_EQUAL(hand_stock("stock.reserved.v1", "nobody-knows", ""), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_status(id), "reserved");
+    CU_ASSERT_EQUAL(ignored("stock.reserved.v1"), 3);
+    CU_ASSERT_EQUAL(ignored("stock.rejected.v1"), 1);
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM outbox"), 0);
+    end();
+}
+
+static void test_malformed(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(hand("stock.reserved.v1", "{}"), ERR_INVALID);
+    CU_ASSERT_EQUAL(hand("stock.reserved.v1", "nonsense"), ERR_MALFORMED);
+    CU_ASSERT_EQUAL(hand("item.changed.v1", "{\"sku\":\"tea\",\"name\":\"Tea\",\"version\":9,"
+                                            "\"price\":{\"amount_minor\":1,\"currency\":\"XXQ\"}}"), ERR_INVALID);
+    end();
+}
+
+static const struct suite_case cases[] = {
+    {"an item's newest version is kept, members nobody knows are passed over", test_items},
+    {"reserved stock makes a payment due, rejected stock rejects the order and says why", test_stock},
+    {"late and repeated events change nothing and are counted", test_late_and_repeated},
+    {"an event that cannot be read is an error, to be tried again and set aside", test_malformed},
+};
+
+int main(void)
+{
+    return suite_main("order_events", cases, sizeof cases / sizeof cases[0]);
+}
