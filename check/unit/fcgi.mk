@@ -1,5 +1,6 @@
 # The tests of the FastCGI transports in shared/net.
-FCGI_TESTS = check/unit/test_fcgi_wire check/unit/test_reactor check/unit/test_listen check/unit/test_server
+FCGI_TESTS = check/unit/test_fcgi_wire check/unit/test_reactor check/unit/test_listen check/unit/test_server \
+	check/unit/test_server_libfcgi
 check_PROGRAMS += $(FCGI_TESTS)
 TESTS += $(FCGI_TESTS)
 
@@ -25,3 +26,7 @@ SERVER_CASES = check/unit/server_fixture.c check/unit/server_fixture.h \
 check_unit_test_server_SOURCES = check/unit/test_server.c $(SERVER_CASES)
 check_unit_test_server_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_server_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_server_libfcgi_SOURCES = check/unit/test_server_libfcgi.c $(SERVER_CASES)
+check_unit_test_server_libfcgi_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_server_libfcgi_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)

@@ -225,7 +225,7 @@ system_follow() {
     tail -q -n 0 -F "$STATE"/log/*.log &
     local tail=$! name
     # shellcheck disable=SC2064
-    trap "kill $tail 2>/dev/null; wait $tail; system_stop; exit 0" INT TERM HUP
+    trap "kill $tail 2>/dev/null; wait $tail || true; system_stop; exit 0" INT TERM HUP
     while (($(count_running) == ${#PARTS[@]})); do
         sleep 1 &
         wait $! || true
