@@ -76,7 +76,7 @@ void fcgi_call_put(struct fcgi_call_pool *pool, struct fcgi_call *call)
     buf_reset(&call->head, KEEP_BYTES);
     atomic_store_explicit(&call->exchange.abandoned, false, memory_order_relaxed);
     call->exchange.call = NULL;
-    call->connection = NULL;
+    call->owner = NULL;
     call->next_free = pool->free;
     pool->free = call;
     pool->count++;

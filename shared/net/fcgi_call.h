@@ -1,6 +1,6 @@
 /*
- * A request under way on the native transport, from its first record to the last byte of its response, and the pool
- * in which a lane keeps the finished ones, so that in steady state a request allocates nothing.
+ * A request under way, from its first record to the last byte of its response, and the pool in which a lane keeps the
+ * finished ones, so that in steady state the native transport allocates nothing for a request.
  *
  * For the lane's thread, but for the exchange while the callee has it.
  */
@@ -12,14 +12,12 @@
 #include "net/reactor.h"
 #include "net/server.h"
 
-struct fcgi_connection;
-
 struct fcgi_call {
     struct exchange exchange;               /* first, so that one can be had from the other */
     struct fcgi_inbound inbound;
     struct buf head;                        /* of the response, as sent */
     struct reactor_mail mail;               /* brings it home when another thread has finished it */
-    struct fcgi_connection *connection;
+    void *owner;                            /* the connection, or the lane of libfcgi, that serves it */
     struct fcgi_call *next_free;
 };
 

@@ -168,7 +168,7 @@ static void when_begin(struct fcgi_connection *connection)
         fcgi_connection_close(connection);
         return;
     }
-    call->connection = connection;
+    call->owner = connection;
     connection->call = call;
     atomic_fetch_add(&lane->counters->busy, 1);
     fcgi_parser_accept(&connection->parser, &call->inbound);
@@ -358,7 +358,7 @@ void fcgi_connection_drain(struct fcgi_connection *connection)
 static void mail_deliver(struct reactor_mail *mail)
 {
     struct fcgi_call *call = (struct fcgi_call *)((char *)mail - offsetof(struct fcgi_call, mail));
-    struct fcgi_connection *connection = call->connection;
+    struct fcgi_connection *connection = call->owner;
     if (connection->gone) {
         connection->state = FCGI_CONNECTION_SENDING;
         fcgi_connection_close(connection);
@@ -371,7 +371,7 @@ static void mail_deliver(struct reactor_mail *mail)
 static void exchange_done(struct exchange *exchange)
 {
     struct fcgi_call *call = (struct fcgi_call *)exchange;
-    struct fcgi_connection *connection = call->connection;
+    struct fcgi_connection *connection = call->owner;
     struct reactor *reactor = &connection->lane->reactor;
     if (reactor_is_mine(reactor) && connection->dispatching)
         fcgi_connection_answer(connection);

@@ -12,11 +12,14 @@ shared_net_libnet_a_SOURCES = \
 	shared/net/fcgi_wire.c shared/net/fcgi_wire.h \
 	shared/net/http.c shared/net/http.h \
 	shared/net/http_response.c \
+	shared/net/libfcgi_call.c \
+	shared/net/libfcgi_poller.c \
 	shared/net/listen.c shared/net/listen.h \
 	shared/net/problem.c shared/net/problem.h \
 	shared/net/reactor.c shared/net/reactor.h \
 	shared/net/route.c shared/net/route.h \
 	shared/net/server.c shared/net/server.h \
+	shared/net/server_libfcgi.c shared/net/server_libfcgi.h \
 	shared/net/server_native.c shared/net/server_native.h \
 	shared/net/server_native_accept.c \
 	shared/net/server_transport.h

@@ -20,6 +20,7 @@ struct reactor_source {
     uint32_t events;                                          /* what it is watched for now; 0: not at all */
     void (*ready)(struct reactor_source *, uint32_t events);  /* EPOLLIN and so on */
     void (*release)(struct reactor_source *);                 /* after reactor_retire(): frees what it is part of */
+    void *owner;                                              /* the caller's own */
     struct reactor_source *next_retired;
 };
 

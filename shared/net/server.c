@@ -1,11 +1,12 @@
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/server_transport.h"
 
-static const struct server_transport *const transports[] = {&server_native};
+static const struct server_transport *const transports[] = {&server_native, &server_libfcgi};
 
 enum { TRANSPORTS = sizeof transports / sizeof transports[0] };
 
@@ -73,6 +74,11 @@ struct server_counters *server_counters_new(unsigned lanes)
     if (counters)
         memset(counters, 0, lanes * sizeof *counters);
     return counters;
+}
+
+bool server_is_exhaustion(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 void server_count_refusal(struct server_counters *counters, enum err err)

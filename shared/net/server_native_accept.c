@@ -12,10 +12,8 @@
 #include "net/fcgi_connection.h"
 #include "net/server_native.h"
 
-enum {
-    ACCEPT_PAUSE_MS = 100,   /* after a failure that only time can mend */
-    UNEVEN_MAX = 2,          /* connections a lane may have more than another before it hands one over */
-};
+/* Connections a lane may have more than another before it hands one over. */
+enum { UNEVEN_MAX = 2 };
 
 /* A connection on its way to another lane. */
 struct handover {
@@ -153,11 +151,6 @@ static void place(struct native_lane *lane, int fd)
     reactor_post(&to->lane.reactor, &handover->mail);
 }
 
-static bool is_exhaustion(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 /* One connection a time: the rest of the backlog is also for the other lanes, which are woken while there is any. */
 static void listener_ready(struct reactor_source *source, uint32_t events)
 {
@@ -174,7 +167,7 @@ static void listener_ready(struct reactor_source *source, uint32_t events)
     if (fd < 0) {
         int error = errno;
         place_free(lane);
-        if (is_exhaustion(error))
+        if (server_is_exhaustion(error))
             pause_begin(lane);
         return;
     }
@@ -188,7 +181,7 @@ enum err native_accept_start(struct native_lane *lane)
     lane->listener = (struct reactor_source){.fd = lane->native->server.opts.listen_fd, .ready = listener_ready};
     lane->resume_mail.deliver = resume_deliver;
     lane->lane.closed = lane_closed;
-    deadline_queue_init(&lane->pause_queue, ACCEPT_PAUSE_MS, pause_over);
+    deadline_queue_init(&lane->pause_queue, SERVER_ACCEPT_PAUSE_MS, pause_over);
     reactor_add_queue(&lane->lane.reactor, &lane->pause_queue);
     return reactor_watch(&lane->lane.reactor, &lane->listener, EPOLLIN | EPOLLEXCLUSIVE);
 }

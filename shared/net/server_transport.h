@@ -54,6 +54,12 @@ static inline void server_count(atomic_uint_least64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* How long accepting rests after a failure that only time can mend. */
+enum { SERVER_ACCEPT_PAUSE_MS = 100 };
+
+/** Whether an accept failed with this errno for want of descriptors or memory. */
+bool server_is_exhaustion(int error);
+
 /** Counts a request that was refused for this reason. */
 void server_count_refusal(struct server_counters *counters, enum err err);
 
