@@ -352,10 +352,10 @@ static void test_inbox_swept(void)
     end();
 }
 
-static void count_failure(void *context, enum err err)
+static void count_failure(void *context, const struct event *event, enum err err)
 {
     (void)context;
-    if (err == ERR_BUSY)
+    if (!event && err == ERR_BUSY)
         attempts_seen++;
 }
 

@@ -61,7 +61,7 @@ static enum err take_batch(struct consumer *consumer, unsigned wait_ms)
 static void pause_after_failure(struct consumer *consumer, unsigned failures, enum err err)
 {
     if (consumer->opts.failed)
-        consumer->opts.failed(consumer->opts.context, err);
+        consumer->opts.failed(consumer->opts.context, NULL, err);
     bus_rewind(consumer->subscription);
     wakeup_wait(&consumer->wakeup, backoff_ms(failures, consumer->opts.retry_first_ms, consumer->opts.retry_max_ms));
 }

@@ -74,6 +74,8 @@ static enum err attempt(struct db_connection *connection, const struct consumer 
     enum err outcome = handler->work(connection, event, consumer->opts.context);
     if (outcome) {
         snprintf(cause, CAUSE_SIZE, "%s: %s", err_name(outcome), err_cause());
+        if (consumer->opts.failed)
+            consumer->opts.failed(consumer->opts.context, event, outcome);
         if (run(connection, undo_sql))
             return err_because(outcome, "%s", cause);
     }
