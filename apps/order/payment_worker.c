@@ -17,6 +17,8 @@
  * Should it be asked twice at once all the same, the key keeps it from being charged twice. */
 #define LEASE_US (INT64_C(600) * US_PER_S)
 
+enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS };
+
 struct payment_worker {
     struct payment_worker_opts opts;
     pthread_t *threads;
@@ -62,7 +64,8 @@ static size_t take_due(struct payment_worker *worker, struct payment_due *due)
         log_event(LOG_ERROR, "payments that are due cannot be read", LOG_ERR(err));
         atomic_fetch_add(&worker->failures, 1);
         take.count = 0;
-        take.next_us = clock_wall_us() + worker->opts.retry_max_ms * INT64_C(1000);
+        take.next_us = clock_wall_us() + (err == ERR_BUSY ? worker->opts.retry_first_ms : worker->opts.retry_max_ms) *
+                                             INT64_C(1000);
     }
     hand_on(worker, &take);
     return take.count;
@@ -129,6 +132,16 @@ static void recording_done(struct db_job *job, enum err err)
     count_down(recording->latch);
 }
 
+/* A full queue is waited out: what the gateway said is worth it, and requests come first in the meantime. */
+static enum err submit(struct db *db, struct db_job *job)
+{
+    const struct timespec pause = {.tv_nsec = QUEUE_PAUSE_NS};
+    enum err err;
+    while ((err = db_submit(db, job)) == ERR_BUSY)
+        nanosleep(&pause, NULL);
+    return err;
+}
+
 static void record_all(struct recording *recordings, size_t count)
 {
     struct latch latch = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count};
@@ -136,7 +149,7 @@ static void record_all(struct recording *recordings, size_t count)
         struct recording *recording = &recordings[i];
         recording->latch = &latch;
         recording->job = (struct db_job){.work = record_work, .done = recording_done, .context = recording};
-        enum err err = db_submit(recording->worker->opts.db, &recording->job);
+        enum err err = submit(recording->worker->opts.db, &recording->job);
         if (err) {
             recording_failed(recording, err);
             count_down(&latch);
