@@ -6,8 +6,8 @@ FUZZ_RUN = FUZZ_SECONDS='$(FUZZ_SECONDS)' $(SHELL) $(srcdir)/check/fuzz/run.sh $
 FUZZ_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS)
 FUZZ_REPLAY = check/fuzz/replay.c check/fuzz/fuzz.h
 
-check_PROGRAMS += check/fuzz/fuzz_json
-TESTS += check/fuzz/fuzz_json
+check_PROGRAMS += check/fuzz/fuzz_json check/fuzz/fuzz_fcgi_parser
+TESTS += check/fuzz/fuzz_json check/fuzz/fuzz_fcgi_parser
 EXTRA_DIST += check/fuzz/run.sh check/fuzz/corpus
 
 check_fuzz_fuzz_json_SOURCES = check/fuzz/fuzz_json.c $(FUZZ_REPLAY)
@@ -16,8 +16,16 @@ check_fuzz_fuzz_json_LDADD = $(LIBS_BASE)
 fuzz-json:
 	$(FUZZ_RUN) json $(FUZZ_FLAGS) $(shared_base_libbase_a_SOURCES) $(JSONC_LIBS) $(SODIUM_LIBS) -lm
 
-PHONY_TARGETS += fuzz fuzz-json
-fuzz: fuzz-json
+check_fuzz_fuzz_fcgi_parser_SOURCES = check/fuzz/fuzz_fcgi_parser.c $(FUZZ_REPLAY)
+check_fuzz_fuzz_fcgi_parser_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_fuzz_fuzz_fcgi_parser_LDADD = $(LIBS_NET)
+FUZZ_FCGI_SOURCES = shared/net/fcgi_parser.c shared/net/fcgi_inbound.c shared/net/fcgi_wire.c shared/net/http.c
+fuzz-fcgi-parser:
+	$(FUZZ_RUN) fcgi_parser $(FUZZ_FLAGS) $(FUZZ_FCGI_SOURCES) $(shared_base_libbase_a_SOURCES) \
+		$(JSONC_LIBS) $(SODIUM_LIBS) -lm
+
+PHONY_TARGETS += fuzz fuzz-json fuzz-fcgi-parser
+fuzz: fuzz-json fuzz-fcgi-parser
 
 mostlyclean-local:
 	rm -rf build-fuzz
