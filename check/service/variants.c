@@ -25,6 +25,8 @@ static const struct exclusion {
      "lighttpd cannot make a request id; the service makes it (test_http)"},
     {"1000 kept connections are all answered", "lighttpd", NULL,
      "lighttpd opens a connection to a service for each request; what is kept is between nginx and a service"},
+    {"64 peers with half a header delay nobody", NULL, "libfcgi",
+     "the library reads with a thread for each connection, and that thread waits (net/server_libfcgi.h)"},
 };
 
 static struct {
