@@ -237,7 +237,7 @@ static void test_poison_holds_up_its_subject_only(void)
     CU_ASSERT_EQUAL(scratch_number(db, "SELECT count(*) FROM (SELECT number, lag(number) OVER (PARTITION BY subject"
                                        " ORDER BY seen) AS before FROM effect) WHERE number < before"), 0);
     await_handled(21);
-    CU_ASSERT(stats().retried >= 7);
+    CU_ASSERT(stats().retried >= 6);   /* the last may have come when nothing waited any more */
     end();
 }
 

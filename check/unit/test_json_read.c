@@ -246,17 +246,23 @@ test_all_at_once(void)
     reading_fini(&reading);
 }
 
+/* {"lines":[{},{},…]} */
+static const char *empty_lines(size_t count)
+{
+    static char json[4096];
+    int length = snprintf(json, sizeof json, "{\"lines\":[");
+    for (size_t i = 0; i < count; i++)
+        length += snprintf(json + length, sizeof json - (size_t)length, i ? ",{}" : "{}");
+    snprintf(json + length, sizeof json - (size_t)length, "]}");
+    return json;
+}
+
 static void
 test_fault_ceiling(void)
 {
-    char json[4096] = "{\"lines\":[";
     struct reading reading;
 
-    for (int i = 0; i < 50; i++) {
-        strcat(json, i ? ",{}" : "{}");
-    }
-    strcat(json, "]}");
-    reading_init(&reading, json);
+    reading_init(&reading, empty_lines(50));
     CU_ASSERT_EQUAL(reading.err, ERR_INVALID);
     CU_ASSERT_EQUAL(reading.faults.count, JSON_MAX_FAULTS);
     json_fault_add(&reading.faults, TEXT("/x"), "is one more");
@@ -294,14 +300,9 @@ test_lenient(void)
 static void
 test_array_ceiling(void)
 {
-    char json[4096] = "{\"lines\":[";
     struct reading reading;
 
-    for (int i = 0; i < 51; i++) {
-        strcat(json, i ? ",{}" : "{}");
-    }
-    strcat(json, "]}");
-    reading_init(&reading, json);
+    reading_init(&reading, empty_lines(51));
     CU_ASSERT_EQUAL(reading.faults.count, 1);
     CU_ASSERT(reading.arena.total_bytes <= 4096);
     CU_ASSERT_PTR_NULL(reading.order.lines.elements);

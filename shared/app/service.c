@@ -9,10 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/arguments.h"
 #include "app/idempotency.h"
 #include "app/part.h"
 #include "app/service.h"
-#include "app/arguments.h"
 #include "base/clock.h"
 #include "conf/settings.h"
 #include "telemetry/log.h"
