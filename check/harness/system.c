@@ -147,8 +147,8 @@ static void add_settings(struct arguments *arguments, const char *const *setting
 static enum err start_service(struct system *system, enum system_service service)
 {
     static const char *const valgrind[] = {
-        "/usr/bin/env", "valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,possible", "--error-exitcode=99",
-        NULL};
+        "/usr/bin/env", "valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,possible",
+        "--error-exitcode=99", NULL};
     static const char *const common[] = {"password.memory_kib=64", "password.passes=1", NULL};
     struct arguments arguments = {0};
     char program[PATH_SIZE + 32], log[PATH_SIZE];
