@@ -343,11 +343,37 @@ static void test_half_closed(void)
     scene_send(&scene);
     shutdown(scene.client.fd, SHUT_WR);
     CU_ASSERT_TRUE(EVENTUALLY(fixture_held() == 1));
+    for (int i = 0; i < 100; i++)   /* time for the server to see the end */
+        CU_ASSERT_TRUE(fixture_serves(&scene.fixture));
+    CU_ASSERT_EQUAL(fixture_held_abandoned(), 0);
+    CU_ASSERT_EQUAL(fixture_stats(&scene.fixture).aborted, 0);
     fixture_release();
     CU_ASSERT_TRUE(fcgi_client_reply(&scene.client, 1, &reply));
     CU_ASSERT_EQUAL(reply.status, 200);
     fcgi_reply_fini(&reply);
     CU_ASSERT_TRUE(closed_by_server(&scene));
+    scene_end(&scene);
+}
+
+static void test_half_closed_early(void)
+{
+    struct scene scene;
+    struct fcgi_reply reply;
+    scene_begin(&scene);
+    fcgi_put_request(&scene.out, 1, true, "GET", "/hold", NULL, TEXT_NONE);
+    fcgi_put_request(&scene.out, 1, true, "GET", "/ping", NULL, TEXT_NONE);
+    fcgi_put_begin(&scene.out, 1, 1, true);   /* and one that will never be whole */
+    scene_send(&scene);
+    shutdown(scene.client.fd, SHUT_WR);
+    CU_ASSERT_TRUE(EVENTUALLY(fixture_held() == 1));
+    fixture_release();
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_TRUE(fcgi_client_reply(&scene.client, 1, &reply));
+        CU_ASSERT_EQUAL(reply.status, 200);
+        fcgi_reply_fini(&reply);
+    }
+    CU_ASSERT_TRUE(closed_by_server(&scene));
+    CU_ASSERT_TRUE(EVENTUALLY(server_busy(scene.fixture.server) == 0));
     scene_end(&scene);
 }
 
@@ -369,5 +395,6 @@ const struct suite_case server_record_cases[] = {
     {"a front that hangs up anywhere in a request leaves nothing behind", test_hang_up_coming},
     {"a front that hangs up while the callee has the request marks it abandoned", test_hang_up_held},
     {"a front that has closed its own direction gets the response", test_half_closed},
+    {"a front that has closed its own direction gets every response it asked for", test_half_closed_early},
 };
 const size_t server_record_count = sizeof server_record_cases / sizeof server_record_cases[0];

@@ -10,6 +10,7 @@ int main(void)
         "requests sent all at once are answered one after the other",
         "requests sent all at once are answered when other threads finish them",
         "requests sent all at once are answered when the socket fills in between",
+        "a front that has closed its own direction gets every response it asked for",
         /* its answer is fixed: one connection, one request; a query of many names overruns a buffer in it */
         "GET_VALUES is answered with what is known",
         "a GET_VALUES that is too long, cut or repetitive does no harm",

@@ -137,7 +137,7 @@ static uint32_t events_of(const struct fcgi_connection *connection)
     if (connection->blocked)
         return EPOLLOUT;
     if (connection->ended)
-        return 0;
+        return EPOLLERR;  /* nothing but errors and hanging up, which are told always */
     return connection->next_waiting ? EPOLLRDHUP : EPOLLIN | EPOLLRDHUP;
 }
 
@@ -146,6 +146,8 @@ static void settle(struct fcgi_connection *connection)
 {
     struct fcgi_lane *lane = connection->lane;
     struct deadline_queue *queue;
+    if (connection->state == FCGI_CONNECTION_READING && connection->ended)
+        fcgi_connection_close(connection);
     if (connection->state == FCGI_CONNECTION_CLOSED)
         return;
     queue = queue_of(connection);
@@ -302,14 +304,6 @@ static void serve(struct fcgi_connection *connection, const char *bytes, size_t 
     settle(connection);
 }
 
-/* It may have closed only its own direction: the callee is told, and the response is tried all the same. */
-static void end(struct fcgi_connection *connection)
-{
-    connection->ended = true;
-    server_count(&connection->lane->counters->aborted);
-    atomic_store(&connection->call->exchange.abandoned, true);
-}
-
 static void receive(struct fcgi_connection *connection)
 {
     char *scratch = connection->lane->scratch;
@@ -320,8 +314,9 @@ static void receive(struct fcgi_connection *connection)
     }
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
+    /* lighttpd closes its own direction after the last byte of a request, and waits for the response */
     if (count == 0 && connection->state == FCGI_CONNECTION_BUSY)
-        end(connection);
+        connection->ended = true;
     else
         hang_up(connection);
     settle(connection);
@@ -339,7 +334,7 @@ static void connection_ready(struct reactor_source *source, uint32_t events)
         fcgi_connection_flush(connection);
         serve(connection, "", 0);
     } else if (connection->next_waiting) {
-        end(connection);
+        connection->ended = true;
         settle(connection);
     } else {
         receive(connection);

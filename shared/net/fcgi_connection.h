@@ -2,6 +2,9 @@
  * One connection of the native transport: what has come in is parsed, a whole request is dispatched, and its response
  * leaves, with as few system calls as that takes (one read, one write).
  *
+ * A front that hangs up is noticed while the callee has its request, and marks it abandoned; on TCP, where hanging up
+ * cannot be told from closing one direction, only when the response is sent.
+ *
  * For the lane's thread. No function blocks. A connection that closes stays in memory until its reactor's batch is over,
  * in state FCGI_CONNECTION_CLOSED.
  */
@@ -38,7 +41,7 @@ struct fcgi_connection {
     bool closing;                 /* after what is being sent */
     bool next_waiting;            /* the parser holds the beginning of the next request */
     bool blocked;                 /* the socket takes no more at present */
-    bool ended;                   /* the front sends no more */
+    bool ended;                   /* the front has closed its direction; it may still wait for the response */
     bool gone;                    /* nobody is there any more */
 };
 

@@ -59,7 +59,7 @@ static void all_sent(struct fcgi_connection *connection)
         linger(connection);
         return;
     }
-    if (connection->closing || connection->lane->draining || connection->ended) {
+    if (connection->closing || connection->lane->draining) {
         fcgi_connection_close(connection);
         return;
     }

@@ -231,7 +231,7 @@ static void idle_check(struct libfcgi_pool *pool, int64_t now_ns)
 
 static bool has_hung_up(int fd)
 {
-    struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+    struct pollfd poll_fd = {.fd = fd};  /* closing one direction is not hanging up */
     return poll(&poll_fd, 1, 0) > 0;
 }
 
