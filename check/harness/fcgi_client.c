@@ -31,7 +31,7 @@ static int connect_unix(const char *path)
 {
     struct sockaddr_un where = {.sun_family = AF_UNIX};
     assert(strlen(path) < sizeof where.sun_path);
-    strcpy(where.sun_path, path);
+    snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
     return connect_to((struct sockaddr *)&where, sizeof where);
 }
 
@@ -148,8 +148,10 @@ static void reply_split(struct fcgi_reply *reply)
         return;
     reply->head = (struct text){out.at, (size_t)(end - out.at) + 2};
     reply->body = (struct text){end + 4, out.length - reply->head.length - 2};
-    struct text status = fcgi_reply_header(reply, "Status");
-    reply->status = status.at ? atoi(status.at) : 0;
+    struct text reason = fcgi_reply_header(reply, "Status");
+    int64_t status = 0;
+    enum err err = text_to_int(text_split(&reason, ' '), &status);
+    reply->status = err ? 0 : (int)status;
 }
 
 static void reply_end(struct fcgi_reply *reply, const unsigned char *body)

@@ -86,8 +86,8 @@ void fcgi_put_pair(struct buf *out, struct text name, struct text value);
 void fcgi_put_request(struct buf *out, uint16_t id, bool keep, const char *method, const char *uri,
                       const struct fcgi_client_param *params, struct text body);
 
-/** One request on a connection of its own. headers are by HTTP name ("If-Match"), ending with a row without a name; NULL
- *  for none. False when there was no whole reply. Do fcgi_reply_fini() always. */
+/** One request on a connection of its own. headers are by HTTP name ("If-Match"), ending with a row without a name;
+ *  NULL for none. False when there was no whole reply. Do fcgi_reply_fini() always. */
 bool fcgi_client_call(const char *address, const char *method, const char *uri,
                       const struct fcgi_client_param *headers, struct text body, struct fcgi_reply *ret);
 

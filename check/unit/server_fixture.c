@@ -163,7 +163,7 @@ void fixture_open(struct fixture *fixture, const struct server_opts *opts)
 {
     struct server_opts own = *opts;
     struct listen_opts where = {.address = fixture->address, .socket_mode = 0600};
-    strcpy(fixture->folder, "/tmp/tandem-server-XXXXXX");
+    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/tandem-server-XXXXXX");
     if (!mkdtemp(fixture->folder))
         abort();
     snprintf(fixture->address, sizeof fixture->address, "unix:%s/sock", fixture->folder);

@@ -1,5 +1,5 @@
 /*
- * A server in this process, on either transport, with a handler for each behaviour that the tests of net/server ask for:
+ * A server in this process, on either transport, with a handler for each behaviour that its tests ask for:
  *
  *     /ping     "pong"                          /echo     the request's body, and X-Body: absent|present
  *     /bytes?N  N bytes of a known pattern      /thread   "pong", finished by another thread

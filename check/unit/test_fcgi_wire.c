@@ -205,7 +205,8 @@ static void test_stdout_sizes(void)
 /* Wherever a send stopped, the rest is the same bytes. */
 static void test_stdout_offsets(void)
 {
-    struct fcgi_stdout response = {.request_id = 1, .head = noise(300), .payload = noise(2 * FCGI_STDOUT_RECORD_MAX + 9)};
+    struct fcgi_stdout response = {.request_id = 1, .head = noise(300)};
+    response.payload = noise(2 * FCGI_STDOUT_RECORD_MAX + 9);
     struct buf whole, rest;
     buf_init(&whole, 1024 * 1024);
     buf_init(&rest, 1024 * 1024);

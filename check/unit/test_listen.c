@@ -21,7 +21,7 @@ static char folder[64], path[96], address[128];
 
 static void folder_make(void)
 {
-    strcpy(folder, "/tmp/tandem-listen-XXXXXX");
+    snprintf(folder, sizeof folder, "/tmp/tandem-listen-XXXXXX");
     if (!mkdtemp(folder))
         abort();
     snprintf(path, sizeof path, "%s/sock", folder);
@@ -157,11 +157,12 @@ static void test_tcp6(void)
 
 static void test_bad_addresses(void)
 {
-    static const char *const bad[] = {
-        NULL,          "",           "unix:",       "9001",      ":9001",      "127.0.0.1",  "127.0.0.1:", "127.0.0.1:http",
-        "127.0.0.1:-1", "127.0.0.1:65536", "::1:9001", "[::1]",   "[]:9001",    "[::1:9001",  "localhost.:1", "/run/sock",
-        "unix:/12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567",
+    char too_long[128] = "unix:/";
+    const char *const bad[] = {
+        NULL, "", "unix:", "9001", ":9001", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1",
+        "127.0.0.1:65536", "::1:9001", "[::1]", "[]:9001", "[::1:9001", "localhost.:1", "/run/sock", too_long,
     };
+    memset(too_long + strlen(too_long), 'x', 107);   /* 108 with the slash: no room for the zero */
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct listener listener = {.fd = -7};
         CU_ASSERT_EQUAL(open_at(bad[i], &listener), ERR_CONFIG);

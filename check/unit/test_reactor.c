@@ -256,13 +256,15 @@ static void count_delivery(struct reactor_mail *mail)
 
 static void test_mail_after(void)
 {
-    struct reactor_mail mails[3] = {{.deliver = count_delivery}, {.deliver = count_delivery}, {.deliver = count_delivery}};
+    struct reactor_mail mails[3];
     begin();
     delivered = 0;
     reactor_stop(&reactor);
     reactor_run(&reactor);   /* stopped before it began: returns at once */
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
+        mails[i].deliver = count_delivery;
         reactor_post(&reactor, &mails[i]);
+    }
     CU_ASSERT_EQUAL(delivered, 0);
     reactor_deliver(&reactor);
     CU_ASSERT_EQUAL(delivered, 3);

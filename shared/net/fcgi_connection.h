@@ -5,8 +5,8 @@
  * A front that hangs up is noticed while the callee has its request, and marks it abandoned; on TCP, where hanging up
  * cannot be told from closing one direction, only when the response is sent.
  *
- * For the lane's thread. No function blocks. A connection that closes stays in memory until its reactor's batch is over,
- * in state FCGI_CONNECTION_CLOSED.
+ * For the lane's thread. No function blocks. A connection that closes stays in memory until its reactor's batch is
+ * over, in state FCGI_CONNECTION_CLOSED.
  */
 #ifndef TANDEM_NET_FCGI_CONNECTION_H
 #define TANDEM_NET_FCGI_CONNECTION_H

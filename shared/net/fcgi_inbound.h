@@ -9,7 +9,8 @@
 
 /**
  * The parameters are all there: fills params, method, path and query of the request, and the length of the body to
- * come. ERR_HEADERS_TOO_LARGE for too many, ERR_TOO_LARGE for a CONTENT_LENGTH over the limit, ERR_MALFORMED, ERR_MEMORY.
+ * come. ERR_HEADERS_TOO_LARGE for too many, ERR_TOO_LARGE for a CONTENT_LENGTH over the limit, ERR_MALFORMED,
+ * ERR_MEMORY.
  */
 enum err must_check fcgi_inbound_params_end(struct fcgi_inbound *inbound, const struct fcgi_limits *limits);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -90,7 +91,7 @@ static enum err open_unix(const char *path, const char *address, unsigned mode, 
     if (!*path || strlen(path) >= sizeof where.sun_path)
         return err_because(ERR_CONFIG, "%s: the path is empty or longer than %zu bytes", address,
                            sizeof where.sun_path - 1);
-    strcpy(where.sun_path, path);
+    snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
     if (!lstat(path, &status) && S_ISSOCK(status.st_mode) && is_dead(&where))
         unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -104,7 +105,7 @@ static enum err open_unix(const char *path, const char *address, unsigned mode, 
         return err;
     }
     *ret = (struct listener){.fd = fd};
-    strcpy(ret->path, path);
+    snprintf(ret->path, sizeof ret->path, "%s", path);
     return ERR_NONE;
 }
 

@@ -61,8 +61,8 @@ void reactor_retire(struct reactor *reactor, struct reactor_source *source);
 /** Lets the reactor look after the queue's deadlines, for as long as the reactor lives. */
 void reactor_add_queue(struct reactor *reactor, struct deadline_queue *queue);
 
-/** Has the mail delivered on the reactor's thread, in the order of posting. Any thread; never blocks; takes no lock; the
- *  reactor is woken only when the mailbox was empty. */
+/** Has the mail delivered on the reactor's thread, in the order of posting. Any thread; never blocks; takes no lock;
+ *  the reactor is woken only when the mailbox was empty. */
 void reactor_post(struct reactor *reactor, struct reactor_mail *mail);
 
 /** Delivers what is in the mailbox now. For after the end of reactor_run(), which does it by itself. */

@@ -36,8 +36,8 @@ static void lane_hold(struct libfcgi_lane *lane, int fd, enum libfcgi_phase phas
     pthread_mutex_unlock(&lane->lock);
 }
 
-/* The next connection to serve; NULL when the lanes stop. It is held under the pool's lock, so that whoever stops the lanes
- * finds it there. */
+/* The next connection to serve; NULL when the lanes stop. It is held under the pool's lock, so that whoever stops the
+ * lanes finds it there. */
 static struct libfcgi_connection *dequeue(struct libfcgi_lane *lane)
 {
     struct libfcgi_pool *pool = lane->pool;

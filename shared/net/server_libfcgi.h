@@ -2,10 +2,10 @@
  * The libfcgi transport: the library reads and writes the records, and a thread is held by each request under way.
  * Internal to net/.
  *
- * One thread, the poller, accepts, keeps idle connections in an epoll, and hands one with something to read to the lanes
- * through a bounded queue. A lane gives the connection to the library, which never accepts by itself (its listening
- * socket is -1), dispatches, waits for the callee, and writes. The poller is also the watchdog: it shuts down the socket
- * of a peer that is past a deadline, which is the only way to get the library out of a read or a write.
+ * One thread, the poller, accepts, keeps idle connections in an epoll, and hands one with something to read to the
+ * lanes through a bounded queue. A lane gives the connection to the library, which never accepts by itself (its
+ * listening socket is -1), dispatches, waits for the callee, and writes. The poller is also the watchdog: it shuts down
+ * the socket of a peer that is past a deadline, which is the only way to get the library out of a read or a write.
  *
  * What the library cannot do, and this transport therefore does not (check/unit/test_server_libfcgi.c names the cases):
  *   - a slow or silent peer holds a lane up to its deadline, and deadlines are kept to within LIBFCGI_TICK_MS;

@@ -1,8 +1,8 @@
 /*
  * The native transport: lanes that share one listening socket. Internal to net/.
  *
- * Each lane is a thread with its own reactor, and accepts for itself (EPOLLEXCLUSIVE wakes one). Since the kernel tends to
- * wake the same one, a lane that has more connections than another hands a new one over: fronts keep their
+ * Each lane is a thread with its own reactor, and accepts for itself (EPOLLEXCLUSIVE wakes one). Since the kernel tends
+ * to wake the same one, a lane that has more connections than another hands a new one over: fronts keep their
  * connections for long, and an uneven share would last as long.
  */
 #ifndef TANDEM_NET_SERVER_NATIVE_H
