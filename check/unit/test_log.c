@@ -245,7 +245,7 @@ static void test_times_in_order(void)
 
         memcpy(time, line + 8, 19);   /* to the second, as clocks of one thread may be read before another's */
         CU_ASSERT(strcmp(before, time) <= 0);
-        strcpy(before, time);
+        memcpy(before, time, sizeof before);
     }
     end();
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "app/auth.h"
@@ -15,7 +16,13 @@
 #include "conf/settings.h"
 #include "telemetry/log.h"
 
-enum { CLIENT_RESPONSE_MAX = 64 * 1024, CONNECT_TIMEOUT_MS = 1000, RELAY_STOP_MS = 2000, RELAY_RETRY_MAX_MS = 5000 };
+enum {
+    CLIENT_RESPONSE_MAX = 64 * 1024,
+    CONNECT_TIMEOUT_MS = 1000,
+    RELAY_STOP_MS = 2000,
+    RELAY_RETRY_MAX_MS = 5000,
+    LIBFCGI_LANES = 16,
+};
 
 static unsigned number(const struct service *service, const char *path)
 {
@@ -277,6 +284,15 @@ static void stop_pool(struct service *service)
     pool_close(service->pool);
 }
 
+/* A native lane never waits, so one a core is enough; one of libfcgi waits for each request. */
+static unsigned default_lanes(const char *transport)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (strcmp(transport, "libfcgi") == 0)
+        return LIBFCGI_LANES;
+    return cores > 0 ? (unsigned)cores : 1;
+}
+
 static void stop_readers(struct service *service)
 {
     for (unsigned i = 0; i < service->lanes; i++)
@@ -286,10 +302,9 @@ static void stop_readers(struct service *service)
 
 static enum err start_readers(struct service *service)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     service->lanes = number(service, "server.lanes");
     if (service->lanes == 0)
-        service->lanes = cores > 0 ? (unsigned)cores : 1;
+        service->lanes = default_lanes(string(service, "server.transport"));
     service->lane_readers = calloc(service->lanes, sizeof(struct db_connection *));
     if (!service->lane_readers)
         return err_because(ERR_MEMORY, "no memory for %u reading connections", service->lanes);

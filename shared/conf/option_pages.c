@@ -50,11 +50,46 @@ static const char manual_head[] =
     ".Sh OPTIONS\n";
 
 static const char manual_foot[] =
+    ".Sh TRANSPORTS\n"
+    "The native transport reads with one thread a core and never waits for a peer.\n"
+    "The other one,\n"
+    ".Ic server.transport No = Qq libfcgi ,\n"
+    "is the FastCGI library with what it needs to be safe, and a thread for each request under way, 16 unless\n"
+    ".Ic server.lanes\n"
+    "says otherwise.\n"
+    "It keeps the same limits and deadlines.\n"
+    "What the library cannot do, and that transport therefore does not:\n"
+    ".Bl -bullet -compact\n"
+    ".It\n"
+    "A slow or silent peer holds a thread up to its deadline, and deadlines are kept to within 50 ms.\n"
+    ".It\n"
+    "Parameters are bounded only after the library has read them all into memory.\n"
+    ".It\n"
+    "While a request is under way nothing is read: an abort is not seen, what the front sends meanwhile is lost, and\n"
+    "requests cannot be sent one behind another.\n"
+    ".It\n"
+    "A request whose parameters are cut, whose records are out of order, that is aborted while it comes in, or\n"
+    "that has another role than responder closes the connection instead of being answered.\n"
+    ".It\n"
+    "An empty record of another request makes it pass over the record that follows, and padding of the last record\n"
+    "of a body must arrive with it.\n"
+    ".It\n"
+    "A query of its limits is always answered with one connection and one request.\n"
+    "A query that repeats names overruns a buffer in the library and ends the process, so the socket must be for the\n"
+    "front alone; other management records leak 48 bytes each.\n"
+    ".It\n"
+    "A zero byte in a parameter ends it, and a name with an equals sign in it is cut there.\n"
+    ".It\n"
+    "Without memory the library ends the process.\n"
+    ".El\n"
     ".Sh SEE ALSO\n"
     ".Xr tandemctl 1 ,\n"
     ".Xr tandem-inventory 8 ,\n"
     ".Xr tandem-order 8 ,\n"
     ".Xr tandem-user 8\n";
+
+static const char sample_head[] =
+    "# Settings of the Tandem services; see tandem.conf(5). Each option stands here with its default.\n";
 
 /* What no default can say: it differs from service to service. */
 static const char sample_foot[] =
@@ -100,7 +135,7 @@ void option_manual(struct buf *out)
 void option_sample(struct buf *out)
 {
     struct text group = TEXT_NONE;
-    buf_add_string(out, "# Settings of the Tandem services; see tandem.conf(5). Each option stands here with its default.\n");
+    buf_add_string(out, sample_head);
     for (size_t i = 0; i < option_count; i++) {
         struct text name = text_of(option_table[i].path);
         struct text this_group = text_split(&name, '.');

@@ -36,8 +36,8 @@ struct consumer_opts {
     unsigned attempts_max;
     unsigned retry_first_ms, retry_max_ms;      /* the pause doubles from first to max, with jitter */
     unsigned inbox_retention_s;                 /* ids are remembered this long; swept in small steps */
-    /* Told of each failure, with err_cause(): of a handler on this event, from the writer's thread; or, without an event,
-     * of the bus or the database, from the consumer's. Both are tried again. Must not block; may be NULL. */
+    /* Told of each failure, with err_cause(): of a handler on this event, from the writer's thread; or, without an
+     * event, of the bus or the database, from the consumer's. Both are tried again. Must not block; may be NULL. */
     void (*failed)(void *context, const struct event *event, enum err err);
 };
 

@@ -1,0 +1,56 @@
+#!/bin/bash
+# What a user can set or read is documented: options, metrics, programs, and their options.
+# shellcheck source=check/tree/tap.sh
+. "$(dirname "$0")/tap.sh"
+
+BUILD=${TANDEM_BUILDDIR:-.}
+
+stale_page() {
+    "$BUILD/option-pages" "$1" | diff - "$2" >/dev/null ||
+        echo "$2 is not what the option table says; run make update-option-pages"
+}
+
+unwritten_help() {
+    sed -nE 's/.*(INTEGER|TEXTUAL|CHOICE)\("([a-z_.]+)".*/\2/p' shared/conf/option_table.c | while read -r option; do
+        grep -qF ".It Ic $option No" etc/tandem.conf.5 || echo "$option is not in tandem.conf(5)"
+    done
+}
+
+# Each has its page, which tells of every long option that --help tells of.
+silent_pages() {
+    local program page option
+    for program in tandem-user tandem-order tandem-inventory; do
+        page=apps/${program#tandem-}/$program.8
+        for option in $("$BUILD/$program" --help | grep -oE -- '--[a-z-]+' | sort -u); do
+            grep -qF -- "${option#-}" "$page" || echo "$page does not tell of $option"
+        done
+    done
+}
+
+silent_subcommands() {
+    local command
+    for command in "user create" "token create" "conf check" "conf print" get status; do
+        grep -qF "${command%% *}" apps/ctl/tandemctl.1 || echo "tandemctl.1 does not tell of $command"
+        # shellcheck disable=SC2086
+        "$BUILD/tandemctl" $command --help | grep -q . || echo "tandemctl $command --help is silent"
+    done
+}
+
+bad_pages() {
+    local page
+    for page in apps/*/*.[18] etc/*.5; do
+        mandoc -T lint -W warning "$page"
+    done
+}
+
+holds "tandem.conf(5) is what the option table says" stale_page manual etc/tandem.conf.5
+holds "the sample settings are what the option table says" stale_page sample etc/tandem.conf
+holds "every option is in tandem.conf(5)" unwritten_help
+holds "every option of a service is in its page" silent_pages
+holds "every command of tandemctl is in its page and has a --help" silent_subcommands
+if command -v mandoc >/dev/null; then
+    holds "the pages are well-formed" bad_pages
+else
+    skips "the pages are well-formed" "mandoc is not installed"
+fi
+ends
