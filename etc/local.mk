@@ -1,7 +1,8 @@
 # The fronts: installed ready to be included, with the installed paths put in for @NAME@. ./run and the tests put in
 # their own. The standalone main files are for them alone and are not installed.
 
-FRONT_TEMPLATES = etc/nginx/nginx.conf.in etc/nginx/tandem.conf.in etc/lighttpd/lighttpd.conf.in etc/lighttpd/tandem.conf.in
+FRONT_TEMPLATES = etc/nginx/nginx.conf.in etc/nginx/tandem.conf.in \
+	etc/lighttpd/lighttpd.conf.in etc/lighttpd/tandem.conf.in etc/lighttpd/tandem-problems.conf.in
 WWW_TEMPLATE = etc/www/index.html.in
 
 nginxdir = $(pkgdatadir)/nginx
@@ -9,7 +10,7 @@ nodist_nginx_DATA = etc/nginx/tandem.conf
 dist_nginx_DATA = etc/nginx/tandem-fastcgi.conf etc/nginx/tandem-private.conf
 
 lighttpddir = $(pkgdatadir)/lighttpd
-nodist_lighttpd_DATA = etc/lighttpd/tandem.conf
+nodist_lighttpd_DATA = etc/lighttpd/tandem.conf etc/lighttpd/tandem-problems.conf
 dist_lighttpd_DATA = \
 	etc/lighttpd/problem.400.html etc/lighttpd/problem.403.html etc/lighttpd/problem.404.html \
 	etc/lighttpd/problem.405.html etc/lighttpd/problem.408.html etc/lighttpd/problem.411.html \
@@ -29,16 +30,18 @@ etc/nginx/tandem.conf: etc/nginx/tandem.conf.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) -e 's|@CONF@|$(nginxdir)|g' \
 		-e 's|@ACCESS_LOG@|/var/log/nginx/tandem.log tandem|g' $(srcdir)/etc/nginx/tandem.conf.in > $@
 
+LIGHTTPD_SED = $(FRONT_SED) -e 's|@CONF@|$(lighttpddir)|g'
 etc/lighttpd/tandem.conf: etc/lighttpd/tandem.conf.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) -e 's|@CONF@|$(lighttpddir)|g' \
-		$(srcdir)/etc/lighttpd/tandem.conf.in > $@
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(LIGHTTPD_SED) $(srcdir)/etc/lighttpd/tandem.conf.in > $@
+etc/lighttpd/tandem-problems.conf: etc/lighttpd/tandem-problems.conf.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(LIGHTTPD_SED) $(srcdir)/etc/lighttpd/tandem-problems.conf.in > $@
 
 etc/www/index.html: etc/www/index.html.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) $(srcdir)/etc/www/index.html.in > $@
 
 EXTRA_DIST += $(FRONT_TEMPLATES) $(WWW_TEMPLATE) etc/debian-packages \
 	etc/run/packages.sh etc/run/build.sh etc/run/processes.sh etc/run/system.sh etc/run/seed.sh etc/run/demo.sh
-CLEANFILES += etc/nginx/tandem.conf etc/lighttpd/tandem.conf etc/www/index.html
+CLEANFILES += $(nodist_nginx_DATA) $(nodist_lighttpd_DATA) $(nodist_www_DATA)
 
 # The manual page and the sample of the settings are kept in the tree, so that building needs no program that runs here;
 # `make update-option-pages` writes them anew from the table, and a test holds them to it.

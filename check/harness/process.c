@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "check/harness/process.h"
 
-enum { ASK_EVERY_MS = 2, RUN_TIMEOUT_MS = 120000, LOG_TAIL = 400 };
+enum { ASK_EVERY_MS = 2, RUN_TIMEOUT_MS = 120000, LOG_TAIL = 400, PORT_FIRST = 10000, PORTS = 20000 };
 
 /* ---- programs ---- */
 
@@ -151,18 +151,30 @@ bool process_until(bool (*holds)(void *context), void *context, unsigned timeout
 
 /* ---- ports and folders ---- */
 
-unsigned process_free_port(void)
+static bool port_is_free(unsigned port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    unsigned port = 0;
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-        port = ntohs(address.sin_port);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((in_port_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    bool is_free = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                   bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
     if (fd >= 0)
         close(fd);
-    return port;
+    return is_free;
+}
+
+/* Below the ports that the kernel gives to outgoing connections, of which other tests make thousands; beginning
+ * elsewhere in each process, so that tests at the same time do not meet. */
+unsigned process_free_port(void)
+{
+    static unsigned turn;
+    for (unsigned tries = 0; tries < PORTS; tries++) {
+        unsigned port = PORT_FIRST + ((unsigned)getpid() * 211 + turn++) % PORTS;
+        if (port_is_free(port))
+            return port;
+    }
+    return 0;
 }
 
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)

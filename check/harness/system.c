@@ -337,13 +337,29 @@ enum err system_service_up(struct system *system, enum system_service service)
     return err;
 }
 
+/* After the requests under way. */
+static enum err stop_front(struct system *system)
+{
+    bool is_nginx = strcmp(system->opts.front, "nginx") == 0;
+    return process_stop(&system->front, is_nginx ? SIGQUIT : SIGINT, stop_ms());
+}
+
+enum err system_front_again(struct system *system)
+{
+    enum err err = stop_front(system);
+    if (!err)
+        err = start_front(system);
+    if (!err && !answers(system, "/"))
+        err = not_ready(system, "the front");
+    return err;
+}
+
 enum err system_stop(struct system *system)
 {
     enum err err = ERR_NONE, latest;
     if (!system)
         return ERR_NONE;
-    bool is_nginx = strcmp(system->opts.front, "nginx") == 0;   /* after the requests under way */
-    if (process_stop(&system->front, is_nginx ? SIGQUIT : SIGINT, stop_ms()))
+    if (stop_front(system))
         fprintf(stderr, "# the front: %s\n", err_cause());
     for (int i = SYSTEM_SERVICES - 1; i >= 0; i--) {
         latest = process_stop(&system->services[i], SIGTERM, stop_ms());

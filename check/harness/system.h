@@ -48,6 +48,9 @@ void system_service_killed(struct system *system, enum system_service service);
 /** Starts it again and waits until it is ready. */
 enum err must_check system_service_up(struct system *system, enum system_service service);
 
+/** Starts the front anew, with what its files (folder/front/…) are now. */
+enum err must_check system_front_again(struct system *system);
+
 /** Waits until its /readyz is 200. */
 bool system_ready(struct system *system, enum system_service service);
 

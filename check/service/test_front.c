@@ -115,6 +115,40 @@ static void test_own_problems(void)
     expect_front_problem(http_send_bytes(client, "POST", "/v1/orders", body, sizeof body), 413, "/problems/too-large");
 }
 
+/* Every client of a test is on this machine, so it is the configuration that moves: another network is the loopback. */
+static void move_loopback(const char *from, const char *to)
+{
+    struct system *system = variant_system();
+    bool is_nginx = strcmp(variant_now()->front, "nginx") == 0;
+    char path[256], text[16384], *found;
+    snprintf(path, sizeof path, "%s/front/%s", system_folder(system), is_nginx ? "tandem-private.conf" : "tandem.conf");
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[length] = '\0';
+    found = strstr(text, from);
+    file = found ? freopen(path, "w", file) : NULL;
+    if (!file)
+        CU_FAIL_FATAL("the front's configuration does not name the loopback");
+    fprintf(file, "%.*s%s%s", (int)(found - text), text, to, found + strlen(from));
+    fclose(file);
+    CU_ASSERT_EQUAL(system_front_again(system), ERR_NONE);
+}
+
+static void test_private(void)
+{
+    move_loopback("127.0.0.0/8", "198.51.100.0/24");
+    struct http_client *client = variant_anonymous();
+    static const char *const paths[] = {"/user/ping", "/order/metrics", "/inventory/readyz", "/user/nothing",
+                                        "/%75ser/ping", "/v1/../user/ping"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        CU_ASSERT_NOT_EQUAL(http_get(client, paths[i])->status, 200);
+    expect_front_problem(http_get(client, "/user/ping"), 403, "/problems/forbidden");
+    EXPECT_STATUS(http_get(client, "/v1/items"), 200);
+    EXPECT_STATUS(http_get(client, "/"), 200);
+    move_loopback("198.51.100.0/24", "127.0.0.0/8");
+    EXPECT_STATUS(http_get(variant_anonymous(), "/user/ping"), 200);
+}
+
 static void test_service_down(void)
 {
     struct system *system = variant_system();
@@ -151,6 +185,7 @@ static const struct suite_case cases[] = {
     {"a request id that is not well formed is replaced by the front", test_request_id},
     {"the front page tells its own address", test_page},
     {"what no service answers is a problem document", test_own_problems},
+    {"the services' own endpoints are for private addresses only", test_private},
     {"a service that is down is told, and no other is touched", test_service_down},
     {"without the user service known tokens still work", test_degraded},
 };

@@ -40,7 +40,7 @@ tap() {
 
 free_port() {
     local port
-    while port=$((20000 + RANDOM % 20000)); do
+    while port=$((10000 + RANDOM % 20000)); do
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
     done
     printf '%s\n' "$port"
