@@ -19,9 +19,9 @@ fuzz-json:
 check_fuzz_fuzz_fcgi_parser_SOURCES = check/fuzz/fuzz_fcgi_parser.c $(FUZZ_REPLAY)
 check_fuzz_fuzz_fcgi_parser_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_fuzz_fuzz_fcgi_parser_LDADD = $(LIBS_NET)
-FUZZ_FCGI_SOURCES = shared/net/fcgi_parser.c shared/net/fcgi_inbound.c shared/net/fcgi_wire.c shared/net/http.c
+FUZZ_FCGI_FILES = shared/net/fcgi_parser.c shared/net/fcgi_inbound.c shared/net/fcgi_wire.c shared/net/http.c
 fuzz-fcgi-parser:
-	$(FUZZ_RUN) fcgi_parser $(FUZZ_FLAGS) $(FUZZ_FCGI_SOURCES) $(shared_base_libbase_a_SOURCES) \
+	$(FUZZ_RUN) fcgi_parser $(FUZZ_FLAGS) $(FUZZ_FCGI_FILES) $(shared_base_libbase_a_SOURCES) \
 		$(JSONC_LIBS) $(SODIUM_LIBS) -lm
 
 PHONY_TARGETS += fuzz fuzz-json fuzz-fcgi-parser
