@@ -32,19 +32,15 @@ agree() {
 
 # Debian starts a web server as soon as it is installed, on port 80. This one is not wanted there: while packages are
 # being installed, a policy (invoke-rc.d(8)) says so, unless the machine has a policy of its own.
-apt_install() {
-    local policy=/usr/sbin/policy-rc.d own=no status=0
+apt_install() (
+    policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
-        own=yes
+        trap 'as_root rm -f "$policy"' EXIT
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" || status=$?
-    if [[ $own == yes ]]; then
-        as_root rm -f "$policy"
-    fi
-    return "$status"
-}
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+)
 
 # install_packages CLASS…
 install_packages() {
