@@ -179,11 +179,23 @@ static void test_lanes(void)
     fixture_close(&fixture);
 }
 
-static void test_memory(void)
+#if defined WITH_SANITIZERS
+size_t __sanitizer_get_current_allocated_bytes(void);   /* gcc has no header for it */
+#endif
+
+/* What is allocated now. A sanitizer has a heap of its own, of which mallinfo2() knows nothing. */
+static size_t heap_bytes(void)
 {
 #if defined WITH_SANITIZERS
-    suite_skip("a sanitizer has its own heap");
+    return __sanitizer_get_current_allocated_bytes();
 #else
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#endif
+}
+
+static void test_memory(void)
+{
     enum { CLIENTS = 1000 };
     static struct fcgi_client clients[CLIENTS];
     struct fixture fixture;
@@ -197,19 +209,17 @@ static void test_memory(void)
     }
     opts.connections_max = CLIENTS;
     fixture_open(&fixture, &opts);
-    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    size_t before = heap_bytes();
     for (int i = 0; i < CLIENTS; i++) {
         fixture_client(&fixture, &clients[i]);
         CU_ASSERT_TRUE(fixture_ping(&clients[i], "/ping", true));
         buf_fini(&clients[i].in);
     }
     CU_ASSERT_EQUAL(fixture_stats(&fixture).connections_open, CLIENTS);
-    size_t used = mallinfo2().uordblks + mallinfo2().hblkhd - before;
-    CU_ASSERT_TRUE(used < 1024 * 1024);
+    CU_ASSERT_TRUE(heap_bytes() - before < 1024 * 1024);
     for (int i = 0; i < CLIENTS; i++)
         fcgi_client_close(&clients[i]);
     fixture_close(&fixture);
-#endif
 }
 
 const struct suite_case server_load_cases[] = {
