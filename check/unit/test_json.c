@@ -22,8 +22,7 @@ struct refused {
 };
 
 /* Each row is named in the failure's place, since the line would be the same for all. */
-static void
-expect(bool holds, struct text json, const char *what)
+static void expect(bool holds, struct text json, const char *what)
 {
     char line[200];
 
@@ -34,8 +33,7 @@ expect(bool holds, struct text json, const char *what)
     }
 }
 
-static void
-expect_accepted(const struct accepted *rows, size_t count)
+static void expect_accepted(const struct accepted *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct json_document *document = NULL;
@@ -48,8 +46,7 @@ expect_accepted(const struct accepted *rows, size_t count)
     }
 }
 
-static void
-expect_refused(const struct refused *rows, size_t count)
+static void expect_refused(const struct refused *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct json_document *document = NULL;
@@ -65,8 +62,7 @@ expect_refused(const struct refused *rows, size_t count)
     }
 }
 
-static void
-test_values(void)
+static void test_values(void)
 {
     static const struct accepted rows[] = {
         {TEXT("{}"), 0},
@@ -87,8 +83,7 @@ test_values(void)
     expect_accepted(rows, COUNT(rows));
 }
 
-static void
-test_values_refused(void)
+static void test_values_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT(""), 0, "a value"},
@@ -117,8 +112,7 @@ test_values_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_structure_refused(void)
+static void test_structure_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT("{"), 1, "a key"},
@@ -152,8 +146,7 @@ test_structure_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_numbers(void)
+static void test_numbers(void)
 {
     static const struct accepted rows[] = {
         {TEXT("0"), 0},
@@ -188,8 +181,7 @@ test_numbers(void)
     expect_accepted(rows, COUNT(rows));
 }
 
-static void
-test_numbers_refused(void)
+static void test_numbers_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT("-"), 1, "a digit"},
@@ -230,8 +222,7 @@ test_numbers_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_strings(void)
+static void test_strings(void)
 {
     static const struct accepted rows[] = {
         {TEXT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), 0},
@@ -248,8 +239,7 @@ test_strings(void)
     expect_accepted(rows, COUNT(rows));
 }
 
-static void
-test_strings_refused(void)
+static void test_strings_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT("\""), 1, "no end"},
@@ -297,8 +287,7 @@ test_strings_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_duplicates(void)
+static void test_duplicates(void)
 {
     static const struct text rows[] = {
         TEXT("{\"a\":1,\"a\":2}"),
@@ -318,8 +307,7 @@ test_duplicates(void)
 }
 
 /* depth brackets of both kinds in turn, and a value inside. */
-static struct text
-nested(struct buf *buf, size_t depth)
+static struct text nested(struct buf *buf, size_t depth)
 {
     buf_reset(buf, 0);
     for (size_t i = 0; i < depth; i++) {
@@ -333,8 +321,7 @@ nested(struct buf *buf, size_t depth)
     return buf_text(buf);
 }
 
-static void
-test_depth(void)
+static void test_depth(void)
 {
     struct json_document *document = NULL;
     struct buf buf;
@@ -348,8 +335,7 @@ test_depth(void)
     buf_fini(&buf);
 }
 
-static void
-test_breadth(void)
+static void test_breadth(void)
 {
     struct json_document *document = NULL;
     struct buf buf;
@@ -369,8 +355,7 @@ test_breadth(void)
 }
 
 /* Every beginning of a document is refused, and its last byte is never read beyond. */
-static void
-test_prefixes(void)
+static void test_prefixes(void)
 {
     const struct text whole = TEXT("{\"a\":[1.5e3,-0,\"\\ud83d\\udcb6\xc3\xa4\",true],\"b\":{\"c\":null}}");
     struct json_document *document = NULL;
@@ -385,8 +370,7 @@ test_prefixes(void)
     json_free(document);
 }
 
-static void
-test_nothing(void)
+static void test_nothing(void)
 {
     struct json_document *document = NULL;
     size_t members;
@@ -413,8 +397,7 @@ static const struct suite_case cases[] = {
     {"no text, and too long a text, are refused", test_nothing},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("json", cases, COUNT(cases));
 }
