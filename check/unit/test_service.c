@@ -1,6 +1,7 @@
 /* A service's program by itself: its command line, what keeps it from starting, its end. */
 #include "config.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +195,88 @@ static void test_ends(void)
     ends_by(SIGTERM, "libfcgi");
 }
 
+/* Half a second or more of hashing, on a worker. */
+#define SLOW "--set", "password.passes=100", "--set", "password.memory_kib=8192"
+
+/* Begins a registration; ends when the service says, by refusing another request, that this one is under way. */
+static bool occupy(struct fcgi_client *client, struct fcgi_reply *ret_refusal)
+{
+    static unsigned count;
+    const struct fcgi_client_param type[] = {{"CONTENT_TYPE", "application/json"}, {NULL, NULL}};
+    char body[128];
+    struct buf request;
+    struct pollfd answered = {.events = POLLIN};
+    snprintf(body, sizeof body, "{\"email\":\"slow-%u@example.org\",\"name\":\"Slow\",\"password\":\"%s\"}", ++count,
+             "correct horse battery");
+    CU_ASSERT_FATAL(fcgi_client_open(client, address));
+    buf_init(&request, sizeof body + 4096);
+    fcgi_put_request(&request, 1, false, "POST", "/v1/users", type, text_of(body));
+    CU_ASSERT(fcgi_client_send(client, buf_text(&request), FCGI_CLIENT_WHOLE));
+    buf_fini(&request);
+    for (answered.fd = client->fd; poll(&answered, 1, 0) == 0;) {
+        if (fcgi_client_get(address, "/ping", ret_refusal) && ret_refusal->status == 503)
+            return true;
+        fcgi_reply_fini(ret_refusal);
+    }
+    fcgi_client_close(client);
+    return false;
+}
+
+/* Registrations that are themselves refused, because a ping was quicker, are tried again. */
+static void occupy_eventually(struct fcgi_client *client, struct fcgi_reply *ret_refusal)
+{
+    int tries = 0;
+    while (!occupy(client, ret_refusal))
+        CU_ASSERT_FATAL(++tries < 20);
+}
+
+static void check_registered(struct fcgi_client *client)
+{
+    struct fcgi_reply reply;
+    CU_ASSERT(fcgi_client_reply(client, 1, &reply));
+    CU_ASSERT_EQUAL(reply.status, 201);
+    fcgi_reply_fini(&reply);
+    fcgi_client_close(client);
+}
+
+static void test_overload(void)
+{
+    static const char overloaded[] = "/problems/overloaded";
+    struct process process;
+    struct fcgi_client client;
+    struct fcgi_reply refusal;
+    begin();
+    start((const char *const[]){"--set", "server.requests_max=1", SLOW, NULL}, &process);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    occupy_eventually(&client, &refusal);
+    CU_ASSERT_PTR_NOT_NULL(memmem(refusal.body.at, refusal.body.length, overloaded, strlen(overloaded)));
+    CU_ASSERT(fcgi_reply_header(&refusal, "Retry-After").length > 0);
+    fcgi_reply_fini(&refusal);
+    check_registered(&client);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    CU_ASSERT_EQUAL(process_stop(&process, SIGTERM, PATIENCE_MS), ERR_NONE);
+    end();
+}
+
+static void test_drain(void)
+{
+    static const char *const transports[] = {"server.transport=native", "server.transport=libfcgi"};
+    for (size_t i = 0; i < sizeof transports / sizeof transports[0]; i++) {
+        struct process process;
+        struct fcgi_client client;
+        struct fcgi_reply refusal;
+        begin();
+        start((const char *const[]){"--set", "server.requests_max=1", SLOW, "--set", transports[i], NULL}, &process);
+        CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+        occupy_eventually(&client, &refusal);
+        fcgi_reply_fini(&refusal);
+        kill(process.pid, SIGTERM);
+        check_registered(&client);
+        CU_ASSERT_EQUAL(process_stop(&process, 0, PATIENCE_MS), ERR_NONE);
+        end();
+    }
+}
+
 static const struct suite_case cases[] = {
     {"help and version are given", test_help},
     {"a wrong command line is refused with status 2", test_wrong_arguments},
@@ -201,6 +284,8 @@ static const struct suite_case cases[] = {
     {"settings are printed as they are", test_print_config},
     {"what keeps it from starting is said, and nothing is left", test_cannot_start},
     {"it serves on a socket of its own, and ends with status 0 when told", test_ends},
+    {"requests beyond those that may be under way are refused, and told when to try again", test_overload},
+    {"a request that is under way is answered before the end", test_drain},
 };
 
 int main(void)
