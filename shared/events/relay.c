@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "events/backoff.h"
+#include "events/lease.h"
 #include "events/outbox_private.h"
 #include "events/wakeup.h"
 #include "state/thread.h"
@@ -12,7 +13,8 @@
 enum {
     BATCH_BYTES = 2 * 1024 * 1024,   /* of events in memory at once */
     RETRY_FIRST_MS = 10,
-    RECHECK_MS = 1000,               /* another process may have added, which wakes nobody here */
+    RECHECK_MS = 1000,               /* another process may have added, and died before it published */
+    OTHER_MS = 5,                    /* another process publishes; it may have overlooked what was added here */
 };
 
 struct relay {
@@ -26,7 +28,7 @@ struct relay {
     pthread_t thread;
     bool started;
     atomic_bool stopping;
-    atomic_llong stop_at_ns;
+    atomic_llong stop_at_ns, stopping_us;   /* the deadline; wall time since when */
 };
 
 static void wake(void *context)
@@ -41,7 +43,7 @@ static enum err remove_published(struct db_connection *connection, void *context
     return outbox_remove(connection, relay->events, relay->positions, relay->count);
 }
 
-/* Publishes the oldest batch; relay->count is how many there were. */
+/* Publishes the oldest batch. */
 static enum err publish_batch(struct relay *relay)
 {
     arena_reset(&relay->arena);
@@ -73,12 +75,40 @@ static void pause_after_failure(struct relay *relay, unsigned failures)
     }
 }
 
+/* Whether anything waits; in the end, only what was there when it began: other processes go on adding. */
+static enum err look(struct relay *relay, bool *ret_waits)
+{
+    uint64_t waiting;
+    int64_t oldest_us;
+    enum err err = outbox_backlog(relay->reader, &waiting, &oldest_us);
+    if (!err)
+        *ret_waits = waiting && (!relay->stopping || oldest_us <= relay->stopping_us);
+    return err;
+}
+
+/* Publishes all there is, unless another process does. *ret_wait_ms is when to look again. */
+static enum err publish_all(struct relay *relay, unsigned *ret_wait_ms)
+{
+    bool waits = true, mine = db_lease_take(relay->opts.db, LEASE_RELAY);
+    enum err err = look(relay, &waits);
+    while (!err && mine && waits && !is_out_of_time(relay)) {
+        err = publish_batch(relay);
+        if (!err)
+            err = look(relay, &waits);
+    }
+    if (mine)
+        db_lease_end(relay->opts.db, LEASE_RELAY);
+    *ret_wait_ms = waits ? OTHER_MS : RECHECK_MS;
+    return err;
+}
+
 static void *run(void *context)
 {
     struct relay *relay = context;
     unsigned failures = 0;
     while (!is_out_of_time(relay)) {
-        enum err err = publish_batch(relay);
+        unsigned wait_ms;
+        enum err err = publish_all(relay, &wait_ms);
         if (err) {
             if (relay->opts.failed)
                 relay->opts.failed(relay->opts.context, err);
@@ -86,11 +116,9 @@ static void *run(void *context)
             continue;
         }
         failures = 0;
-        if (relay->count == 0) {
-            if (relay->stopping)
-                break;
-            wakeup_wait(&relay->wakeup, RECHECK_MS);
-        }
+        if (relay->stopping && wait_ms == RECHECK_MS)
+            break;
+        wakeup_wait(&relay->wakeup, wait_ms);
     }
     return NULL;
 }
@@ -134,6 +162,7 @@ void relay_stop(struct relay *relay, unsigned timeout_ms)
     if (!relay || !relay->started)
         return;
     atomic_store(&relay->stop_at_ns, clock_now_ns() + timeout_ms * NS_PER_MS);
+    atomic_store(&relay->stopping_us, clock_wall_us());
     atomic_store(&relay->stopping, true);
     wakeup_signal(&relay->wakeup);
     pthread_join(relay->thread, NULL);
