@@ -173,7 +173,7 @@ static int64_t pause_us(const struct payment_worker *worker, int64_t attempts)
 
 static enum payment_outcome ask(struct payment_worker *worker, const struct payment_due *due)
 {
-    struct payment_request request = {text_of(due->order_id), text_of(due->method), due->amount};
+    struct payment_request request = {text_of(due->order_id), secret_of(text_of(due->method)), due->amount};
     enum payment_outcome outcome = due->is_refund ? payment_refund(worker->opts.payment, &request)
                                                   : payment_charge(worker->opts.payment, &request);
     if (outcome == PAYMENT_UNKNOWN)

@@ -130,7 +130,7 @@ void fixture_place(const char *method, const char *sku, int64_t quantity, char o
         .id = text_of(id_new(out)),
         .user_id = TEXT("0190a000-0000-7000-8000-000000000001"),
         .total = line.total,
-        .payment_method = text_of(method),
+        .payment_method = secret_of(text_of(method)),
         .lines = &line,
         .line_count = 1,
         .created_us = clock_wall_us(),

@@ -174,7 +174,7 @@ static void test_cancel_during_the_charge(void)
     CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
 
     struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
-    struct payment_request request = {text_of(id), TEXT("sandbox_approve"), taking.due[0].amount};
+    struct payment_request request = {text_of(id), secret_of(TEXT("sandbox_approve")), taking.due[0].amount};
     CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
     CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
     payment_close(payment);
@@ -215,7 +215,7 @@ static void test_restart_between_charge_and_record(void)
     reserve("sandbox_approve", id);
     CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
     struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
-    struct payment_request request = {text_of(id), TEXT("sandbox_approve"), taking.due[0].amount};
+    struct payment_request request = {text_of(id), secret_of(TEXT("sandbox_approve")), taking.due[0].amount};
     CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
     CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
     payment_close(payment);
