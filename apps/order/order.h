@@ -43,6 +43,11 @@ struct order {
     int64_t version, created_us, updated_us;
 };
 
+/* The request that a change goes back to, however many events later. Either may be absent. */
+struct order_origin {
+    struct text request_id, traceparent;
+};
+
 /* One transition that an order made. */
 struct order_step {
     enum order_state from, to;

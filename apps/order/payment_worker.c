@@ -12,6 +12,9 @@
 #include "base/clock.h"
 #include "state/thread.h"
 #include "telemetry/log.h"
+#include "telemetry/trace.h"
+
+#define LOG_MODULE LOG_MODULE_ORDER
 
 /* Longer than a batch takes at the slowest gateway; only what a thread died over, or could not record, waits so long.
  * Should it be asked twice at once all the same, the key keeps it from being charged twice. */
@@ -29,6 +32,14 @@ struct payment_worker {
     int64_t next_us;             /* wall time when something comes due again */
     atomic_uint_fast64_t approved, declined, unknown, refunded, refunds_refused, failures;
 };
+
+/* What is logged from here on is logged as of the request that the payment goes back to; NULL ends that. */
+static void log_as_of(const struct payment_due *due)
+{
+    struct order_origin origin = due ? payment_due_origin(due) : (struct order_origin){TEXT_NONE, TEXT_NONE};
+    log_context_set(&(struct log_context){.request_id = origin.request_id,
+                                          .trace_id = traceparent_trace_id(origin.traceparent)});
+}
 
 /* ---- taking ---- */
 
@@ -108,7 +119,13 @@ static void count_outcome(struct payment_worker *worker, const struct payment_re
         {&worker->unknown, &worker->approved, &worker->declined},
         {&worker->unknown, &worker->refunded, &worker->refunds_refused},
     };
+    static const char *const outcomes[] = {NULL, "approved", "declined"};
     atomic_fetch_add(counters[is_refund][record->outcome], 1);
+    if (record->outcome == PAYMENT_UNKNOWN)   /* logged when it was asked */
+        return;
+    log_each(LOG_INFO, "payment recorded", LOG_STRING("order_id", record->due->order_id),
+             LOG_STRING("outcome", outcomes[record->outcome]), LOG_BOOL("refund", is_refund),
+             LOG_INT("attempts", record->due->attempts));
     if (is_refund && record->outcome == PAYMENT_DECLINED)
         log_event(LOG_ERROR, "the gateway refuses a refund, which now needs a person",
                   LOG_STRING("order_id", record->due->order_id));
@@ -125,10 +142,12 @@ static void recording_failed(struct recording *recording, enum err err)
 static void recording_done(struct db_job *job, enum err err)
 {
     struct recording *recording = job->context;
+    log_as_of(recording->record.due);
     if (err)
         recording_failed(recording, err);
     else
         count_outcome(recording->worker, &recording->record);
+    log_as_of(NULL);
     count_down(recording->latch);
 }
 
@@ -199,7 +218,9 @@ static void settle(struct payment_worker *worker, const struct payment_due *due,
 {
     int64_t next_us = INT64_MAX;
     for (size_t i = 0; i < count; i++) {
+        log_as_of(&due[i]);
         enum payment_outcome outcome = ask(worker, &due[i]);
+        log_as_of(NULL);
         int64_t now_us = clock_wall_us(), retry_us = now_us + pause_us(worker, due[i].attempts);
         recordings[i].worker = worker;
         recordings[i].record = (struct payment_record){&due[i], outcome, now_us, retry_us,

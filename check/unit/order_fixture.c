@@ -53,7 +53,8 @@ void fixture_end(void)
 
 /* ---- events ---- */
 
-enum err fixture_emit(void *emitter, struct db_connection *db, const char *type, struct text subject, struct text data)
+enum err fixture_emit(void *emitter, struct db_connection *db, const struct order_origin *origin, const char *type,
+                      struct text subject, struct text data)
 {
     (void)emitter, (void)db;
     enum err err = ERR_NONE;
@@ -62,6 +63,8 @@ enum err fixture_emit(void *emitter, struct db_connection *db, const char *type,
         struct fixture_event *event = &fixture.events[fixture.event_count++];
         snprintf(event->type, sizeof event->type, "%s", type);
         snprintf(event->subject, sizeof event->subject, "%.*s", TEXT_ARGS(subject));
+        snprintf(event->request_id, sizeof event->request_id, "%.*s", TEXT_ARGS(origin->request_id));
+        snprintf(event->traceparent, sizeof event->traceparent, "%.*s", TEXT_ARGS(origin->traceparent));
         snprintf(event->data, sizeof event->data, "%.*s", TEXT_ARGS(data));
     } else {
         err = err_because(ERR_MEMORY, "the recorder is full");
@@ -99,6 +102,7 @@ static enum err apply_work(struct db_connection *db, void *context)
         .event = apply->event,
         .cause = text_of(apply->cause),
         .now_us = clock_wall_us(),
+        .origin = {TEXT(FIXTURE_REQUEST_ID), TEXT(FIXTURE_TRACEPARENT)},
     };
     struct arena arena;
     struct order order;

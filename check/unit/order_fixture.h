@@ -12,8 +12,12 @@
 
 enum { FIXTURE_EVENTS_MAX = 4096 };
 
+/* The origin of everything that fixture_apply() does. */
+#define FIXTURE_REQUEST_ID "request-1"
+#define FIXTURE_TRACEPARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 struct fixture_event {
-    char type[32], subject[ID_SIZE], data[512];
+    char type[32], subject[ID_SIZE], data[512], request_id[64], traceparent[64];
 };
 
 struct fixture {

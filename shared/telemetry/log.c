@@ -28,6 +28,8 @@ static struct {
 
 static atomic_int least_level[LOG_MODULES] = {[0 ... LOG_MODULES - 1] = LOG_INFO};
 
+static atomic_uint sample;
+
 /* What a thread that logs keeps, from its first line to its end. */
 struct log_thread {
     struct log_ring *ring;
@@ -110,6 +112,11 @@ void log_level_set(enum log_level level)
 bool log_enabled(enum log_module module, enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&least_level[module], memory_order_relaxed);
+}
+
+void log_sample_set(unsigned every)
+{
+    atomic_store_explicit(&sample, every, memory_order_relaxed);
 }
 
 /* ---- the context ---- */
@@ -222,12 +229,27 @@ static void write_directly(struct text line)
     }
 }
 
+/* FNV-1a, so that all services, and all processes of each, choose the same requests. */
+static bool in_sample(struct text request_id)
+{
+    unsigned every = atomic_load_explicit(&sample, memory_order_relaxed);
+    uint32_t hash = 2166136261U;
+
+    if (every <= 1 || !request_id.at)
+        return true;
+    for (size_t i = 0; i < request_id.length; i++)
+        hash = (hash ^ (unsigned char)request_id.at[i]) * 16777619U;
+    return hash % every == 0;
+}
+
 /* Whether it may be written; the writer has to know when the first line is held back, since it sums them up. */
 static bool admitted(const struct log_what *what, int64_t now_ns)
 {
     bool first = false;
 
-    if (what->each || log_repeat_admits(what, now_ns, &first))
+    if (what->each)
+        return what->level > LOG_INFO || in_sample(part_text(&own_context.request_id));
+    if (log_repeat_admits(what, now_ns, &first))
         return true;
     if (first)
         log_writer_wake(logger.writer, false);
@@ -308,6 +330,7 @@ enum err log_open(const struct log_opts *opts)
     logger.generation++;
     log_level_set(opts->level);
     log_repeat_set(opts->repeat_burst);
+    log_sample_set(opts->sample);
     return log_writer_open(&writer, &logger.writer);
 }
 

@@ -16,7 +16,7 @@
  *
  * What repeats faster than repeat_burst a second (the same msg, level and module) is held back, and summed up by one
  * line, "repeated". Lines of which each is about something else, a request, an event, are logged by log_each(), and are
- * never held back.
+ * never held back so; of them, log_sample_set() can keep those of a part of the requests.
  *
  * Threads: log_open() and log_close() by the main thread, while no other one logs; all else from any thread. Before
  * log_open() and after log_close() lines from LOG_INFO on go straight to standard error. The names of levels are those
@@ -65,6 +65,7 @@ struct log_opts {
     int fd;                            /* LOG_TO_FD */
     const char *path;                  /* LOG_TO_FILE, LOG_TO_SYSLOG; copied */
     unsigned repeat_burst;             /* see log_repeat_set() */
+    unsigned sample;                   /* see log_sample_set() */
     size_t buffer_bytes;               /* of each thread that logs; 0: 64 KiB */
     unsigned flush_ms;                 /* 0: 100 */
 };
@@ -96,6 +97,10 @@ bool log_enabled(enum log_module module, enum log_level level);
 
 /** How many times a second a line is written before it is held back as a repeat; 0: it never is. Live. */
 void log_repeat_set(unsigned burst);
+
+/** Of the lines of log_each() up to LOG_INFO, those of one request id in `every` are written, of all services the same
+ *  ones; 1 (as it is before), 0: all. Lines without a request id always are. Live. */
+void log_sample_set(unsigned every);
 
 const char *log_level_name(enum log_level level);
 const char *log_module_name(enum log_module module);
@@ -147,7 +152,7 @@ struct log_field {
 /** Logs an event; the fields are evaluated only when the level is enabled for this file's LOG_MODULE. */
 #define log_event(level, message, ...) LOG_WRITE(false, level, message, ##__VA_ARGS__)
 
-/** The same for lines that are never held back as repeats. */
+/** The same for lines of which each is about something else. */
 #define log_each(level, message, ...) LOG_WRITE(true, level, message, ##__VA_ARGS__)
 
 /* ---- what those two are made of ---- */

@@ -66,7 +66,7 @@ void log_sink_close(struct log_sink *sink)
 
 enum err log_sink_reopen(struct log_sink *sink)
 {
-    int fd;
+    int fd = -1;
 
     if (sink->kind != LOG_TO_FILE)
         return ERR_NONE;
@@ -81,7 +81,7 @@ enum err log_sink_reopen(struct log_sink *sink)
 /* A syslog that was started anew has a new socket at the old path. */
 static bool connect_again(struct log_sink *sink)
 {
-    int fd;
+    int fd = -1;
 
     if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == EMSGSIZE)
         return false;
