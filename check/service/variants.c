@@ -41,7 +41,8 @@ static struct {
 
 static void start(const struct variant *variant)
 {
-    struct system_opts opts = {.front = variant->front, .transport = variant->transport, .settings = running.settings};
+    struct system_opts opts = {.front = variant->front, .transport = variant->transport, .access_log = true,
+                               .settings = running.settings};
     running.variant = variant;
     if (system_start(&opts, &running.system)) {
         running.system = NULL;

@@ -84,6 +84,17 @@ size_t fixture_emitted(const char *type, const char *order_id)
     return count;
 }
 
+const struct fixture_event *fixture_find(const char *type, const char *order_id)
+{
+    const struct fixture_event *found = NULL;
+    pthread_mutex_lock(&fixture.lock);
+    for (size_t i = 0; i < fixture.event_count && !found; i++)
+        if (strcmp(fixture.events[i].type, type) == 0 && strcmp(fixture.events[i].subject, order_id) == 0)
+            found = &fixture.events[i];
+    pthread_mutex_unlock(&fixture.lock);
+    return found;
+}
+
 /* ---- orders ---- */
 
 struct apply {

@@ -41,6 +41,9 @@ order_emit fixture_emit;
 /** How many events of a type were emitted, for an order or (NULL) for any. */
 size_t fixture_emitted(const char *type, const char *order_id);
 
+/** The first of these; NULL when there is none. */
+const struct fixture_event *fixture_find(const char *type, const char *order_id);
+
 /** Places an order of one line and writes its id to out. */
 void fixture_place(const char *method, const char *sku, int64_t quantity, char out[static ID_SIZE]);
 

@@ -253,7 +253,8 @@ static enum err place_timed(struct db_connection *db, void *context)
         .id = text_of(id_new(timed->id)), .user_id = text_of(user), .total = {2899, euro},
         .lines = lines, .line_count = 2, .created_us = clock_wall_us(),
     };
-    struct order_change change = {db, fixture_emit, NULL, ORDER_PLACE, TEXT("placed"), order.created_us};
+    struct order_change change = {.db = db, .emit = fixture_emit, .event = ORDER_PLACE, .cause = TEXT("placed"),
+                                  .now_us = order.created_us};
     bool applied;
     fixture.event_count = 0;
     return order_apply(&change, &order, &applied);

@@ -98,6 +98,37 @@ static void test_outcomes(void)
     fixture_end();
 }
 
+/* What follows from a payment goes back to the request that placed the order, through the database and a restart. */
+static void expect_origin(const char *type, const char *order_id)
+{
+    const struct fixture_event *event = fixture_find(type, order_id);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(event);
+    CU_ASSERT_STRING_EQUAL(event->request_id, FIXTURE_REQUEST_ID);
+    CU_ASSERT_STRING_EQUAL(event->traceparent, FIXTURE_TRACEPARENT);
+}
+
+static void test_origin(void)
+{
+    char paid[ID_SIZE], declined[ID_SIZE], nobodys[ID_SIZE];
+    fixture_begin();
+    reserve("sandbox_timeout_once", paid);
+    reserve("sandbox_decline", declined);
+    fixture_reopen();
+    reserve("sandbox_approve", nobodys);
+    CU_ASSERT_EQUAL(scratch_script(fixture.db, "UPDATE payment SET request_id = NULL, traceparent = NULL"
+                                               " WHERE rowid = (SELECT max(rowid) FROM payment)"), ERR_NONE);
+    start_worker(1, 4);
+    expect(paid, "paid", "approved");
+    expect(declined, "cancelled", "declined");
+    expect(nobodys, "paid", "approved");
+    stop_worker();
+    expect_origin("order.paid.v1", paid);
+    expect_origin("order.cancelled.v1", declined);
+    CU_ASSERT_STRING_EQUAL(fixture_find("order.paid.v1", nobodys)->request_id, "");
+    CU_ASSERT_STRING_EQUAL(fixture_find("order.paid.v1", nobodys)->traceparent, "");
+    fixture_end();
+}
+
 static bool has_been_asked_often(void *context)
 {
     struct payment_worker_stats stats;
@@ -299,6 +330,7 @@ static void test_started_before_the_writer(void)
 
 static const struct suite_case cases[] = {
     {"approved is paid, declined is cancelled, a timeout is asked again until it is known", test_outcomes},
+    {"what follows from a payment carries the request it goes back to", test_origin},
     {"a gateway that never answers is asked for ever, with one key, and the order stays reserved",
      test_timeouts_are_asked_again},
     {"a payment that was never tried is voided by a cancellation", test_cancel_before_the_charge},
