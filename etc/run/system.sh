@@ -220,9 +220,21 @@ system_status() {
     exit 3
 }
 
+# paint: colours the levels of the services' lines for a person's terminal (https://no-color.org). The files stay plain.
+paint() {
+    local stamp='^([0-9]{4}-[0-9T:.-]+Z)' esc=$'\e['
+    if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-} != dumb ]]; then
+        sed -u -E -e "s/$stamp (debug   ) /\\1 ${esc}2m\\2${esc}0m /" -e "s/$stamp (info    ) /\\1 ${esc}32m\\2${esc}0m /" \
+            -e "s/$stamp (warning ) /\\1 ${esc}33m\\2${esc}0m /" -e "s/$stamp (error   ) /\\1 ${esc}31m\\2${esc}0m /" \
+            -e "s/$stamp (critical) /\\1 ${esc}1;31m\\2${esc}0m /"
+    else
+        cat
+    fi
+}
+
 # Until a part ends, or until Ctrl-C.
 system_follow() {
-    tail -q -n 0 -F "$STATE"/log/*.log &
+    tail -q -n 0 -F "$STATE"/log/*.log > >(paint) &
     local tail=$! name
     # shellcheck disable=SC2064
     trap "kill $tail 2>/dev/null; wait $tail || true; system_stop; exit 0" INT TERM HUP
