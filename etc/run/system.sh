@@ -222,14 +222,12 @@ system_status() {
 
 # paint: colours the levels of the services' lines for a person's terminal (https://no-color.org). The files stay plain.
 paint() {
-    local stamp='^([0-9]{4}-[0-9T:.-]+Z)' esc=$'\e['
-    if [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-} != dumb ]]; then
-        sed -u -E -e "s/$stamp (debug   ) /\\1 ${esc}2m\\2${esc}0m /" -e "s/$stamp (info    ) /\\1 ${esc}32m\\2${esc}0m /" \
-            -e "s/$stamp (warning ) /\\1 ${esc}33m\\2${esc}0m /" -e "s/$stamp (error   ) /\\1 ${esc}31m\\2${esc}0m /" \
-            -e "s/$stamp (critical) /\\1 ${esc}1;31m\\2${esc}0m /"
-    else
-        cat
-    fi
+    local esc=$'\e[' script="" row
+    [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-} != dumb ]] || exec cat
+    for row in debug=2 info=32 warning=33 error=31 'critical=1;31'; do
+        script+="s/^([0-9TZ:.-]{27} )(${row%=*} *)/\\1$esc${row#*=}m\\2${esc}0m/;"
+    done
+    exec sed -u -E "$script"
 }
 
 # Until a part ends, or until Ctrl-C.
