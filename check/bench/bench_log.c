@@ -1,12 +1,14 @@
 /*
- * What a log that nobody reads costs: the same load on two systems, whose logs go to /dev/null and into a full pipe, in
- * interleaved rounds. Both do the same work but for the sink.
+ * What a log that nobody reads costs: the same load on one service, whose log goes into a full pipe and to /dev/null in
+ * turn. It is one service because two differ by more than what is measured; SIGUSR1 has it change over.
  *
  *     make bench-log [BENCH_ROUNDS=5] [BENCH_SECONDS=3]
  */
 #include "config.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,14 +20,20 @@
 #include "check/harness/process.h"
 #include "check/harness/system.h"
 
-enum { ROUNDS_MAX = 100, SINKS = 2, PATH_SIZE = 256 };
+enum { ROUNDS_MAX = 100, SINKS = 2, PATH_SIZE = 256, SWITCH_MS = 10000 };
+
+#define DROPPED "\ntandem_log_lines_dropped_total "
 
 struct side {
-    const char *name;
-    char file_setting[PATH_SIZE + 16];
-    struct system *system;
-    double requests_s[ROUNDS_MAX], cpu_us[ROUNDS_MAX];
+    const char *name, *target;    /* what the log's name stands for */
+    double requests_s[ROUNDS_MAX], cpu_us[ROUNDS_MAX], dropped;
 };
+
+static struct {
+    struct system *system;
+    char link[PATH_SIZE], staged[PATH_SIZE], pipe[PATH_SIZE], file_setting[PATH_SIZE + 16];
+    int reader;
+} bench;
 
 static unsigned setting(const char *name, unsigned otherwise, unsigned most)
 {
@@ -34,41 +42,83 @@ static unsigned setting(const char *name, unsigned otherwise, unsigned most)
     return value == 0 ? otherwise : value > most ? most : (unsigned)value;
 }
 
-static double metric(struct system *system, const char *name)
+static double metric(const char *name)
 {
-    struct http_client *client = system_client(system);
+    struct http_client *client = system_client(bench.system);
     const char *at = strstr(http_get(client, "/user/metrics")->body, name);
     double value = at ? strtod(at + strlen(name), NULL) : -1;
     http_client_free(client);
     return value;
 }
 
-static double cpu_us(struct system *system)
+static double cpu_us(void)
 {
-    return metric(system, "\nprocess_cpu_seconds_total ") * 1e6;
+    return metric("\nprocess_cpu_seconds_total ") * 1e6;
+}
+
+/* ---- one service, whose log is now this and now that ---- */
+
+static bool is_open(void *context)
+{
+    struct pollfd poll_fd = {.fd = bench.reader, .events = POLLIN};
+    (void)context;
+    metric("");                   /* something to log */
+    return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLIN);
+}
+
+/* Reads what waits, so that the service comes to the end of it. */
+static bool is_closed(void *context)
+{
+    static char waste[65536];
+    (void)context;
+    while (read(bench.reader, waste, sizeof waste) > 0)
+        continue;
+    struct pollfd poll_fd = {.fd = bench.reader, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLIN | POLLHUP)) == POLLHUP;
+}
+
+static enum err point_at(const char *target)
+{
+    if (symlink(target, bench.staged) != 0 || rename(bench.staged, bench.link) != 0)
+        return err_because(ERR_IO, "no link at %s", bench.link);
+    return ERR_NONE;
+}
+
+static enum err switch_to(const char *target)
+{
+    bool is_pipe = strcmp(target, bench.pipe) == 0;
+    enum err err = point_at(target);
+    if (err)
+        return err;
+    system_service_signal(bench.system, SYSTEM_USER, SIGUSR1);
+    return process_until(is_pipe ? is_open : is_closed, NULL, SWITCH_MS)
+               ? ERR_NONE : err_because(ERR_DEADLINE, "the log was not opened anew");
 }
 
 static enum err run_round(struct side *side, unsigned round, unsigned seconds)
 {
     char url[PATH_SIZE];
     struct load_result result;
-    snprintf(url, sizeof url, "%s/user/ping", system_url(side->system));
-    double before_us = cpu_us(side->system);
-    enum err err = load_run(url, seconds, system_folder(side->system), &result);
+    snprintf(url, sizeof url, "%s/user/ping", system_url(bench.system));
+    enum err err = switch_to(side->target);
+    double before_us = cpu_us(), dropped = metric(DROPPED);
+    if (!err)
+        err = load_run(url, seconds, system_folder(bench.system), &result);
     if (err)
         return err;
-    side->cpu_us[round] = (cpu_us(side->system) - before_us) / (double)result.requests;
+    side->cpu_us[round] = (cpu_us() - before_us) / (double)result.requests;
     side->requests_s[round] = result.requests_per_s;
+    side->dropped += metric(DROPPED) - dropped;
     return ERR_NONE;
 }
 
-/* In turn, and the other one first in every second round. */
+/* Each after the other; the first switch is to the pipe, as the service begins with /dev/null. */
 static enum err measure(struct side *sides, unsigned rounds, unsigned seconds)
 {
     enum err err = ERR_NONE;
     for (unsigned round = 0; round < rounds; round++)
         for (unsigned i = 0; i < SINKS && !err; i++)
-            err = run_round(&sides[(i + round) % SINKS], round, seconds);
+            err = run_round(&sides[i], round, seconds);
     return err;
 }
 
@@ -81,43 +131,42 @@ static void report(struct side *sides, unsigned rounds)
         requests_s[i] = load_median(sides[i].requests_s, rounds);
         cpu[i] = load_median(sides[i].cpu_us, rounds);
         printf("log to %-20s %10.0f /s %8.2f us of processor time a request, %.0f lines dropped\n", sides[i].name,
-               requests_s[i], cpu[i], metric(sides[i].system, "\ntandem_log_lines_dropped_total "));
+               requests_s[i], cpu[i], sides[i].dropped);
     }
     printf("full pipe to /dev/null: throughput %.3f (at least 0.95), processor time %.3f\n",
-           requests_s[1] / requests_s[0], cpu[1] / cpu[0]);
+           requests_s[0] / requests_s[1], cpu[0] / cpu[1]);
 }
 
-static enum err start(struct side *side)
+static enum err start(const char *folder)
 {
-    const char *settings[] = {"log.sink=file", side->file_setting, NULL};
+    const char *settings[] = {"log.sink=file", bench.file_setting, NULL};
     const struct system_opts opts = {.front = "nginx", .transport = "native", .settings = settings};
-    return system_start(&opts, &side->system);
+    snprintf(bench.link, sizeof bench.link, "%s/log", folder);
+    snprintf(bench.staged, sizeof bench.staged, "%s/log.new", folder);
+    snprintf(bench.pipe, sizeof bench.pipe, "%s/pipe", folder);
+    snprintf(bench.file_setting, sizeof bench.file_setting, "log.file=%s", bench.link);
+    bench.reader = mkfifo(bench.pipe, 0600) == 0 ? open(bench.pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+    enum err err = bench.reader < 0 ? err_because(ERR_IO, "no pipe at %s", bench.pipe) : point_at("/dev/null");
+    return err ? err : system_start(&opts, &bench.system);
 }
 
 int main(void)
 {
-    static struct side sides[SINKS] = {{.name = "/dev/null", .file_setting = "log.file=/dev/null"},
-                                       {.name = "a full pipe"}};
+    static struct side sides[SINKS] = {{.name = "a full pipe", .target = bench.pipe},
+                                       {.name = "/dev/null", .target = "/dev/null"}};
     unsigned rounds = setting("BENCH_ROUNDS", 5, ROUNDS_MAX), seconds = setting("BENCH_SECONDS", 3, 600);
-    char pipe_path[PATH_SIZE];
     char *folder = process_folder();
     if (!folder || sodium_init() < 0)
         return EXIT_FAILURE;
-    snprintf(pipe_path, sizeof pipe_path, "%s/pipe", folder);
-    snprintf(sides[1].file_setting, sizeof sides[1].file_setting, "log.file=%s", pipe_path);
-    int reader = mkfifo(pipe_path, 0600) == 0 ? open(pipe_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
-    enum err err = reader < 0 ? err_because(ERR_IO, "no pipe at %s", pipe_path) : ERR_NONE;
-    for (int i = 0; i < SINKS && !err; i++)
-        err = start(&sides[i]);
+    enum err err = start(folder);
     if (!err)
         err = measure(sides, rounds, seconds);
     if (err)
         fprintf(stderr, "bench: %s\n", err_cause());
     else
         report(sides, rounds);
-    for (int i = 0; i < SINKS; i++)
-        if (system_stop(sides[i].system))
-            err = ERR_INTERNAL;
+    if (system_stop(bench.system))
+        err = ERR_INTERNAL;
     process_remove(folder);
     free(folder);
     return err ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "check/harness/suite.h"
+
+enum { TRIES = 5 };
 
 /* CUnit's own registry is one per process, and so is this. */
 static unsigned tests_done;
@@ -40,6 +43,17 @@ void suite_skip(const char *why)
         return;
     }
     skipped_because = why;
+}
+
+bool suite_is_prompt(int64_t (*take_ns)(void), unsigned limit_ms)
+{
+    for (int i = 0; i < TRIES; i++) {
+        int64_t took_ns = take_ns();
+        if (took_ns <= limit_ms * NS_PER_MS)
+            return true;
+        printf("# took %lld ms\n", (long long)(took_ns / NS_PER_MS));
+    }
+    return false;
 }
 
 static bool is_wanted(const struct suite_case *suite_case)

@@ -2,8 +2,8 @@
 
 #include "conf/option.h"
 
-#define MEBI (1024 * 1024)
-#define DAY_S 86400
+#define MEBI INT64_C(1048576)
+#define DAY_S INT64_C(86400)
 
 /* path, default, range, unit, effect, help */
 #define INTEGER(path, initial, min, max, unit, effect, help) \
@@ -55,16 +55,16 @@ const struct option option_table[] = {
     INTEGER("db.queue_max", "8192", 1, 1000000, "", OPTION_AT_START, "changes that may wait for the writer"),
     INTEGER("db.busy_timeout_ms", "5000", 0, 600000, "ms", OPTION_AT_START,
             "waiting for another process's transaction"),
-    INTEGER("db.cache_kib", "1024", 64, 1024 * 1024, "KiB", OPTION_AT_START, "page cache of each connection"),
+    INTEGER("db.cache_kib", "1024", 64, MEBI, "KiB", OPTION_AT_START, "page cache of each connection"),
     INTEGER("db.wal_checkpoint_bytes", "4194304", 65536, 1024 * MEBI, "bytes", OPTION_AT_START,
             "size of the write-ahead log at which it begins to be copied back"),
-    INTEGER("db.wal_max_bytes", "67108864", 65536, INT64_C(16384) * MEBI, "bytes", OPTION_AT_START,
+    INTEGER("db.wal_max_bytes", "67108864", 65536, 16384 * MEBI, "bytes", OPTION_AT_START,
             "size of the write-ahead log at which the writer waits until it is copied back"),
     TEXTUAL("bus.url", "embedded:/var/lib/tandem/bus.db", 4000, OPTION_AT_START,
             "what carries events: embedded:/path/bus.db"),
     INTEGER("bus.retention_s", "604800", 0, 3650 * DAY_S, "s", OPTION_AT_START,
             "how long events are kept after every group has read them"),
-    INTEGER("bus.max_bytes", "1073741824", MEBI, INT64_C(1048576) * MEBI, "bytes", OPTION_AT_START,
+    INTEGER("bus.max_bytes", "1073741824", MEBI, 1048576 * MEBI, "bytes", OPTION_AT_START,
             "size of the embedded bus at which it takes no more events"),
     INTEGER("bus.busy_timeout_ms", "5000", 0, 600000, "ms", OPTION_AT_START,
             "waiting for another process's transaction on the bus"),
