@@ -290,7 +290,7 @@ static void test_outcome_recorded_twice(void)
 static atomic_int room;   /* the disk is full while below 1 */
 
 static enum err emit_when_there_is_room(void *emitter, struct db_connection *db, const struct order_origin *origin,
-                              const char *type, struct text subject, struct text data)
+                                        const char *type, struct text subject, struct text data)
 {
     if (atomic_fetch_add(&room, 1) < 1)
         return err_because(ERR_STORAGE_FULL, "no room");
