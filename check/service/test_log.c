@@ -217,10 +217,10 @@ static void use_secrets(char *ret_token, size_t token_size)
     EXPECT_STATUS(http_send(client, "POST", "/v1/users", "{\"email\":\"x\",\"name\":\"S\",\"password\":"
                             "\"" MARK "-refused\"}"), 422);
     EXPECT_STATUS(http_send(client, "POST", "/v1/users", "{\"password\":\"" MARK "-cut"), 400);
-    EXPECT_STATUS(http_send(client, "POST", "/v1/sessions", "{\"email\":\"%s\",\"password\":\"" MARK "-wrong\"}", email),
-                  401);
-    EXPECT_STATUS(http_send(client, "POST", "/v1/sessions", "{\"email\":\"%s\",\"password\":[\"" MARK "-odd\"]}", email),
-                  422);
+    EXPECT_STATUS(http_send(client, "POST", "/v1/sessions", "{\"email\":\"%s\",\"password\":\"" MARK "-wrong\"}",
+                            email), 401);
+    EXPECT_STATUS(http_send(client, "POST", "/v1/sessions", "{\"email\":\"%s\",\"password\":[\"" MARK "-odd\"]}",
+                            email), 422);
     answer = http_send(client, "POST", "/v1/sessions", "{\"email\":\"%s\",\"password\":\"" MARK "-password\"}", email);
     EXPECT_STATUS(answer, 201);
     snprintf(ret_token, token_size, "%s", http_json_text(answer, "/token"));
@@ -237,8 +237,9 @@ static void use_secrets(char *ret_token, size_t token_size)
     keep_id(answer, id);
     step_await(client, id, "cancelled");
     EXPECT_STATUS(step_order(client, "no-such-item", 1, MARK "-card"), 422);
-    EXPECT_STATUS(http_send(variant_service(), "POST", "/v1/sessions/introspect", "{\"token\":\"%s\"}", ret_token), 200);
-    EXPECT_STATUS(http_send(variant_service(), "POST", "/v1/sessions/introspect", "{\"token\":\"" MARK "-token\"}"), 200);
+    static const char introspect[] = "/v1/sessions/introspect";
+    EXPECT_STATUS(http_send(variant_service(), "POST", introspect, "{\"token\":\"%s\"}", ret_token), 200);
+    EXPECT_STATUS(http_send(variant_service(), "POST", introspect, "{\"token\":\"" MARK "-token\"}"), 200);
     EXPECT_STATUS(http_send_nothing(client, "DELETE", "/v1/sessions/current"), 204);
     struct http_client *stranger = variant_anonymous();
     http_client_token(stranger, MARK "-bearer");
