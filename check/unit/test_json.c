@@ -335,7 +335,33 @@ static void test_depth(void)
     buf_fini(&buf);
 }
 
+/* An array of so many, of which the first `lists` are arrays themselves. */
+static struct text broad(struct buf *buf, size_t elements, size_t lists)
+{
+    buf_reset(buf, 0);
+    buf_add_char(buf, '[');
+    for (size_t i = 0; i < elements; i++)
+        buf_add_string(buf, i + 1 == elements ? "0]" : i < lists ? "[]," : "0,");
+    CU_ASSERT_EQUAL(buf_check(buf), ERR_NONE);
+    return buf_text(buf);
+}
+
 static void test_breadth(void)
+{
+    struct json_document *document = NULL;
+    struct buf buf;
+
+    buf_init(&buf, 10000000);
+    CU_ASSERT_EQUAL(json_parse(broad(&buf, JSON_MAX_VALUES - 1, JSON_MAX_LISTS - 1), &document), ERR_NONE);
+    json_free(document);
+    CU_ASSERT_EQUAL(json_parse(broad(&buf, JSON_MAX_VALUES, 0), &document), ERR_MALFORMED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "too many values"));
+    CU_ASSERT_EQUAL(json_parse(broad(&buf, JSON_MAX_VALUES - 1, JSON_MAX_LISTS), &document), ERR_MALFORMED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "too many objects and arrays"));
+    buf_fini(&buf);
+}
+
+static void test_many_members(void)
 {
     struct json_document *document = NULL;
     struct buf buf;
@@ -343,12 +369,12 @@ static void test_breadth(void)
 
     buf_init(&buf, 10000000);
     buf_add_char(&buf, '{');
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 10000; i++) {
         buf_addf(&buf, "%s\"%d\":[%d]", i ? "," : "", i, i);
     }
     buf_add_char(&buf, '}');
     CU_ASSERT_EQUAL(json_check(buf_text(&buf), &members), ERR_NONE);
-    CU_ASSERT_EQUAL(members, 20000);
+    CU_ASSERT_EQUAL(members, 10000);
     CU_ASSERT_EQUAL(json_parse(buf_text(&buf), &document), ERR_NONE);
     json_free(document);
     buf_fini(&buf);
@@ -392,7 +418,8 @@ static const struct suite_case cases[] = {
     {"raw controls, bad escapes, NUL, surrogates and bad UTF-8 are refused", test_strings_refused},
     {"a key given twice is refused, however it is written", test_duplicates},
     {"the depth has a ceiling", test_depth},
-    {"the breadth has none", test_breadth},
+    {"the breadth has a ceiling, for what it takes in memory", test_breadth},
+    {"ten thousand members are no burden", test_many_members},
     {"every beginning of a document is refused", test_prefixes},
     {"no text, and too long a text, are refused", test_nothing},
 };

@@ -14,7 +14,7 @@ struct scan {
     const char *at;
     const char *end;
     const char *reason;
-    size_t members;
+    size_t members, values, lists;
     unsigned depth;
 };
 
@@ -280,6 +280,8 @@ static bool scan_list(struct scan *scan, char closing, bool (*scan_one)(struct s
 {
     if (scan->depth == JSON_MAX_DEPTH)
         return refuse(scan, "nested too deeply");
+    if (++scan->lists > JSON_MAX_LISTS)
+        return refuse(scan, "too many objects and arrays");
     scan->depth++;
     scan->at++;
     skip_space(scan);
@@ -303,6 +305,8 @@ static bool scan_list(struct scan *scan, char closing, bool (*scan_one)(struct s
 static bool scan_value(struct scan *scan)
 {
     skip_space(scan);
+    if (++scan->values > JSON_MAX_VALUES)
+        return refuse(scan, "too many values");
     switch (peek(scan)) {
     case '{':
         return scan_list(scan, '}', scan_member, "a comma or } is expected");
