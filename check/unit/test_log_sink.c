@@ -283,6 +283,34 @@ static void test_syslog_again(void)
     scratch_fini(&scratch);
 }
 
+/* ---- a terminal ---- */
+
+static const char *on_terminal(const char *no_colour)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CU_ASSERT_FATAL(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    int end = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct log_opts opts = {.service = "order", .level = LOG_INFO, .format = LOG_TERMINAL, .fd = end};
+    setenv("NO_COLOR", no_colour, 1);
+    CU_ASSERT_EQUAL_FATAL(log_open(&opts), ERR_NONE);
+    log_event(LOG_WARNING, "careful", LOG_TEXT("input", TEXT("\033[31mred")));
+    log_close(WAIT_MS);
+    unsetenv("NO_COLOR");
+    ssize_t got = read(terminal, output, sizeof output - 1);
+    output[got > 0 ? got : 0] = '\0';
+    close(end);
+    close(terminal);
+    return output;
+}
+
+static void test_colour(void)
+{
+    CU_ASSERT_PTR_NOT_NULL(strstr(on_terminal(""), "Z \033[33mwarning \033[0m order     careful"));
+    CU_ASSERT_PTR_NULL(strstr(output, "\033[31m"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(on_terminal("1"), "Z warning  order     careful"));
+    CU_ASSERT_PTR_NULL(strchr(output, '\033'));
+}
+
 /* ---- secrets ---- */
 
 static void test_secrets(void)
@@ -316,6 +344,7 @@ static const struct suite_case cases[] = {
     {"of a pipe that nobody reads every line is accounted for", test_nobody_reads},
     {"the syslog gets a datagram a line, with its severity", test_syslog},
     {"a syslog that was started anew is found again", test_syslog_again},
+    {"a terminal has colours, unless NO_COLOR is set", test_colour},
     {"a secret is redacted in every sink and format", test_secrets},
 };
 
