@@ -57,6 +57,9 @@ update-option-pages: option-pages
 	./option-pages manual > $(srcdir)/etc/tandem.conf.5
 	./option-pages sample > $(srcdir)/etc/tandem.conf
 
+logrotatedir = $(sysconfdir)/logrotate.d
+dist_logrotate_DATA = etc/logrotate/tandem
+
 # systemd units.
 unitdir = $(systemdsystemunitdir)
 nodist_unit_DATA = \

@@ -116,7 +116,7 @@ static enum err write_all(int fd, struct text bytes, const char *path)
     return fsync(fd) == 0 ? ERR_NONE : io_error("fsync", path);
 }
 
-enum err secret_stage(const char *path, struct text secret, struct secret_file *ret)
+enum err secret_stage(const char *path, struct secret secret, struct secret_file *ret)
 {
     struct secret_file file;
     if ((size_t)snprintf(file.path, sizeof file.path, "%s", path) >= sizeof file.path)
@@ -127,7 +127,7 @@ enum err secret_stage(const char *path, struct text secret, struct secret_file *
         return io_error("make", file.staged);
     enum err err = fchmod(fd, 0600) == 0 ? ERR_NONE : io_error("chmod", file.staged);
     if (!err)
-        err = write_all(fd, secret, file.staged);
+        err = write_all(fd, secret_reveal(secret), file.staged);
     if (!err)
         err = write_all(fd, TEXT("\n"), file.staged);
     close(fd);

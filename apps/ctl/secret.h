@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/text.h"
+#include "base/secret.h"
 
 /** Asks twice on the terminal, with echo off. ERR_IO when there is no terminal, ERR_INVALID when the two differ. out is
  *  init'ed by the caller; its ceiling is the longest password. */
@@ -25,7 +25,7 @@ enum err must_check secret_read(const char *path, struct buf *out);
 struct secret_file {
     char path[4096], staged[4096 + 8];
 };
-enum err must_check secret_stage(const char *path, struct text secret, struct secret_file *ret);
+enum err must_check secret_stage(const char *path, struct secret secret, struct secret_file *ret);
 enum err must_check secret_publish(const struct secret_file *file);
 void secret_drop(const struct secret_file *file);
 

@@ -62,7 +62,7 @@ static enum err take_back(const struct settings *settings, struct issue *issue, 
 static enum err issue_token(const struct settings *settings, const char *path, struct issue *issue)
 {
     struct secret_file file;
-    enum err err = secret_stage(path, text_of(issue->token), &file);
+    enum err err = secret_stage(path, secret_of(text_of(issue->token)), &file);
     if (err)
         return err;
     err = user_database_change(settings, add_session, issue);

@@ -61,9 +61,9 @@ static enum err read_password(const struct invocation *invocation, const struct 
     enum err err = file ? secret_read(file, &creation->password) : secret_ask("Password: ", &creation->password);
     if (err)
         return err;
-    struct text password = buf_text(&creation->password);
+    struct secret password = secret_of(buf_text(&creation->password));
     const char *fault = account_password_fault(password, min, &creation->arena);
-    if (!text_is_utf8(password))
+    if (!text_is_utf8(secret_reveal(password)))
         fault = "is not UTF-8, so that nobody could send it";
     return fault ? err_because(ERR_INVALID, "the password %s", fault) : ERR_NONE;
 }
@@ -74,7 +74,7 @@ static enum err hash_password(const struct settings *settings, struct creation *
         .passes = (unsigned)settings_int(settings, "password.passes"),
         .memory_kib = (unsigned)settings_int(settings, "password.memory_kib"),
     };
-    enum err err = password_hash(buf_text(&creation->password), &cost, creation->hash);
+    enum err err = password_hash(secret_of(buf_text(&creation->password)), &cost, creation->hash);
     creation->account.password_hash = text_of(creation->hash);
     return err;
 }

@@ -10,6 +10,8 @@
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
 
+#define LOG_MODULE LOG_MODULE_INVENTORY
+
 /* Room for the largest event, read into structs. */
 enum { READ_MAX_BYTES = 4 * EVENT_MAX_BYTES, LINES_MAX = 10000, TYPE_SIZE = 64 };
 

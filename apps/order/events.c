@@ -10,6 +10,8 @@
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
 
+#define LOG_MODULE LOG_MODULE_ORDER
+
 enum { READ_MAX_BYTES = 64 * 1024, TYPE_SIZE = 64 };
 
 /* ---- reading ---- */
@@ -74,22 +76,11 @@ static enum err read_data(const struct event *event, const struct json_field *fi
 
 /* ---- emitting ---- */
 
-enum err order_emit_uncaused(void *emitter, struct db_connection *db, const char *type, struct text subject,
-                             struct text data)
+enum err order_emit_event(void *emitter, struct db_connection *db, const struct order_origin *origin, const char *type,
+                          struct text subject, struct text data)
 {
-    return service_emit(emitter, db, NULL, type, subject, data);
-}
-
-struct cause {
-    struct service *service;
-    const struct event *event;
-};
-
-static enum err emit_caused(void *emitter, struct db_connection *db, const char *type, struct text subject,
-                            struct text data)
-{
-    const struct cause *cause = emitter;
-    return service_emit(cause->service, db, cause->event, type, subject, data);
+    const struct event cause = {.request_id = origin->request_id, .traceparent = origin->traceparent};
+    return service_emit(emitter, db, &cause, type, subject, data);
 }
 
 /* ---- handlers ---- */
@@ -131,14 +122,14 @@ static enum err item_changed(struct db_connection *db, const struct event *event
 static enum err follow(struct db_connection *db, const struct event *event, struct service *service,
                        enum order_event order_event, const char *cause_text)
 {
-    struct cause cause = {service, event};
     struct order_change change = {
         .db = db,
-        .emit = emit_caused,
-        .emitter = &cause,
+        .emit = order_emit_event,
+        .emitter = service,
         .event = order_event,
         .cause = text_of(cause_text),
         .now_us = clock_wall_us(),
+        .origin = {event->request_id, event->traceparent},
     };
     struct stock_data data = {.sku = TEXT_NONE};
     struct arena arena;

@@ -15,7 +15,7 @@
 extern const struct event_handler order_handlers[];
 extern const size_t order_handler_count;
 
-/** An order_emit for what nothing but time or a gateway's answer caused; the emitter is the struct service. */
-order_emit order_emit_uncaused;
+/** An order_emit into the service's outbox; the emitter is the struct service. */
+order_emit order_emit_event;
 
 #endif

@@ -21,7 +21,7 @@ apps_order_liborder_a_SOURCES = \
 nodist_apps_order_liborder_a_SOURCES = apps/order/order_migrations.c
 LIBS_ORDER = apps/order/liborder.a $(LIBS_APP)
 
-order_sql = apps/order/migrations/001_order.sql
+order_sql = apps/order/migrations/001_order.sql apps/order/migrations/002_payment_origin.sql
 EXTRA_DIST += $(order_sql)
 BUILT_SOURCES += apps/order/order_migrations.c
 CLEANFILES += apps/order/order_migrations.c

@@ -57,7 +57,7 @@ static enum err start_worker(struct service *service, struct order_app *app)
         .batch_max = PAYMENT_BATCH,
         .retry_first_ms = (unsigned)settings_int(service->settings, "payment.retry_first_ms"),
         .retry_max_ms = (unsigned)settings_int(service->settings, "payment.retry_max_ms"),
-        .emit = order_emit_uncaused,
+        .emit = order_emit_event,
         .emitter = service,
     };
     return payment_worker_start(&opts, &app->worker);

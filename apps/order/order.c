@@ -57,7 +57,7 @@ void order_write(struct json_writer *writer, const struct order *order)
         write_line(writer, &order->lines[i]);
     json_array_end(writer);
     write_money(writer, "total", order->total);
-    json_member_text(writer, "payment_method", order->payment_method);
+    json_member_text(writer, "payment_method", secret_reveal(order->payment_method));
     json_member_time(writer, "created_at", order->created_us);
     json_member_time(writer, "updated_at", order->updated_us);
     json_member_integer(writer, "version", order->version);

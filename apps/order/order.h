@@ -11,6 +11,7 @@
 
 #include "base/json_write.h"
 #include "base/money.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 enum { SKU_MAX = 64, PAYMENT_METHOD_MAX = 64 };
@@ -36,10 +37,15 @@ struct order {
     struct text id, user_id;
     enum order_state state;
     struct money total;
-    struct text payment_method;      /* the gateway's token; absent: the driver's default */
+    struct secret payment_method;    /* the gateway's token; absent: the driver's default */
     struct order_line *lines;
     size_t line_count;
     int64_t version, created_us, updated_us;
+};
+
+/* The request that a change goes back to, however many events later. Either may be absent. */
+struct order_origin {
+    struct text request_id, traceparent;
 };
 
 /* One transition that an order made. */

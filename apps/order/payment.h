@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/money.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 enum payment_outcome {
@@ -20,7 +21,7 @@ enum payment_outcome {
 
 struct payment_request {
     struct text key;          /* the order's id */
-    struct text method;       /* the gateway's token for how is paid; empty for its default */
+    struct secret method;     /* the gateway's token for how is paid; empty for its default */
     struct money amount;
 };
 

@@ -40,6 +40,7 @@ static enum err apply(struct db_connection *db, const struct payment_record *rec
         .event = consequence->event,
         .cause = text_of(consequence->cause),
         .now_us = record->now_us,
+        .origin = payment_due_origin(record->due),
     };
     struct arena arena;
     struct order order;

@@ -5,7 +5,8 @@
 #include "apps/order/payment_store.h"
 
 static const char PAYMENT_ADD[] =
-    "INSERT INTO payment (due_us, updated_us, order_id, state, attempts) VALUES ($1, $1, $2, 'due', 0)";
+    "INSERT INTO payment (due_us, updated_us, order_id, state, attempts, request_id, traceparent)"
+    " VALUES ($1, $1, $2, 'due', 0, $3, $4)";
 static const char PAYMENT_VOID[] =
     "UPDATE payment SET state = 'voided', due_us = NULL, updated_us = $1"
     " WHERE order_id = $2 AND state = 'due' AND attempts = 0";
@@ -14,7 +15,8 @@ static const char PAYMENT_REFUND[] =
     " WHERE order_id = $2 AND state = 'approved'";
 static const char PAYMENT_RESUME[] = "UPDATE payment SET due_us = $1 WHERE due_us > $1";
 static const char PAYMENT_DUE[] =
-    "SELECT p.order_id, o.payment_method, o.total_minor, o.currency, p.state, p.attempts"
+    "SELECT p.order_id, o.payment_method, o.total_minor, o.currency, p.state, p.attempts,"
+    " p.request_id, p.traceparent"
     " FROM payment p JOIN orders o ON o.id = p.order_id WHERE p.due_us <= $1 ORDER BY p.due_us LIMIT $2";
 static const char PAYMENT_LEASE[] =
     "UPDATE payment SET attempts = attempts + 1, due_us = $1, updated_us = $2 WHERE order_id = $3";
@@ -34,10 +36,16 @@ static enum err run(struct db_connection *db, const char *sql, struct text order
     return db_run(change, NULL);
 }
 
-enum err payment_store_add(struct db_connection *db, struct text order_id, int64_t now_us)
+enum err payment_store_add(struct db_connection *db, struct text order_id, const struct order_origin *origin,
+                           int64_t now_us)
 {
+    struct db_statement *insert = db_query(db, PAYMENT_ADD);
     db_notify(db, payment_due_topic);
-    return run(db, PAYMENT_ADD, order_id, now_us);
+    db_bind_int(insert, 1, now_us);
+    db_bind_text(insert, 2, order_id);
+    db_bind_text(insert, 3, origin->request_id);
+    db_bind_text(insert, 4, origin->traceparent);
+    return db_run(insert, NULL);
 }
 
 enum err payment_store_void(struct db_connection *db, struct text order_id, int64_t now_us)
@@ -68,9 +76,21 @@ static enum err read_due(struct db_statement *row, struct payment_due *due)
     };
     snprintf(due->order_id, sizeof due->order_id, "%.*s", TEXT_ARGS(db_text(row, 0)));
     snprintf(due->method, sizeof due->method, "%.*s", TEXT_ARGS(db_text(row, 1)));
+    snprintf(due->request_id, sizeof due->request_id, "%.*s", TEXT_ARGS(db_text(row, 6)));
+    snprintf(due->traceparent, sizeof due->traceparent, "%.*s", TEXT_ARGS(db_text(row, 7)));
     if (!due->amount.currency)
         return err_because(ERR_STORAGE, "order %s has an unknown currency", due->order_id);
     return ERR_NONE;
+}
+
+static struct text given(const char *string)
+{
+    return *string ? text_of(string) : TEXT_NONE;
+}
+
+struct order_origin payment_due_origin(const struct payment_due *due)
+{
+    return (struct order_origin){given(due->request_id), given(due->traceparent)};
 }
 
 static enum err lease(struct db_connection *db, const struct payment_due *due, int64_t now_us, int64_t lease_us)

@@ -16,13 +16,16 @@
 #include "apps/order/order.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "events/event.h"
 #include "state/db.h"
+#include "telemetry/trace.h"
 
 /* The topic of commits that made a payment due; see db_listen(). */
 extern const char payment_due_topic[];
 
-/** Makes the order's payment due now. */
-enum err must_check payment_store_add(struct db_connection *db, struct text order_id, int64_t now_us);
+/** Makes the order's payment due now. Whatever follows from it has this origin. */
+enum err must_check payment_store_add(struct db_connection *db, struct text order_id,
+                                      const struct order_origin *origin, int64_t now_us);
 
 /** Drops it, if the gateway was never asked for it. */
 enum err must_check payment_store_void(struct db_connection *db, struct text order_id, int64_t now_us);
@@ -40,7 +43,11 @@ struct payment_due {
     struct money amount;
     bool is_refund;
     int64_t attempts;                      /* with the one it was taken for */
+    char request_id[EVENT_MAX_ATTRIBUTE_BYTES + 1], traceparent[TRACEPARENT_LENGTH + 1];   /* "" for none */
 };
+
+/** Its origin, a view of it. */
+struct order_origin payment_due_origin(const struct payment_due *due);
 
 /** Takes up to max of what is due, the longest due first, until now_us + lease_us. *ret_next_us is when the next comes
  *  due, INT64_MAX for never. */

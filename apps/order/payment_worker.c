@@ -13,6 +13,9 @@
 #include "events/lease.h"
 #include "state/thread.h"
 #include "telemetry/log.h"
+#include "telemetry/trace.h"
+
+#define LOG_MODULE LOG_MODULE_ORDER
 
 /* Longer than a batch takes at the slowest gateway; only what cannot be recorded for a reason of its own waits so long.
  * Should it be asked twice at once all the same, the key keeps it from being charged twice. */
@@ -35,6 +38,14 @@ struct payment_worker {
     atomic_bool leads;
     atomic_uint_fast64_t approved, declined, unknown, refunded, refunds_refused, failures;
 };
+
+/* What is logged from here on is logged as of the request that the payment goes back to; NULL ends that. */
+static void log_as_of(const struct payment_due *due)
+{
+    struct order_origin origin = due ? payment_due_origin(due) : (struct order_origin){TEXT_NONE, TEXT_NONE};
+    log_context_set(&(struct log_context){.request_id = origin.request_id,
+                                          .trace_id = traceparent_trace_id(origin.traceparent)});
+}
 
 /* ---- taking ---- */
 
@@ -117,7 +128,13 @@ static void count_outcome(struct payment_worker *worker, const struct payment_re
         {&worker->unknown, &worker->approved, &worker->declined},
         {&worker->unknown, &worker->refunded, &worker->refunds_refused},
     };
+    static const char *const outcomes[] = {NULL, "approved", "declined"};
     atomic_fetch_add(counters[is_refund][record->outcome], 1);
+    if (record->outcome == PAYMENT_UNKNOWN)   /* logged when it was asked */
+        return;
+    log_each(LOG_INFO, "payment recorded", LOG_STRING("order_id", record->due->order_id),
+             LOG_STRING("outcome", outcomes[record->outcome]), LOG_BOOL("refund", is_refund),
+             LOG_INT("attempts", record->due->attempts));
     if (is_refund && record->outcome == PAYMENT_DECLINED)
         log_event(LOG_ERROR, "the gateway refuses a refund, which now needs a person",
                   LOG_STRING("order_id", record->due->order_id));
@@ -135,12 +152,14 @@ static void recording_failed(struct recording *recording, enum err err)
 static void recording_done(struct db_job *job, enum err err)
 {
     struct recording *recording = job->context;
+    log_as_of(recording->record.due);
     if (err) {
         recording_failed(recording, err);
     } else {
         count_outcome(recording->worker, &recording->record);
         recording->err = ERR_NONE;
     }
+    log_as_of(NULL);
     count_down(recording->latch);
 }
 
@@ -225,7 +244,7 @@ static int64_t pause_us(const struct payment_worker *worker, int64_t attempts)
 
 static enum payment_outcome ask(struct payment_worker *worker, const struct payment_due *due)
 {
-    struct payment_request request = {text_of(due->order_id), text_of(due->method), due->amount};
+    struct payment_request request = {text_of(due->order_id), secret_of(text_of(due->method)), due->amount};
     enum payment_outcome outcome = due->is_refund ? payment_refund(worker->opts.payment, &request)
                                                   : payment_charge(worker->opts.payment, &request);
     if (outcome == PAYMENT_UNKNOWN)
@@ -251,7 +270,9 @@ static void settle(struct payment_worker *worker, const struct payment_due *due,
 {
     int64_t next_us = INT64_MAX;
     for (size_t i = 0; i < count; i++) {
+        log_as_of(&due[i]);
         enum payment_outcome outcome = ask(worker, &due[i]);
+        log_as_of(NULL);
         int64_t now_us = clock_wall_us(), retry_us = now_us + pause_us(worker, due[i].attempts);
         recordings[i] = (struct recording){.worker = worker};
         recordings[i].record = (struct payment_record){&due[i], outcome, now_us, retry_us,

@@ -18,7 +18,7 @@ static const struct json_field line_fields[] = {
 const struct json_field place_fields[] = {
     {.name = "lines", .type = JSON_ARRAY, .required = true, .min = 1, .fields = line_fields,
      .element_size = sizeof(struct place_line), .offset = offsetof(struct place_input, lines)},
-    {.name = "payment_method", .type = JSON_TEXT, .min = 1, .max = PAYMENT_METHOD_MAX,
+    {.name = "payment_method", .type = JSON_SECRET, .min = 1, .max = PAYMENT_METHOD_MAX,
      .accepts = place_method_is_valid, .rule = "must be printable ASCII without spaces",
      .offset = offsetof(struct place_input, payment_method)},
     {.name = NULL},

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/secret.h"
 #include "state/db.h"
 
 struct place_line {
@@ -22,7 +23,7 @@ struct place_line {
 /* The body of POST /v1/orders. */
 struct place_input {
     struct json_array lines;         /* of struct place_line */
-    struct text payment_method;      /* absent: the gateway's default */
+    struct secret payment_method;    /* absent: the gateway's default */
 };
 
 /* The shape of that body; the ceilings of its numbers are the caller's settings, checked by place_check(). */

@@ -2,6 +2,7 @@
 
 #include "app/service.h"
 #include "apps/order/app.h"
+#include "apps/order/events.h"
 #include "apps/order/place.h"
 #include "apps/order/routes.h"
 #include "apps/order/store.h"
@@ -9,13 +10,6 @@
 #include "base/clock.h"
 
 /* ---- what several have in common ---- */
-
-static enum err emit_called(void *emitter, struct db_connection *db, const char *type, struct text subject,
-                            struct text data)
-{
-    (void)db;
-    return call_emit(emitter, type, subject, data);
-}
 
 static bool is_owner(const struct call *call, const struct order *order)
 {
@@ -60,11 +54,12 @@ static enum err placing_command(struct call *call)
         return err_because(ERR_MEMORY, "no memory for an order");
     struct order_change change = {
         .db = call->db,
-        .emit = emit_called,
-        .emitter = call,
+        .emit = order_emit_event,
+        .emitter = call->service,
         .event = ORDER_PLACE,
         .cause = TEXT("placed"),
         .now_us = clock_wall_us(),
+        .origin = {call->request_id, call->traceparent},
     };
     struct order order = {
         .id = text_of(id_new(id)),
@@ -203,11 +198,12 @@ static enum err cancel_command(struct call *call)
         return call_refuse(call, ERR_FORBIDDEN, NULL, "Only its owner or an administrator may cancel an order.");
     struct order_change change = {
         .db = call->db,
-        .emit = emit_called,
-        .emitter = call,
+        .emit = order_emit_event,
+        .emitter = call->service,
         .event = ORDER_CANCEL,
         .cause = by_owner ? TEXT("cancelled by customer") : TEXT("cancelled by administrator"),
         .now_us = clock_wall_us(),
+        .origin = {call->request_id, call->traceparent},
     };
     err = order_apply(&change, &order, &applied);
     if (err)

@@ -96,7 +96,7 @@ enum err store_order_add(struct db_connection *db, const struct order *order)
     db_bind_string(insert, 3, order_state_name(order->state));
     db_bind_int(insert, 4, order->total.amount_minor);
     db_bind_string(insert, 5, order->total.currency->code);
-    db_bind_text(insert, 6, order->payment_method);
+    db_bind_text(insert, 6, secret_reveal(order->payment_method));
     db_bind_int(insert, 7, order->version);
     db_bind_int(insert, 8, order->created_us);
     db_bind_int(insert, 9, order->updated_us);
@@ -119,8 +119,8 @@ static enum err read_head(struct db_statement *row, struct arena *arena, struct 
     };
     bool whole = order.id.at && order.user_id.at;
     if (!db_is_null(row, 5)) {
-        order.payment_method = arena_text(arena, db_text(row, 5));
-        whole = whole && order.payment_method.at;
+        order.payment_method = secret_of(arena_text(arena, db_text(row, 5)));
+        whole = whole && secret_is_given(order.payment_method);
     }
     if (!whole)
         return err_because(ERR_MEMORY, "no memory for an order");

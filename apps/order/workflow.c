@@ -12,7 +12,7 @@ static enum err emit(const struct order_change *change, const char *type, const 
 {
     enum err err = buf_check(data);
     if (!err)
-        err = change->emit(change->emitter, change->db, type, order->id, buf_text(data));
+        err = change->emit(change->emitter, change->db, &change->origin, type, order->id, buf_text(data));
     buf_fini(data);
     return err;
 }
@@ -68,7 +68,7 @@ static enum err void_payment(const struct order_change *change, const struct ord
 
 static enum err request_payment(const struct order_change *change, const struct order *order)
 {
-    return payment_store_add(change->db, order->id, change->now_us);
+    return payment_store_add(change->db, order->id, &change->origin, change->now_us);
 }
 
 static enum err request_refund(const struct order_change *change, const struct order *order)

@@ -26,9 +26,9 @@ enum order_event {
     ORDER_EVENTS,
 };
 
-/** Adds an event to the transaction under way; data is JSON. */
-typedef enum err order_emit(void *emitter, struct db_connection *db, const char *type, struct text subject,
-                            struct text data);
+/** Adds an event to the transaction under way, of this origin; data is JSON. */
+typedef enum err order_emit(void *emitter, struct db_connection *db, const struct order_origin *origin,
+                            const char *type, struct text subject, struct text data);
 
 struct order_change {
     struct db_connection *db;     /* the writer's */
@@ -37,6 +37,7 @@ struct order_change {
     enum order_event event;
     struct text cause;            /* kept in the history; what others are told as the reason */
     int64_t now_us;
+    struct order_origin origin;   /* goes with the events and the payment that follow */
 };
 
 typedef enum err order_action(const struct order_change *change, const struct order *order);

@@ -113,8 +113,9 @@ bool account_name_valid(struct text name)
     return trimmed.length > 0 && text_utf8_count(trimmed) <= ACCOUNT_NAME_MAX && !has_control(trimmed);
 }
 
-const char *account_password_fault(struct text password, unsigned min, struct arena *arena)
+const char *account_password_fault(struct secret given, unsigned min, struct arena *arena)
 {
+    struct text password = secret_reveal(given);
     const char *reason = NULL;
 
     if (password.length > PASSWORD_MAX_BYTES)

@@ -16,6 +16,7 @@
 #include "app/call.h"
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 enum {
@@ -59,7 +60,7 @@ bool account_name_valid(struct text name);
 enum err must_check account_email_key(struct text email, struct arena *arena, struct text *ret_key);
 
 /** What a new password breaks, "must have at least …", in arena; NULL when it is fine. min counts code points. */
-const char *account_password_fault(struct text password, unsigned min, struct arena *arena);
+const char *account_password_fault(struct secret password, unsigned min, struct arena *arena);
 
 bool account_status_valid(struct text status);
 bool account_role_valid(struct text role);

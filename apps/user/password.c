@@ -18,9 +18,10 @@ static size_t memory_bytes(const struct password_cost *cost)
     return (size_t)cost->memory_kib * 1024;
 }
 
-enum err password_hash(struct text password, const struct password_cost *cost,
+enum err password_hash(struct secret given, const struct password_cost *cost,
                        char out[static PASSWORD_HASH_SIZE])
 {
+    struct text password = secret_reveal(given);
     char hash[PASSWORD_HASH_SIZE];
 
     if (sodium_init() < 0)
@@ -63,8 +64,9 @@ static bool hash_string(struct text hash, char out[static PASSWORD_HASH_SIZE])
     return true;
 }
 
-enum err password_verify(struct text password, struct text hash)
+enum err password_verify(struct secret given, struct text hash)
 {
+    struct text password = secret_reveal(given);
     char string[PASSWORD_HASH_SIZE];
 
     if (sodium_init() < 0)

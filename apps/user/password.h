@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 enum { PASSWORD_HASH_SIZE = 128 };
@@ -20,7 +21,7 @@ struct password_cost {
 };
 
 /** ERR_MEMORY when the memory cannot be had, ERR_CONFIG for a cost libsodium does not take. */
-enum err must_check password_hash(struct text password, const struct password_cost *cost,
+enum err must_check password_hash(struct secret password, const struct password_cost *cost,
                                   char out[static PASSWORD_HASH_SIZE]);
 
 /** What looks like a hash and matches nothing: to verify against when there is no account, which then takes as long as
@@ -28,7 +29,7 @@ enum err must_check password_hash(struct text password, const struct password_co
 void password_dummy(const struct password_cost *cost, char out[static PASSWORD_HASH_SIZE]);
 
 /** ERR_NONE when it is this password, ERR_UNAUTHENTICATED when it is not (or when the hash is not of this kind). */
-enum err must_check password_verify(struct text password, struct text hash);
+enum err must_check password_verify(struct secret password, struct text hash);
 
 /** Whether the hash was made at another cost, so that it should be made again while the password is known. */
 bool password_outdated(struct text hash, const struct password_cost *cost);

@@ -18,7 +18,7 @@ static const struct json_field registration_fields[] = {
           .accepts = account_email_valid, .rule = EMAIL_RULE),
     FIELD(struct registration_input, name, JSON_TEXT, .required = true, .min = 1, .max = NAME_TEXT_MAX,
           .accepts = account_name_valid, .rule = NAME_RULE),
-    FIELD(struct registration_input, password, JSON_TEXT, .required = true, .min = 1, .max = PASSWORD_MAX_BYTES),
+    FIELD(struct registration_input, password, JSON_SECRET, .required = true, .min = 1, .max = PASSWORD_MAX_BYTES),
     {.name = NULL},
 };
 
@@ -35,20 +35,20 @@ static const struct json_field patch_fields[] = {
 };
 
 static const struct json_field password_fields[] = {
-    FIELD(struct password_input, current_password, JSON_TEXT, .min = 1, .max = PASSWORD_MAX_BYTES),
-    FIELD(struct password_input, new_password, JSON_TEXT, .required = true, .min = 1, .max = PASSWORD_MAX_BYTES),
+    FIELD(struct password_input, current_password, JSON_SECRET, .min = 1, .max = PASSWORD_MAX_BYTES),
+    FIELD(struct password_input, new_password, JSON_SECRET, .required = true, .min = 1, .max = PASSWORD_MAX_BYTES),
     {.name = NULL},
 };
 
 /* No rules beyond a ceiling: whatever is not an account's address and password is the same 401. */
 static const struct json_field sign_in_fields[] = {
     FIELD(struct sign_in_input, email, JSON_TEXT, .required = true, .max = SIGN_IN_TEXT_MAX),
-    FIELD(struct sign_in_input, password, JSON_TEXT, .required = true, .max = SIGN_IN_TEXT_MAX),
+    FIELD(struct sign_in_input, password, JSON_SECRET, .required = true, .max = SIGN_IN_TEXT_MAX),
     {.name = NULL},
 };
 
 static const struct json_field introspection_fields[] = {
-    FIELD(struct introspection_input, token, JSON_TEXT, .required = true, .min = 1, .max = TOKEN_TEXT_MAX),
+    FIELD(struct introspection_input, token, JSON_SECRET, .required = true, .min = 1, .max = TOKEN_TEXT_MAX),
     {.name = NULL},
 };
 

@@ -19,7 +19,8 @@ identify_work user_identify;
 
 /* accounts (routes_account.c) */
 struct registration_input {
-    struct text email, name, password;
+    struct text email, name;
+    struct secret password;
 };
 call_work registration_check, registration_task, registration_command;
 call_work me_query, account_query, accounts_query;
@@ -32,19 +33,20 @@ call_work deactivation_check, deactivation_command;
 
 /* passwords (routes_password.c) */
 struct password_input {
-    struct text current_password, new_password;
+    struct secret current_password, new_password;
 };
 call_work password_check, password_task, password_command;
 
 /* sessions (routes_session.c) */
 struct sign_in_input {
-    struct text email, password;
+    struct text email;
+    struct secret password;
 };
 call_work sign_in_task, sign_in_command;
 call_work session_query, session_end_command;
 
 struct introspection_input {
-    struct text token;
+    struct secret token;
 };
 call_work introspection_query;
 

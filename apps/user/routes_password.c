@@ -22,7 +22,7 @@ enum err password_check(struct call *call)
     enum err err = account_may_change(&call->caller, call_path(call, "id"));
     if (err)
         return err;
-    if (!input->current_password.at && !call_has_role(call, ROLE_ADMIN))
+    if (!secret_is_given(input->current_password) && !call_has_role(call, ROLE_ADMIN))
         err = call_fault(call, "/current_password", "is required");
     const char *fault = account_password_fault(input->new_password, app->password_min, call_arena(call));
     return fault ? call_fault(call, "/new_password", fault) : err;
@@ -42,7 +42,7 @@ enum err password_task(struct call *call)
     if (!new)
         return err_because(ERR_MEMORY, "no room for a new password");
     enum err err = store_account(call->db, call_path(call, "id"), call_arena(call), &account);
-    if (!err && input->current_password.at) {
+    if (!err && secret_is_given(input->current_password)) {
         err = password_verify(input->current_password, account.password_hash);
         new->verified_hash = account.password_hash;
     }

@@ -164,7 +164,7 @@ enum err introspection_query(struct call *call)
     char digest[TOKEN_DIGEST_SIZE];
     struct json_writer writer;
     struct session session;
-    enum err err = store_session(call->db, text_of(digest_hex(input->token, digest)), clock_wall_us(),
+    enum err err = store_session(call->db, text_of(digest_hex(secret_reveal(input->token), digest)), clock_wall_us(),
                                  call_arena(call), &session);
     if (err && err != ERR_NOT_FOUND)
         return err;

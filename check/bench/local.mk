@@ -12,3 +12,13 @@ CLEANFILES += check/bench/bench
 PHONY_TARGETS += bench
 bench: all check/bench/bench
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench
+
+EXTRA_PROGRAMS += check/bench/bench_log
+check_bench_bench_log_SOURCES = check/bench/bench_log.c check/bench/load.c check/bench/load.h
+check_bench_bench_log_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_bench_bench_log_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+CLEANFILES += check/bench/bench_log
+
+PHONY_TARGETS += bench-log
+bench-log: all check/bench/bench_log
+	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_log

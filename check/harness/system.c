@@ -88,15 +88,21 @@ struct http_client *system_client(const struct system *system)
 static enum err make_front_files(struct system *system)
 {
     const char *front = system->opts.front;
-    char port[8], conf[PATH_SIZE], run[PATH_SIZE], source[PATH_SIZE + 32];
+    char port[8], conf[PATH_SIZE], run[PATH_SIZE], source[PATH_SIZE + 32], access_log[PATH_SIZE + 16];
     snprintf(port, sizeof port, "%u", system->port);
     snprintf(conf, sizeof conf, "%s", path_in(system, "%s", "front"));
     snprintf(run, sizeof run, "%s", path_in(system, "%s", "run"));
+    bool is_nginx = strcmp(front, "nginx") == 0;
+    if (system->opts.access_log)
+        snprintf(access_log, sizeof access_log, "%s%s", path_in(system, "log/%s", "access.log"),
+                 is_nginx ? " tandem" : "");
+    else
+        snprintf(access_log, sizeof access_log, "%s", is_nginx ? "off" : "");
     const struct template_value values[] = {
         {"ADDRESS", "127.0.0.1"}, {"PORT", port}, {"URL", system->url}, {"STATE", system->folder},
         {"RUN", run}, {"CONF", conf}, {"WWW", conf}, {"WORKERS", "2"}, {"FILES_MAX", "16384"},
         {"CONNECTIONS_MAX", "8000"}, {"BODY_MAX_BYTES", "1048576"}, {"BODY_MAX_KIB", "1024"},
-        {"USER", geteuid() == 0 ? "user root;" : ""}, {"ACCESS_LOG", strcmp(front, "nginx") == 0 ? "off" : ""},
+        {"USER", geteuid() == 0 ? "user root;" : ""}, {"ACCESS_LOG", access_log},
         {NULL, NULL},
     };
     snprintf(source, sizeof source, "%s/etc/%s", system->source, front);
@@ -378,6 +384,11 @@ bool system_restart(struct system *system, enum system_service service)
 void system_service_killed(struct system *system, enum system_service service)
 {
     process_kill(&system->services[service]);
+}
+
+void system_service_signal(const struct system *system, enum system_service service, int signal)
+{
+    kill(system->services[service].pid, signal);
 }
 
 enum err system_service_up(struct system *system, enum system_service service)

@@ -24,6 +24,7 @@ struct system_opts {
     const char *front;               /* "nginx" or "lighttpd" */
     const char *transport;           /* "native" or "libfcgi" */
     unsigned workers;                /* of each service, under tandemctl supervise; 0: one, under spawn-fcgi */
+    bool access_log;                 /* of the front, log/access.log */
     const char *const *settings;     /* further ones of all services, "path=value", ends with NULL; may be NULL */
 };
 
@@ -56,6 +57,9 @@ enum err must_check system_service_down(struct system *system, enum system_servi
 void system_service_killed(struct system *system, enum system_service service);
 /** Starts it again and waits until it is ready. */
 enum err must_check system_service_up(struct system *system, enum system_service service);
+
+/** Sends a signal to a service. */
+void system_service_signal(const struct system *system, enum system_service service, int signal);
 
 /** Starts the front anew, with what its files (folder/front/…) are now. */
 enum err must_check system_front_again(struct system *system);

@@ -43,6 +43,7 @@ static struct {
 static void start(const struct variant *variant)
 {
     struct system_opts opts = {.front = variant->front, .transport = variant->transport, .workers = running.workers,
+                               .access_log = true,
                                .settings = running.settings};
     running.variant = variant;
     if (system_start(&opts, &running.system)) {

@@ -53,7 +53,8 @@ void fixture_end(void)
 
 /* ---- events ---- */
 
-enum err fixture_emit(void *emitter, struct db_connection *db, const char *type, struct text subject, struct text data)
+enum err fixture_emit(void *emitter, struct db_connection *db, const struct order_origin *origin, const char *type,
+                      struct text subject, struct text data)
 {
     (void)emitter, (void)db;
     enum err err = ERR_NONE;
@@ -62,6 +63,8 @@ enum err fixture_emit(void *emitter, struct db_connection *db, const char *type,
         struct fixture_event *event = &fixture.events[fixture.event_count++];
         snprintf(event->type, sizeof event->type, "%s", type);
         snprintf(event->subject, sizeof event->subject, "%.*s", TEXT_ARGS(subject));
+        snprintf(event->request_id, sizeof event->request_id, "%.*s", TEXT_ARGS(origin->request_id));
+        snprintf(event->traceparent, sizeof event->traceparent, "%.*s", TEXT_ARGS(origin->traceparent));
         snprintf(event->data, sizeof event->data, "%.*s", TEXT_ARGS(data));
     } else {
         err = err_because(ERR_MEMORY, "the recorder is full");
@@ -79,6 +82,17 @@ size_t fixture_emitted(const char *type, const char *order_id)
                  (!order_id || strcmp(fixture.events[i].subject, order_id) == 0);
     pthread_mutex_unlock(&fixture.lock);
     return count;
+}
+
+const struct fixture_event *fixture_find(const char *type, const char *order_id)
+{
+    const struct fixture_event *found = NULL;
+    pthread_mutex_lock(&fixture.lock);
+    for (size_t i = 0; i < fixture.event_count && !found; i++)
+        if (strcmp(fixture.events[i].type, type) == 0 && strcmp(fixture.events[i].subject, order_id) == 0)
+            found = &fixture.events[i];
+    pthread_mutex_unlock(&fixture.lock);
+    return found;
 }
 
 /* ---- orders ---- */
@@ -99,6 +113,7 @@ static enum err apply_work(struct db_connection *db, void *context)
         .event = apply->event,
         .cause = text_of(apply->cause),
         .now_us = clock_wall_us(),
+        .origin = {TEXT(FIXTURE_REQUEST_ID), TEXT(FIXTURE_TRACEPARENT)},
     };
     struct arena arena;
     struct order order;
@@ -130,7 +145,7 @@ void fixture_place(const char *method, const char *sku, int64_t quantity, char o
         .id = text_of(id_new(out)),
         .user_id = TEXT("0190a000-0000-7000-8000-000000000001"),
         .total = line.total,
-        .payment_method = text_of(method),
+        .payment_method = secret_of(text_of(method)),
         .lines = &line,
         .line_count = 1,
         .created_us = clock_wall_us(),

@@ -12,8 +12,12 @@
 
 enum { FIXTURE_EVENTS_MAX = 4096 };
 
+/* The origin of everything that fixture_apply() does. */
+#define FIXTURE_REQUEST_ID "request-1"
+#define FIXTURE_TRACEPARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 struct fixture_event {
-    char type[32], subject[ID_SIZE], data[512];
+    char type[32], subject[ID_SIZE], data[512], request_id[64], traceparent[64];
 };
 
 struct fixture {
@@ -36,6 +40,9 @@ order_emit fixture_emit;
 
 /** How many events of a type were emitted, for an order or (NULL) for any. */
 size_t fixture_emitted(const char *type, const char *order_id);
+
+/** The first of these; NULL when there is none. */
+const struct fixture_event *fixture_find(const char *type, const char *order_id);
 
 /** Places an order of one line and writes its id to out. */
 void fixture_place(const char *method, const char *sku, int64_t quantity, char out[static ID_SIZE]);

@@ -135,6 +135,46 @@ static void test_applied(void)
     end();
 }
 
+static struct {
+    atomic_int count, wrong;
+} told;
+
+/* Once the effect can be read, and by what it is called, but without its data. */
+static void is_told(void *context, const struct event *event)
+{
+    (void)context;
+    bool durable = scratch_number(db, "SELECT count(*) FROM effect") > told.count;
+    if (!durable || event->data.at || !text_equal_string(event->subject, "x") || !text_starts(event->type, TEXT("a.v1"))
+        || !text_equal_string(event->request_id, "the-request") || !text_starts(event->id, TEXT("event-")))
+        told.wrong++;
+    told.count++;
+}
+
+static void test_told(void)
+{
+    begin();
+    told.count = told.wrong = 0;
+    struct consumer_opts opts = consumer_opts();
+    opts.applied = is_told;
+    struct event event = fixture_event("a.v1", "x", 1);
+    event.request_id = TEXT("the-request");
+    CU_ASSERT_EQUAL(bus_publish(bus, &event, 1), ERR_NONE);
+    CU_ASSERT_EQUAL(bus_publish(bus, &event, 1), ERR_NONE);
+    poisoned_number = 3;
+    struct event poisoned = fixture_event("a.v1", "x", 3);
+    poisoned.request_id = TEXT("the-request");
+    CU_ASSERT_EQUAL(bus_publish(bus, &poisoned, 1), ERR_NONE);
+    start(opts);
+    uint64_t wanted = 2;
+    CU_ASSERT(scratch_eventually(handled_at_least, &wanted));
+    poisoned_number = 0;
+    await("SELECT count(*) = 2 FROM effect");
+    stop();
+    CU_ASSERT_EQUAL(told.count, 2);
+    CU_ASSERT_EQUAL(told.wrong, 0);
+    end();
+}
+
 static void test_repeat(void)
 {
     begin();
@@ -432,6 +472,7 @@ static void test_backoff(void)
 
 static const struct suite_case cases[] = {
     {"events are applied in order, with what they add to the outbox", test_applied},
+    {"each event is told once it is applied, also after a retry, and no repeat", test_told},
     {"a repeat has no second effect", test_repeat},
     {"a crash between effect and acknowledgement has no second effect", test_crash_before_acknowledge},
     {"events of unknown types are passed over", test_unknown_types},

@@ -299,6 +299,44 @@ static void test_lenient(void)
     reading_fini(&reading);
 }
 
+struct sign_in {
+    struct secret password;
+    struct text name;
+};
+
+/* A secret is read like a text, by the same rules, and no fault quotes it. */
+static void test_secret(void)
+{
+    static const struct json_field fields[] = {
+        {.name = "password", .type = JSON_SECRET, .required = true, .min = 3, .max = 12,
+         .offset = offsetof(struct sign_in, password)},
+        {.name = "name", .type = JSON_TEXT, .offset = offsetof(struct sign_in, name)},
+        {.name = NULL},
+    };
+    static const char *const wrong[] = {"{\"password\":\"s3\"}", "{\"password\":\"s3-longer-than-that\"}",
+                                        "{\"password\":[\"s3cret\"]}"};
+    struct sign_in sign_in = {.password = SECRET_NONE};
+    struct json_document *document;
+    struct json_faults faults;
+    struct arena arena;
+
+    arena_init(&arena, 4096);
+    CU_ASSERT_EQUAL_FATAL(json_parse(TEXT("{\"password\":\"s3cret\",\"name\":\"n\"}"), &document), ERR_NONE);
+    CU_ASSERT_EQUAL(json_read(document, fields, &arena, &sign_in, &faults), ERR_NONE);
+    json_free(document);
+    CU_ASSERT_TRUE(text_equal_string(secret_reveal(sign_in.password), "s3cret"));
+    CU_ASSERT_TRUE(text_equal_string(sign_in.name, "n"));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CU_ASSERT_EQUAL_FATAL(json_parse(text_of(wrong[i]), &document), ERR_NONE);
+        CU_ASSERT_EQUAL(json_read(document, fields, &arena, &sign_in, &faults), ERR_INVALID);
+        json_free(document);
+        CU_ASSERT_EQUAL(faults.count, 1);
+        CU_ASSERT_PTR_NULL(strstr(faults.list[0].reason, "s3"));
+        CU_ASSERT_PTR_NULL(strstr(err_cause(), "s3"));
+    }
+    arena_fini(&arena);
+}
+
 /* Too long an array is one fault, and takes no memory for its elements. */
 static void test_array_ceiling(void)
 {
@@ -343,6 +381,7 @@ static const struct suite_case cases[] = {
     {"faults have a ceiling", test_fault_ceiling},
     {"a caller adds faults of its own rules", test_added_fault},
     {"the lenient reader passes over what is unknown, and nothing else", test_lenient},
+    {"a secret is read by the rules of a text, and is in no fault", test_secret},
     {"an array over its limit is refused before it is read", test_array_ceiling},
     {"with little memory the answer is right or that memory is short", test_memory},
 };

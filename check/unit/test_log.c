@@ -15,6 +15,8 @@
 #include "check/harness/suite.h"
 #include "telemetry/log.h"
 
+#define LOG_MODULE LOG_MODULE_BASE
+
 enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, LINES = 500, TURNS = 200, WAIT_MS = 10000 };
 
 static int sink[2];
@@ -74,7 +76,7 @@ static void test_fields(void)
               LOG_BOOL("late", true), LOG_NUMBER("ratio", 0.5), LOG_SECRET("token"), LOG_ERR(ERR_BUSY));
     const char *line = lines();
     CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"level\":\"info\",\"service\":\"order\",\"instance\":\"a1\","
-                                        "\"msg\":\"order placed\",\"order_id\":\"o7\",\"sku\":null,\"lines\":-3,"
+                                        "\"msg\":\"order placed\",\"module\":\"base\",\"order_id\":\"o7\",\"sku\":null,\"lines\":-3,"
                                         "\"late\":true,\"ratio\":0.5,\"token\":\"[redacted]\","
                                         "\"error\":\"ERR_BUSY\"}\n"));
     struct text time = {strstr(line, "{\"time\":\"") + 9, 27};
@@ -84,19 +86,21 @@ static void test_fields(void)
     log_event(LOG_ERROR, "failed", LOG_ERR(err_because(ERR_IO, "open x: denied")));
     CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"error\":\"ERR_IO\",\"cause\":\"open x: denied\"}\n"));
     log_event(LOG_CRITICAL, "nothing more");
-    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"nothing more\"}\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"nothing more\",\"module\":\"base\"}\n"));
     end();
 }
 
 static void test_context(void)
 {
-    struct log_context context = {.request_id = TEXT("r1"), .user_id = TEXT("u1")};
+    struct log_context context = {.request_id = TEXT("r1"), .trace_id = TEXT("t1"), .span_id = TEXT("s1"),
+                                  .user_id = TEXT("u1")};
     char longer[200];
 
     begin(LOG_JSON, 0, 0);
     log_context_set(&context);
     log_event(LOG_INFO, "a");
-    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"a\",\"request_id\":\"r1\",\"user_id\":\"u1\"}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"a\",\"request_id\":\"r1\",\"trace_id\":\"t1\",\"span_id\":\"s1\","
+                                           "\"user_id\":\"u1\",\"module\":\"base\"}"));
     memset(longer, 'x', sizeof longer);
     context = (struct log_context){.trace_id = {longer, sizeof longer}};
     log_context_set(&context);
@@ -105,7 +109,7 @@ static void test_context(void)
     CU_ASSERT_PTR_NULL(strstr(output, "user_id"));
     log_context_set(NULL);
     log_event(LOG_INFO, "c");
-    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"c\"}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"c\",\"module\":\"base\"}"));
     end();
 }
 
@@ -166,7 +170,7 @@ static void test_forged_terminal(void)
     lines();
     CU_ASSERT_EQUAL(count_of(output, "\n"), 1);
     CU_ASSERT_PTR_NULL(strchr(output, '\033'));
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, " warning  order: read input=\"a\\n{\\\"level\\\":\\\"forged\\\"}"
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, " warning  order     read input=\"a\\n{\\\"level\\\":\\\"forged\\\"}"
                                           "\\x0d\\x1b[31m"));
     CU_ASSERT_PTR_NOT_NULL(strstr(output, " plain=a=b empty=\"\" quoted=\"say \\\"\xc3\xa9\\\"\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(output, " control=\"\\xc2\\x9b\"\n"));
@@ -184,7 +188,7 @@ static void test_long_lines(void)
     CU_ASSERT_EQUAL(count_of(lines(), "x"), LOG_VALUE_MAX_BYTES);
     memset(large, '\001', sizeof large);
     log_event(LOG_INFO, "too long", LOG_TEXT("a", text), LOG_TEXT("b", text));
-    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"too long\",\"fields_left_out\":true}\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"too long\",\"module\":\"base\",\"fields_left_out\":true}\n"));
     end();
 }
 
@@ -333,7 +337,7 @@ static void test_stalled(void)
     log_stats(&stats);
     CU_ASSERT(stats.dropped > 0);
     /* The sink moves again: the loss is told, and lines flow. */
-    CU_ASSERT_TRUE(arrives_text("\"msg\":\"log lines were dropped\",\"dropped\":"));
+    CU_ASSERT_TRUE(arrives_text("\"msg\":\"log lines were dropped\",\"module\":\"base\",\"dropped\":"));
     for (int i = 0; i < 1000 && !log_flush(10); i++)
         read_sink();
     log_stats(&stats);

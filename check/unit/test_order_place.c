@@ -31,7 +31,7 @@ static const char *say_faults(enum err err)
 static const char *place(const char *body)
 {
     struct json_document *document;
-    struct place_input input = {.payment_method = TEXT_NONE};
+    struct place_input input = {.payment_method = SECRET_NONE};
     struct db_connection *reader;
     arena_fini(&arena);
     faults.count = 0;

@@ -102,6 +102,37 @@ static void test_outcomes(void)
     fixture_end();
 }
 
+/* What follows from a payment goes back to the request that placed the order, through the database and a restart. */
+static void expect_origin(const char *type, const char *order_id)
+{
+    const struct fixture_event *event = fixture_find(type, order_id);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(event);
+    CU_ASSERT_STRING_EQUAL(event->request_id, FIXTURE_REQUEST_ID);
+    CU_ASSERT_STRING_EQUAL(event->traceparent, FIXTURE_TRACEPARENT);
+}
+
+static void test_origin(void)
+{
+    char paid[ID_SIZE], declined[ID_SIZE], nobodys[ID_SIZE];
+    fixture_begin();
+    reserve("sandbox_timeout_once", paid);
+    reserve("sandbox_decline", declined);
+    fixture_reopen();
+    reserve("sandbox_approve", nobodys);
+    CU_ASSERT_EQUAL(scratch_script(fixture.db, "UPDATE payment SET request_id = NULL, traceparent = NULL"
+                                               " WHERE rowid = (SELECT max(rowid) FROM payment)"), ERR_NONE);
+    start_worker(1, 4);
+    expect(paid, "paid", "approved");
+    expect(declined, "cancelled", "declined");
+    expect(nobodys, "paid", "approved");
+    stop_worker();
+    expect_origin("order.paid.v1", paid);
+    expect_origin("order.cancelled.v1", declined);
+    CU_ASSERT_STRING_EQUAL(fixture_find("order.paid.v1", nobodys)->request_id, "");
+    CU_ASSERT_STRING_EQUAL(fixture_find("order.paid.v1", nobodys)->traceparent, "");
+    fixture_end();
+}
+
 static bool has_been_asked_often(void *context)
 {
     struct payment_worker_stats stats;
@@ -178,7 +209,7 @@ static void test_cancel_during_the_charge(void)
     CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
 
     struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
-    struct payment_request request = {text_of(id), TEXT("sandbox_approve"), taking.due[0].amount};
+    struct payment_request request = {text_of(id), secret_of(TEXT("sandbox_approve")), taking.due[0].amount};
     CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
     CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
     payment_close(payment);
@@ -219,7 +250,7 @@ static void test_restart_between_charge_and_record(void)
     reserve("sandbox_approve", id);
     CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
     struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
-    struct payment_request request = {text_of(id), TEXT("sandbox_approve"), taking.due[0].amount};
+    struct payment_request request = {text_of(id), secret_of(TEXT("sandbox_approve")), taking.due[0].amount};
     CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
     CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
     payment_close(payment);
@@ -258,12 +289,12 @@ static void test_outcome_recorded_twice(void)
 
 static atomic_int room;   /* the disk is full while below 1 */
 
-static enum err emit_when_there_is_room(void *emitter, struct db_connection *db, const char *type, struct text subject,
-                                        struct text data)
+static enum err emit_when_there_is_room(void *emitter, struct db_connection *db, const struct order_origin *origin,
+                                        const char *type, struct text subject, struct text data)
 {
     if (atomic_fetch_add(&room, 1) < 1)
         return err_because(ERR_STORAGE_FULL, "no room");
-    return fixture_emit(emitter, db, type, subject, data);
+    return fixture_emit(emitter, db, origin, type, subject, data);
 }
 
 static bool has_failed(void *context)
@@ -362,6 +393,7 @@ static void test_started_before_the_writer(void)
 
 static const struct suite_case cases[] = {
     {"approved is paid, declined is cancelled, a timeout is asked again until it is known", test_outcomes},
+    {"what follows from a payment carries the request it goes back to", test_origin},
     {"a gateway that never answers is asked for ever, with one key, and the order stays reserved",
      test_timeouts_are_asked_again},
     {"a payment that was never tried is voided by a cancellation", test_cancel_before_the_charge},

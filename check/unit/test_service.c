@@ -188,6 +188,47 @@ static void ends_by(int signal, const char *transport)
     end();
 }
 
+/* ---- the log ---- */
+
+static void test_log_cannot_open(void)
+{
+    static const struct {
+        const char *sink, *where, *cause;
+    } rows[] = {
+        {"log.sink=file", "log.file=", "log.file has to say where, since log.sink is \"file\""},
+        {"log.sink=file", "log.file=/nonexistent/log", "/nonexistent/log: No such file or directory"},
+        {"log.sink=syslog", "log.syslog_socket=/nonexistent/log", "/nonexistent/log: No such file or directory"},
+    };
+    begin();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CU_ASSERT_EQUAL(RUN("--set", rows[i].sink, "--set", rows[i].where), 1);
+        SAYS("tandem-user: the log cannot be opened: ");
+        SAYS(rows[i].cause);
+    }
+    CU_ASSERT_EQUAL(RUN("--check-config", "--set", "log.level_net=loud"), 1);
+    SAYS("log.level_net");
+    end();
+}
+
+static void test_log_settings(void)
+{
+    char file[320];
+    struct process process;
+    begin();
+    snprintf(file, sizeof file, "log.file=%s/own.log", folder);
+    start((const char *const[]){"--set", "log.sink=file", "--set", file, "--set", "log.level=error", "--set",
+                                "log.level_net=info", NULL}, &process);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    CU_ASSERT_EQUAL(process_stop(&process, SIGTERM, PATIENCE_MS), ERR_NONE);
+    read_said();
+    CU_ASSERT_STRING_EQUAL(said, "");
+    snprintf(log_path, sizeof log_path, "%s/own.log", folder);
+    read_said();
+    SAYS("\"msg\":\"request\"");
+    CU_ASSERT_PTR_NULL(strstr(said, "\"msg\":\"started\""));
+    end();
+}
+
 static void test_ends(void)
 {
     ends_by(SIGTERM, "native");
@@ -278,6 +319,8 @@ static void test_drain(void)
 }
 
 static const struct suite_case cases[] = {
+    {"a log that cannot be had keeps it from starting", test_log_cannot_open},
+    {"the log goes where the settings say, with each module's level", test_log_settings},
     {"help and version are given", test_help},
     {"a wrong command line is refused with status 2", test_wrong_arguments},
     {"a check of the settings says everything that is wrong", test_check_config},

@@ -116,15 +116,15 @@ static void test_password_limits(void)
     char most[PASSWORD_MAX_BYTES + 1];
     memset(most, 'p', sizeof most);
     arena_init(&arena, 4096);
-    CU_ASSERT_PTR_NULL(account_password_fault(TEXT("0123456789"), 10, &arena));
-    CU_ASSERT_STRING_EQUAL(account_password_fault(TEXT("012345678"), 10, &arena), "must have at least 10 characters");
+    CU_ASSERT_PTR_NULL(account_password_fault(secret_of(TEXT("0123456789")), 10, &arena));
+    CU_ASSERT_STRING_EQUAL(account_password_fault(secret_of(TEXT("012345678")), 10, &arena), "must have at least 10 characters");
     /* ten bytes, but five characters */
-    CU_ASSERT_PTR_NOT_NULL(account_password_fault(TEXT("\xc3\xab\xc3\xab\xc3\xab\xc3\xab\xc3\xab"), 10, &arena));
-    CU_ASSERT_PTR_NULL(account_password_fault((struct text){most, PASSWORD_MAX_BYTES}, 10, &arena));
-    CU_ASSERT_PTR_NOT_NULL(account_password_fault((struct text){most, PASSWORD_MAX_BYTES + 1}, 10, &arena));
+    CU_ASSERT_PTR_NOT_NULL(account_password_fault(secret_of(TEXT("\xc3\xab\xc3\xab\xc3\xab\xc3\xab\xc3\xab")), 10, &arena));
+    CU_ASSERT_PTR_NULL(account_password_fault(secret_of((struct text){most, PASSWORD_MAX_BYTES}), 10, &arena));
+    CU_ASSERT_PTR_NOT_NULL(account_password_fault(secret_of((struct text){most, PASSWORD_MAX_BYTES + 1}), 10, &arena));
     arena_fini(&arena);
     arena_init(&arena, 0);
-    CU_ASSERT_STRING_EQUAL(account_password_fault(TEXT("short"), 10, &arena), "is too short");
+    CU_ASSERT_STRING_EQUAL(account_password_fault(secret_of(TEXT("short")), 10, &arena), "is too short");
     arena_fini(&arena);
 }
 
@@ -210,32 +210,32 @@ static const struct password_cost cheap = {.passes = 1, .memory_kib = 64}, deare
 static void test_hash_and_verify(void)
 {
     char hash[PASSWORD_HASH_SIZE], again[PASSWORD_HASH_SIZE];
-    CU_ASSERT_EQUAL_FATAL(password_hash(TEXT("correct horse"), &cheap, hash), ERR_NONE);
-    CU_ASSERT_EQUAL_FATAL(password_hash(TEXT("correct horse"), &cheap, again), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(password_hash(secret_of(TEXT("correct horse")), &cheap, hash), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(password_hash(secret_of(TEXT("correct horse")), &cheap, again), ERR_NONE);
     CU_ASSERT_STRING_NOT_EQUAL(hash, again);
     CU_ASSERT(text_starts(text_of(hash), TEXT("$argon2id$")));
-    CU_ASSERT_EQUAL(password_verify(TEXT("correct horse"), text_of(hash)), ERR_NONE);
-    CU_ASSERT_EQUAL(password_verify(TEXT("correct horse "), text_of(hash)), ERR_UNAUTHENTICATED);
-    CU_ASSERT_EQUAL(password_verify(TEXT(""), text_of(hash)), ERR_UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(password_verify(secret_of(TEXT("correct horse")), text_of(hash)), ERR_NONE);
+    CU_ASSERT_EQUAL(password_verify(secret_of(TEXT("correct horse ")), text_of(hash)), ERR_UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(password_verify(secret_of(TEXT("")), text_of(hash)), ERR_UNAUTHENTICATED);
 }
 
 static void test_verify_against_what_is_no_hash(void)
 {
     char longest[PASSWORD_HASH_SIZE + 10];
     memset(longest, 'x', sizeof longest);
-    CU_ASSERT_EQUAL(password_verify(TEXT("x"), TEXT("")), ERR_UNAUTHENTICATED);
-    CU_ASSERT_EQUAL(password_verify(TEXT("x"), TEXT("*locked*")), ERR_UNAUTHENTICATED);
-    CU_ASSERT_EQUAL(password_verify(TEXT("x"), (struct text){longest, sizeof longest}), ERR_UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(password_verify(secret_of(TEXT("x")), TEXT("")), ERR_UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(password_verify(secret_of(TEXT("x")), TEXT("*locked*")), ERR_UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(password_verify(secret_of(TEXT("x")), (struct text){longest, sizeof longest}), ERR_UNAUTHENTICATED);
 }
 
 static void test_cost(void)
 {
     const struct password_cost none = {.passes = 0, .memory_kib = 64}, tiny = {.passes = 1, .memory_kib = 1};
     char hash[PASSWORD_HASH_SIZE] = "untouched";
-    CU_ASSERT_EQUAL(password_hash(TEXT("secret"), &none, hash), ERR_CONFIG);
-    CU_ASSERT_EQUAL(password_hash(TEXT("secret"), &tiny, hash), ERR_CONFIG);
+    CU_ASSERT_EQUAL(password_hash(secret_of(TEXT("secret")), &none, hash), ERR_CONFIG);
+    CU_ASSERT_EQUAL(password_hash(secret_of(TEXT("secret")), &tiny, hash), ERR_CONFIG);
     CU_ASSERT_STRING_EQUAL(hash, "untouched");
-    CU_ASSERT_EQUAL_FATAL(password_hash(TEXT("secret"), &cheap, hash), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(password_hash(secret_of(TEXT("secret")), &cheap, hash), ERR_NONE);
     CU_ASSERT_FALSE(password_outdated(text_of(hash), &cheap));
     CU_ASSERT(password_outdated(text_of(hash), &dearer));
     CU_ASSERT(password_outdated(TEXT("*locked*"), &cheap));
@@ -244,7 +244,7 @@ static void test_cost(void)
 static int64_t verify_ns(struct text hash)
 {
     int64_t from_ns = clock_cpu_ns();
-    CU_ASSERT_EQUAL(password_verify(TEXT("guess"), hash), ERR_UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(password_verify(secret_of(TEXT("guess")), hash), ERR_UNAUTHENTICATED);
     return clock_cpu_ns() - from_ns;
 }
 
@@ -253,7 +253,7 @@ static void test_dummy_takes_as_long(void)
 {
     const struct password_cost cost = {.passes = 2, .memory_kib = 8192};
     char hash[PASSWORD_HASH_SIZE], dummy[PASSWORD_HASH_SIZE];
-    CU_ASSERT_EQUAL_FATAL(password_hash(TEXT("secret"), &cost, hash), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(password_hash(secret_of(TEXT("secret")), &cost, hash), ERR_NONE);
     password_dummy(&cost, dummy);
     CU_ASSERT_EQUAL(strlen(dummy), strlen(hash));
     CU_ASSERT_FALSE(password_outdated(text_of(dummy), &cost));

@@ -220,9 +220,19 @@ system_status() {
     exit 3
 }
 
+# paint: colours the levels of the services' lines for a person's terminal (https://no-color.org). The files stay plain.
+paint() {
+    local esc=$'\e[' script="" row
+    [[ -t 1 && -z ${NO_COLOR:-} && ${TERM:-} != dumb ]] || exec cat
+    for row in debug=2 info=32 warning=33 error=31 'critical=1;31'; do
+        script+="s/^([0-9TZ:.-]{27} )(${row%=*} *)/\\1$esc${row#*=}m\\2${esc}0m/;"
+    done
+    exec sed -u -E "$script"
+}
+
 # Until a part ends, or until Ctrl-C.
 system_follow() {
-    tail -q -n 0 -F "$STATE"/log/*.log &
+    tail -q -n 0 -F "$STATE"/log/*.log > >(paint) &
     local tail=$! name
     # shellcheck disable=SC2064
     trap "kill $tail 2>/dev/null; wait $tail || true; system_stop; exit 0" INT TERM HUP

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "app/arguments.h"
-#include "telemetry/log.h"
 
 enum {
     OVERRIDES_MAX = 64,
@@ -154,20 +153,4 @@ bool arguments_read(const struct service_definition *definition, int argc, char 
     *ret_status = arguments.wish == WISH_PRINT ? print(settings) : EXIT_SUCCESS;
     settings_unref(settings);
     return false;
-}
-
-enum err arguments_open_log(const struct service_definition *definition, const struct settings *settings)
-{
-    char host[INSTANCE_SIZE / 2] = "", instance[INSTANCE_SIZE];
-    struct log_opts opts = {.service = definition->name, .instance = instance, .fd = STDERR_FILENO};
-    gethostname(host, sizeof host - 1);
-    snprintf(instance, sizeof instance, "%s:%ld", host, (long)getpid());
-    enum err err = log_level_of(text_of(settings_text(settings, "log.level")), &opts.level);
-    if (!err)
-        err = log_format_of(text_of(settings_text(settings, "log.format")), &opts.format);
-    if (!err)
-        err = log_open(&opts);
-    if (err)
-        fprintf(stderr, "tandem-%s: the log cannot be opened: %s\n", definition->name, err_cause());
-    return err;
 }

@@ -16,7 +16,4 @@
 bool arguments_read(const struct service_definition *definition, int argc, char **argv, struct settings **ret_settings,
                     int *ret_status);
 
-/** Opens the log on standard error as the settings say. */
-enum err must_check arguments_open_log(const struct service_definition *definition, const struct settings *settings);
-
 #endif

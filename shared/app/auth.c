@@ -163,7 +163,7 @@ static enum err read_answer(struct text body, struct arena *arena, struct identi
     return ERR_NONE;
 }
 
-static enum err ask(struct auth *auth, struct text token, struct client_response *ret)
+static enum err ask(struct auth *auth, const struct call *call, struct text token, struct client_response *ret)
 {
     char own[TOKEN_MAX], authorization[TOKEN_MAX + sizeof "Bearer "];
     enum err err = own_token(auth, own);
@@ -173,7 +173,10 @@ static enum err ask(struct auth *auth, struct text token, struct client_response
     struct http_param headers[] = {
         {TEXT("Authorization"), text_of(authorization)},
         {TEXT("Content-Type"), TEXT("application/json")},
+        {TEXT("X-Request-Id"), call->request_id},
+        {TEXT("traceparent"), call->traceparent},
     };
+    size_t header_count = sizeof headers / sizeof headers[0];
     struct buf body;
     struct json_writer writer;
     buf_init(&body, TOKEN_MAX * 6 + 32);
@@ -185,7 +188,7 @@ static enum err ask(struct auth *auth, struct text token, struct client_response
         .method = HTTP_POST,
         .path = "/v1/sessions/introspect",
         .headers = headers,
-        .header_count = sizeof headers / sizeof headers[0],
+        .header_count = call->traceparent.at ? header_count : header_count - 1,
         .body = buf_text(&body),
         .timeout_ms = auth->timeout_ms,
     };
@@ -196,13 +199,14 @@ static enum err ask(struct auth *auth, struct text token, struct client_response
     return err;
 }
 
-enum err auth_introspect(struct auth *auth, struct text token, struct identity *ret)
+enum err auth_introspect(struct auth *auth, const struct call *call, struct identity *ret)
 {
+    struct text token = secret_reveal(auth_bearer(&call->exchange->request));
     struct identity identity = {.role = 0};
     struct client_response response;
     if (token.length > TOKEN_MAX)
         return err_because(ERR_UNAUTHENTICATED, "the token is too long");
-    enum err err = ask(auth, token, &response);
+    enum err err = ask(auth, call, token, &response);
     if (err)
         return err;
     if (response.status == 200) {
@@ -222,11 +226,11 @@ enum err auth_introspect(struct auth *auth, struct text token, struct identity *
     return ERR_NONE;
 }
 
-struct text auth_bearer(const struct http_request *request)
+struct secret auth_bearer(const struct http_request *request)
 {
     struct text value = http_header(request, "Authorization");
     if (!value.at || !text_starts_nocase(value, TEXT("Bearer ")))
-        return TEXT_NONE;
+        return SECRET_NONE;
     struct text token = text_trim((struct text){value.at + strlen("Bearer "), value.length - strlen("Bearer ")});
-    return token.length > 0 && text_is_visible_ascii(token) ? token : TEXT_NONE;
+    return token.length > 0 && text_is_visible_ascii(token) ? secret_of(token) : SECRET_NONE;
 }

@@ -9,6 +9,7 @@
 
 #include "app/call.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "net/client.h"
 
 struct auth;
@@ -27,10 +28,11 @@ void auth_free(struct auth *auth);
 /** From the cache alone. ERR_AGAIN when it is not there. Never blocks; any thread. */
 enum err must_check auth_recall(struct auth *auth, const char *token_digest, struct identity *ret);
 
-/** Asks the user service and remembers. Blocks: a worker. ERR_UNAUTHENTICATED, ERR_UNAVAILABLE, ERR_DEADLINE. */
-enum err must_check auth_introspect(struct auth *auth, struct text token, struct identity *ret);
+/** Asks the user service, for this call and under its request id and trace, and remembers. Blocks: a worker.
+ *  ERR_UNAUTHENTICATED, ERR_UNAVAILABLE, ERR_DEADLINE. */
+enum err must_check auth_introspect(struct auth *auth, const struct call *call, struct identity *ret);
 
 /** The bearer token of a request; absent when there is none of that form. */
-struct text auth_bearer(const struct http_request *request);
+struct secret auth_bearer(const struct http_request *request);
 
 #endif

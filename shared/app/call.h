@@ -79,9 +79,11 @@ struct call {
     struct json_faults *faults;        /* of the input; see call_fault() */
     struct problem problem;            /* what the error will say; call_refuse() fills it */
     int64_t started_ns, deadline_ns;
+    int64_t queue_ns;                  /* waited so far for a lane, a worker and the writer */
     struct db_job job;                 /* the pipeline's from here on */
     struct pool_job task;
     void (*resume)(struct call *call);
+    int64_t queued_since_ns;           /* 0: not in a queue */
     bool on_worker, replayed;
     enum err err;                      /* how it ended … */
     const char *cause;                 /* … and why, when that was said on another thread; may be NULL */

@@ -54,7 +54,9 @@ static enum state check_accepting(struct call *call)
  * it out of rotation would turn one failure into two. */
 static enum state check_user_service(struct call *call)
 {
-    struct client_request request = {.method = HTTP_GET, .path = "/user/ping", .timeout_ms = NEEDED_TIMEOUT_MS};
+    const struct http_param request_id = {TEXT("X-Request-Id"), call->request_id};
+    struct client_request request = {.method = HTTP_GET, .path = "/user/ping", .headers = &request_id,
+                                     .header_count = 1, .timeout_ms = NEEDED_TIMEOUT_MS};
     struct client_response response;
     if (!call->service->user_client)
         return STATE_OK;

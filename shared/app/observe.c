@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
+#include "telemetry/trace.h"
+
+#define LOG_MODULE LOG_MODULE_NET
 
 /* The statuses that are counted one by one; the last row stands for every other. */
 static const struct {
@@ -71,27 +74,47 @@ static void log_failure(const struct call *call)
     log_event(LOG_ERROR, "a request failed", LOG_STRING("error", err_name(call->err)), LOG_STRING("cause", cause));
 }
 
+/* To the microsecond. */
+static double milliseconds(int64_t ns)
+{
+    return (double)(ns / 1000) / 1000;
+}
+
+/* What failed here is a warning: it is left out by no sample, and not by the level that leaves the others out. */
 static void log_access(const struct call *call, int64_t duration_ns)
 {
     const struct http_request *request = &call->exchange->request;
     const struct http_response *response = &call->exchange->response;
-    log_event(LOG_INFO, "request", LOG_STRING("method", http_method_name(request->method)),
-              LOG_STRING("route", call->endpoint ? call->endpoint->route.pattern : "none"),
-              LOG_INT("status", response->status), LOG_INT("bytes", (int64_t)response->body.length),
-              LOG_NUMBER("duration_ms", (double)duration_ns / NS_PER_MS), LOG_BOOL("replayed", call->replayed));
+    enum log_level level = response->status >= 500 ? LOG_WARNING : LOG_INFO;
+    log_each(level, "request", LOG_STRING("method", http_method_name(request->method)),
+             LOG_STRING("route", call->endpoint ? call->endpoint->route.pattern : "none"),
+             LOG_INT("status", response->status), LOG_INT("bytes", (int64_t)response->body.length),
+             LOG_NUMBER("duration_ms", milliseconds(duration_ns)),
+             LOG_NUMBER("queue_ms", milliseconds(call->queue_ns)), LOG_BOOL("replayed", call->replayed));
+}
+
+void observe_enter(const struct call *call)
+{
+    struct log_context context = {.request_id = call->request_id,
+                                  .trace_id = traceparent_trace_id(call->traceparent)};
+    if (call->caller.role)
+        context.user_id = text_of(call->caller.user_id);
+    log_context_set(&context);
+}
+
+void observe_leave(void)
+{
+    log_context_set(NULL);
 }
 
 void observe_call(struct call *call)
 {
-    struct log_context context = {.request_id = call->request_id};
     int64_t duration_ns = clock_now_ns() - call->started_ns;
-    if (call->caller.role)
-        context.user_id = text_of(call->caller.user_id);
-    log_context_set(&context);
+    observe_enter(call);
     if (call->exchange->response.status >= 500)
         log_failure(call);
     log_access(call, duration_ns);
-    log_context_set(NULL);
+    observe_leave();
     count(call, duration_ns);
 }
 

@@ -14,7 +14,6 @@
 #include "app/pipeline.h"
 #include "app/service.h"
 #include "conf/settings.h"
-#include "telemetry/log.h"
 
 enum {
     CLIENT_RESPONSE_MAX = 64 * 1024,
@@ -136,26 +135,6 @@ static void stop_bus(struct service *service)
     bus_close(service->bus);
 }
 
-static void relay_failed(void *context, enum err err)
-{
-    (void)context;
-    log_event(LOG_ERROR, "events cannot be published; they wait in the outbox", LOG_ERR(err));
-}
-
-static void consumer_failed(void *context, const struct event *event, enum err err)
-{
-    (void)context;
-    if (!event) {
-        log_event(LOG_ERROR, "events cannot be taken from the bus", LOG_ERR(err));
-        return;
-    }
-    const struct log_context log_context = {.request_id = event->request_id};
-    log_context_set(&log_context);
-    log_event(LOG_ERROR, "an event could not be applied; it is tried again", LOG_TEXT("event_type", event->type),
-              LOG_TEXT("event_id", event->id), LOG_TEXT("subject", event->subject), LOG_ERR(err));
-    log_context_set(NULL);
-}
-
 /* Made before the writer starts, since it listens for commits; runs after. */
 static enum err make_relay(struct service *service)
 {
@@ -164,7 +143,7 @@ static enum err make_relay(struct service *service)
         .bus = service->bus,
         .batch_max = number(service, "events.batch_max"),
         .retry_max_ms = RELAY_RETRY_MAX_MS,
-        .failed = relay_failed,
+        .failed = observe_relay_failure,
     };
     return relay_new(&opts, &service->relay);
 }
@@ -198,7 +177,8 @@ static enum err start_consumer(struct service *service)
         .retry_first_ms = number(service, "events.retry_first_ms"),
         .retry_max_ms = number(service, "events.retry_max_ms"),
         .inbox_retention_s = number(service, "events.inbox_retention_s"),
-        .failed = consumer_failed,
+        .failed = observe_event_failure,
+        .applied = observe_event,
     };
     if (opts.handler_count == 0)
         return ERR_NONE;

@@ -8,8 +8,9 @@
 #include "app/pipeline.h"
 #include "app/service.h"
 #include "base/clock.h"
+#include "telemetry/trace.h"
 
-enum { REQUEST_ID_MAX = 128, TRACEPARENT_LENGTH = 55, RETRY_AFTER_S = 1 };
+enum { REQUEST_ID_MAX = 128, RETRY_AFTER_S = 1 };
 
 /* ---- the end of every call ---- */
 
@@ -64,15 +65,33 @@ static enum err check_deadline(const struct call *call)
     return clock_now_ns() < call->deadline_ns ? ERR_NONE : err_because(ERR_DEADLINE, "the request waited too long");
 }
 
+/* ---- time in queues ---- */
+
+static void enter_queue(struct call *call)
+{
+    call->queued_since_ns = clock_now_ns();
+}
+
+/* A command may be run again, but has waited once. */
+static void leave_queue(struct call *call)
+{
+    if (call->queued_since_ns)
+        call->queue_ns += clock_now_ns() - call->queued_since_ns;
+    call->queued_since_ns = 0;
+}
+
 /* ---- the worker pool ---- */
 
 static void on_worker(struct pool_job *job, struct db_connection *reader)
 {
     struct call *call = (struct call *)((char *)job - offsetof(struct call, task));
     err_clear();
+    leave_queue(call);
+    observe_enter(call);
     call->db = reader;
     call->on_worker = true;
     call->resume(call);
+    observe_leave();
 }
 
 /* Goes on with `resume` where blocking is allowed; at once when the call is there already. */
@@ -84,6 +103,7 @@ static void continue_on_worker(struct call *call, void (*resume)(struct call *))
     }
     call->resume = resume;
     call->task.run = on_worker;
+    enter_queue(call);
     enum err err = pool_submit(call->service->pool, &call->task);
     if (err)
         answer(call, err);
@@ -91,16 +111,13 @@ static void continue_on_worker(struct call *call, void (*resume)(struct call *))
 
 /* ---- the handler: task, then query or command ---- */
 
-static enum err run_command(struct db_connection *connection, void *context)
+static enum err change(struct call *call)
 {
-    struct call *call = context;
     bool found = false;
-    err_clear();
     http_response_reset(&call->exchange->response);
     call->problem = (struct problem){.err = ERR_NONE};
     if (call->faults)
         call->faults->count = 0;
-    call->db = connection;
     enum err err = check_deadline(call);
     if (!err && call->endpoint->idempotent)
         err = idempotency_recall(call, &found);
@@ -111,8 +128,20 @@ static enum err run_command(struct db_connection *connection, void *context)
         if (!err && call->endpoint->idempotent)
             err = idempotency_remember(call);
     }
+    return err;
+}
+
+static enum err run_command(struct db_connection *connection, void *context)
+{
+    struct call *call = context;
+    err_clear();
+    leave_queue(call);
+    observe_enter(call);
+    call->db = connection;
+    enum err err = change(call);
     if (err && err_status(err) >= 500)
         call->cause = arena_string(call_arena(call), text_of(err_cause()));
+    observe_leave();
     return err;
 }
 
@@ -129,6 +158,7 @@ static void run_data(struct call *call)
     enum err err = check_deadline(call);
     if (!err && endpoint->command) {
         call->job = (struct db_job){.work = run_command, .done = command_done, .context = call};
+        enter_queue(call);
         err = db_submit(call->service->db, &call->job);
         if (!err)
             return;
@@ -205,7 +235,7 @@ static void introspect(struct call *call)
 {
     enum err err = check_deadline(call);
     if (!err)
-        err = auth_introspect(call->service->auth, auth_bearer(&call->exchange->request), &call->caller);
+        err = auth_introspect(call->service->auth, call, &call->caller);
     if (err)
         answer(call, err);
     else
@@ -215,13 +245,13 @@ static void introspect(struct call *call)
 static enum err identify(struct call *call)
 {
     char digest[TOKEN_DIGEST_SIZE];
-    struct text token;
+    struct secret token;
     if (!call->endpoint->access)
         return ERR_NONE;
     token = auth_bearer(&call->exchange->request);
-    if (!token.at)
+    if (!secret_is_given(token))
         return call_refuse(call, ERR_UNAUTHENTICATED, NULL, NULL);
-    digest_hex(token, digest);
+    digest_hex(secret_reveal(token), digest);
     if (call->service->definition->identify)
         return call->service->definition->identify(call, digest, &call->caller);
     return auth_recall(call->service->auth, digest, &call->caller);
@@ -266,7 +296,7 @@ static void give_ids(struct call *call)
     call->traceparent = http_header(request, "traceparent");
     if (!request_id_well_formed(call->request_id))
         call->request_id = text_of(id_new(call->made_id));
-    if (call->traceparent.length != TRACEPARENT_LENGTH || !text_is_visible_ascii(call->traceparent))
+    if (!traceparent_is_valid(call->traceparent))
         call->traceparent = TEXT_NONE;
 }
 
@@ -290,7 +320,8 @@ static struct call *admit(struct service *service, struct exchange *exchange)
     call->service = service;
     call->exchange = exchange;
     call->db = service->lane_readers[exchange->lane];
-    call->started_ns = exchange->request.received_ns;
+    call->started_ns = call->queued_since_ns = exchange->request.received_ns;
+    leave_queue(call);
     call->deadline_ns = call->started_ns + service->request_timeout_ms * NS_PER_MS;
     give_ids(call);
     if (atomic_load(&service->closed))
@@ -308,6 +339,7 @@ void pipeline_dispatch(struct exchange *exchange, void *context)
     struct call *call = admit(context, exchange);
     if (!call)
         return;
+    observe_enter(call);
     enum err err = route(call);
     if (!err)
         err = identify(call);
@@ -317,4 +349,5 @@ void pipeline_dispatch(struct exchange *exchange, void *context)
         answer(call, err);
     else
         handle(call);
+    observe_leave();
 }

@@ -11,12 +11,15 @@
 
 #include "app/arguments.h"
 #include "app/idempotency.h"
+#include "app/log_settings.h"
 #include "app/notify.h"
 #include "app/part.h"
 #include "app/service.h"
 #include "base/clock.h"
 #include "conf/settings.h"
 #include "telemetry/log.h"
+
+#define LOG_MODULE LOG_MODULE_APP
 
 enum { SWEEP_INTERVAL_S = 60, LOG_CLOSE_MS = 1000, DRAIN_STEP_NS = 2 * NS_PER_MS };
 
@@ -28,6 +31,7 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -67,6 +71,8 @@ static void wait_and_keep_house(struct service *service, const sigset_t *signals
         int got = sigtimedwait(signals, NULL, &interval);
         if (got == SIGTERM || got == SIGINT)
             return;
+        if (got == SIGUSR1)
+            log_reopen();
         if (got < 0 && errno == EAGAIN)
             sweep_idempotency_keys(service);
     }
@@ -156,7 +162,7 @@ int service_main(const struct service_definition *definition, int argc, char **a
         return status;
     block_signals(&signals);
     service.settings = settings;
-    status = arguments_open_log(definition, settings) == ERR_NONE ? run(&service, &signals) : EXIT_FAILURE;
+    status = log_settings_open(definition->name, settings) == ERR_NONE ? run(&service, &signals) : EXIT_FAILURE;
     log_close(LOG_CLOSE_MS);
     settings_unref(settings);
     return status;

@@ -19,6 +19,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "base/text.h"
 
 enum { JSON_MAX_DEPTH = 32, JSON_MAX_VALUES = 32768, JSON_MAX_LISTS = 10240, JSON_MAX_FAULTS = 32 };
@@ -40,6 +41,7 @@ enum err must_check json_check(struct text text, size_t *ret_members);
 
 enum json_field_type {
     JSON_TEXT,      /* fills a struct text; min and max count code points; a max of 0 is none */
+    JSON_SECRET,    /* fills a struct secret; as JSON_TEXT, and nothing of it is in a fault */
     JSON_INTEGER,   /* fills an int64_t; min and max are the range, none when both are 0; 1.5, 1.0, 1e2 are refused */
     JSON_BOOLEAN,   /* fills a bool */
     JSON_OBJECT,    /* fills the members of an inner struct at offset, by fields */
@@ -57,7 +59,7 @@ struct json_field {
     bool required;                      /* absent, or null, is a fault */
     int64_t min, max;
     size_t offset;                      /* of the member in the struct that is filled */
-    bool (*accepts)(struct text);       /* text only, may be NULL: a further rule … */
+    bool (*accepts)(struct text);       /* text and secret only, may be NULL: a further rule … */
     const char *rule;                   /* … and what it asks, "must be an e-mail address" */
     const struct json_field *fields;    /* object and array: ends with a row whose name is NULL */
     size_t element_size;                /* array */

@@ -14,6 +14,8 @@ struct place {
     size_t index;
 };
 
+_Static_assert(offsetof(struct secret, hidden) == 0, "a secret is filled as the text that it hides");
+
 struct reader {
     struct arena *arena;
     struct json_faults *faults;
@@ -213,6 +215,7 @@ static void read_field(struct reader *reader, const struct place *place, const s
 {
     switch (field->type) {
     case JSON_TEXT:
+    case JSON_SECRET:
         read_text(reader, place, field, value, out);
         break;
     case JSON_INTEGER:

@@ -12,5 +12,6 @@ shared_base_libbase_a_SOURCES = \
 	shared/base/json_read.c \
 	shared/base/json_write.c shared/base/json_write.h \
 	shared/base/money.c shared/base/money.h \
+	shared/base/secret.h \
 	shared/base/text.c shared/base/text.h \
 	shared/base/utf8.h

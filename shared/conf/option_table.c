@@ -11,6 +11,9 @@
 #define TEXTUAL(path, initial, max, effect, help) {path, OPTION_TEXT, initial, 0, max, NULL, "", effect, help}
 #define CHOICE(path, initial, choices, effect, help) {path, OPTION_TEXT, initial, 0, 64, choices, "", effect, help}
 
+#define LEVELS "debug|info|warning|error|critical"
+#define MODULE_LEVEL(path, help) CHOICE(path, "inherit", "inherit|" LEVELS, OPTION_LIVE, help "; inherit is log.level")
+
 const struct option option_table[] = {
     CHOICE("server.transport", "native", "native|libfcgi", OPTION_AT_START,
            "who speaks FastCGI: Tandem's own reactors, or the library with a thread per request"),
@@ -77,8 +80,26 @@ const struct option option_table[] = {
             "how long ids of handled events are remembered"),
     INTEGER("idempotency.retention_s", "86400", 60, 365 * DAY_S, "s", OPTION_AT_START,
             "how long the answer to an Idempotency-Key is kept"),
-    CHOICE("log.level", "info", "debug|info|warning|error|critical", OPTION_AT_START, "what is logged, and above"),
+    CHOICE("log.level", "info", LEVELS, OPTION_LIVE, "what is logged, and above"),
+    MODULE_LEVEL("log.level_base", "of what the log tells of itself"),
+    MODULE_LEVEL("log.level_conf", "of settings and their reloading"),
+    MODULE_LEVEL("log.level_state", "of the database"),
+    MODULE_LEVEL("log.level_net", "of requests: the access lines, which are of level info, and warning from status 500 on"),
+    MODULE_LEVEL("log.level_events", "of events: applied ones are of level info"),
+    MODULE_LEVEL("log.level_app", "of what every service does: its start and end, for one"),
+    MODULE_LEVEL("log.level_user", "of accounts and sessions"),
+    MODULE_LEVEL("log.level_order", "of orders and payments"),
+    MODULE_LEVEL("log.level_inventory", "of items and stock"),
     CHOICE("log.format", "json", "json|text", OPTION_AT_START, "JSON lines, or text for a person's terminal"),
+    CHOICE("log.sink", "stderr", "stderr|file|syslog", OPTION_AT_START, "where the log goes"),
+    TEXTUAL("log.file", "", 4000, OPTION_AT_START,
+            "the file, when log.sink is file; opened anew on SIGUSR1, as after logrotate has renamed it"),
+    TEXTUAL("log.syslog_socket", "/dev/log", 100, OPTION_AT_START,
+            "the local syslog's socket, when log.sink is syslog; the facility is daemon"),
+    INTEGER("log.repeat_burst", "100", 0, 1000000, "", OPTION_LIVE,
+            "how often a second a message is logged before it is counted only, and told as \"repeated\"; 0 is always"),
+    INTEGER("log.access_sample", "1", 1, 1000000, "", OPTION_LIVE,
+            "one request id in so many has its access lines and its applied events logged; what failed is always"),
     TEXTUAL("user.url", "http://127.0.0.1:8080", 1000, OPTION_AT_START,
             "where order and inventory reach the user service"),
     TEXTUAL("user.token_file", "/etc/tandem/service.token", 4000, OPTION_AT_START,

@@ -29,9 +29,12 @@ static enum err write_and_count(struct consumer *consumer, db_work *do_work, siz
 {
     struct consumer_work work = {.consumer = consumer, .count = delivery_count};
     enum err err = db_write(consumer->opts.db, do_work, &work);
-    if (!err)
-        count(consumer, &work.stats);
-    return err;
+    if (err)
+        return err;
+    count(consumer, &work.stats);
+    for (size_t i = 0; i < consumer->applied_count; i++)
+        consumer->opts.applied(consumer->opts.context, &consumer->applied[i]);
+    return ERR_NONE;
 }
 
 /* Tries again what is due; *ret_wait_ms is how long the bus may then be waited for. */
@@ -115,7 +118,8 @@ static enum err allocate(struct consumer *consumer)
 {
     consumer->types = calloc(consumer->opts.handler_count + 1, sizeof *consumer->types);
     consumer->deliveries = calloc(consumer->opts.batch_max, sizeof *consumer->deliveries);
-    if (!consumer->types || !consumer->deliveries)
+    consumer->applied = calloc(consumer->opts.batch_max, sizeof *consumer->applied);
+    if (!consumer->types || !consumer->deliveries || !consumer->applied)
         return err_because(ERR_MEMORY, "the consumer \"%s\": out of memory", consumer->opts.group);
     for (size_t i = 0; i < consumer->opts.handler_count; i++)
         consumer->types[i] = consumer->opts.handlers[i].type;
@@ -133,6 +137,7 @@ enum err consumer_new(const struct consumer_opts *opts, struct consumer **ret)
     consumer->opts = *opts;
     wakeup_init(&consumer->wakeup);
     arena_init(&consumer->arena, BATCH_BYTES);
+    arena_init(&consumer->applied_arena, BATCH_BYTES);
     err = allocate(consumer);
     if (!err)
         err = db_reader_open(opts->db, &consumer->reader);
@@ -171,9 +176,11 @@ void consumer_free(struct consumer *consumer)
     bus_unsubscribe(consumer->subscription);
     db_reader_close(consumer->reader);
     arena_fini(&consumer->arena);
+    arena_fini(&consumer->applied_arena);
     wakeup_fini(&consumer->wakeup);
     free(consumer->types);
     free(consumer->deliveries);
+    free(consumer->applied);
     free(consumer);
 }
 

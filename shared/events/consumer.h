@@ -42,6 +42,9 @@ struct consumer_opts {
     /* Told of each failure, with err_cause(): of a handler on this event, from the writer's thread; or, without an
      * event, of the bus or the database, from the consumer's. Both are tried again. Must not block; may be NULL. */
     void (*failed)(void *context, const struct event *event, enum err err);
+    /* Told of each event that was applied, once that is durable, from the consumer's thread. It comes without its data.
+     * May be NULL. */
+    void (*applied)(void *context, const struct event *event);
 };
 
 struct consumer_stats {

@@ -6,6 +6,8 @@
 #include "events/backoff.h"
 #include "events/consumer_private.h"
 #include "events/parked.h"
+#include "telemetry/log.h"
+#include "telemetry/trace.h"
 
 enum { CAUSE_SIZE = 512, SWEEP_ROWS = 16 };
 
@@ -61,6 +63,23 @@ static enum err sweep_inbox(struct db_connection *connection, int64_t rows, int6
     return db_run(statement, NULL);
 }
 
+/* What is logged meanwhile is logged as of the request that the event goes back to. */
+static enum err handle(struct db_connection *connection, const struct consumer *consumer,
+                       const struct event_handler *handler, const struct event *event, char cause[static CAUSE_SIZE])
+{
+    log_context_set(&(struct log_context){.request_id = event->request_id,
+                                          .trace_id = traceparent_trace_id(event->traceparent)});
+    err_clear();
+    enum err outcome = handler->work(connection, event, consumer->opts.context);
+    if (outcome) {
+        snprintf(cause, CAUSE_SIZE, "%s: %s", err_name(outcome), err_cause());
+        if (consumer->opts.failed)
+            consumer->opts.failed(consumer->opts.context, event, outcome);
+    }
+    log_context_set(NULL);
+    return outcome;
+}
+
 /* Runs the handler in a savepoint of its own. How that went is in *ret_outcome, and why in cause; the return value is
  * an error only when the transaction itself cannot go on. */
 static enum err attempt(struct db_connection *connection, const struct consumer *consumer,
@@ -70,19 +89,41 @@ static enum err attempt(struct db_connection *connection, const struct consumer 
     enum err err = run(connection, savepoint_sql);
     if (err)
         return err;
-    err_clear();
-    enum err outcome = handler->work(connection, event, consumer->opts.context);
-    if (outcome) {
-        snprintf(cause, CAUSE_SIZE, "%s: %s", err_name(outcome), err_cause());
-        if (consumer->opts.failed)
-            consumer->opts.failed(consumer->opts.context, event, outcome);
-        if (run(connection, undo_sql))
-            return err_because(outcome, "%s", cause);
-    }
+    enum err outcome = handle(connection, consumer, handler, event, cause);
+    if (outcome && run(connection, undo_sql))
+        return err_because(outcome, "%s", cause);
     err = run(connection, release_sql);
     if (!err)
         *ret_outcome = outcome;
     return err;
+}
+
+/* For who is to be told; where there is no room for that, nothing is lost but the telling. */
+static void note_applied(struct consumer_work *work, const struct event *event)
+{
+    struct consumer *consumer = work->consumer;
+    struct arena *arena = &consumer->applied_arena;
+    work->stats.handled++;
+    if (!consumer->opts.applied || consumer->applied_count == consumer->opts.batch_max)
+        return;
+    struct event head = {
+        .id = arena_text(arena, event->id),
+        .type = arena_text(arena, event->type),
+        .source = arena_text(arena, event->source),
+        .subject = arena_text(arena, event->subject),
+        .time_us = event->time_us,
+        .traceparent = arena_text(arena, event->traceparent),
+        .request_id = arena_text(arena, event->request_id),
+    };
+    consumer->applied[consumer->applied_count++] = head;
+}
+
+/* Its transaction may be run again. */
+static void begin_work(struct consumer_work *work)
+{
+    work->stats = (struct consumer_stats){0, 0, 0, 0};
+    work->consumer->applied_count = 0;
+    arena_reset(&work->consumer->applied_arena);
 }
 
 static int64_t next_try_us(const struct consumer *consumer, unsigned attempts)
@@ -143,7 +184,8 @@ static enum err apply_one(struct db_connection *connection, struct consumer_work
     err = attempt(connection, work->consumer, handler, event, &outcome, cause);
     if (!err && outcome)
         return set_aside(connection, work, event, cause);
-    work->stats.handled += !err;
+    if (!err)
+        note_applied(work, event);
     return err;
 }
 
@@ -151,7 +193,7 @@ enum err consumer_apply(struct db_connection *connection, void *context)
 {
     struct consumer_work *work = context;
     const struct consumer *consumer = work->consumer;
-    work->stats = (struct consumer_stats){0, 0, 0, 0};
+    begin_work(work);
     enum err err = sweep_inbox(connection, SWEEP_ROWS + 2 * (int64_t)work->count,
                                clock_wall_us() - consumer->opts.inbox_retention_s * US_PER_S);
     for (size_t i = 0; !err && i < work->count; i++)
@@ -184,7 +226,7 @@ static enum err retry_one(struct db_connection *connection, struct consumer_work
         return err;
     if (outcome)
         return bury_or_postpone(connection, work, parked, cause, false);
-    work->stats.handled++;
+    note_applied(work, &event);
     return parked_remove(connection, consumer->opts.group, parked, clock_wall_us());
 }
 
@@ -192,7 +234,7 @@ enum err consumer_retry(struct db_connection *connection, void *context)
 {
     struct consumer_work *work = context;
     struct consumer *consumer = work->consumer;
-    work->stats = (struct consumer_stats){0, 0, 0, 0};
+    begin_work(work);
     enum err err = ERR_NONE;
     for (unsigned i = 0; !err && i < consumer->opts.batch_max; i++) {
         struct parked parked;

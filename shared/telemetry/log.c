@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "telemetry/log.h"
 #include "telemetry/log_format.h"
+#include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
 
 enum { NAME_SIZE = 64, BUFFER_BYTES = 65536, FLUSH_MS = 100 };
@@ -25,7 +26,9 @@ static struct {
     size_t buffer_bytes;
 } logger;
 
-static atomic_int least_level = LOG_INFO;
+static atomic_int least_level[LOG_MODULES] = {[0 ... LOG_MODULES - 1] = LOG_INFO};
+
+static atomic_uint sample;
 
 /* What a thread that logs keeps, from its first line to its end. */
 struct log_thread {
@@ -41,7 +44,7 @@ struct context_part {
 
 static _Thread_local struct log_thread *own_thread;
 static _Thread_local struct {
-    struct context_part request_id, trace_id, user_id;
+    struct context_part request_id, trace_id, span_id, user_id;
 } own_context;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -50,12 +53,23 @@ static pthread_key_t thread_key;
 /* ---- names ---- */
 
 static const char *const level_names[LOG_LEVELS] = {"debug", "info", "warning", "error", "critical"};
+static const char *const module_names[LOG_MODULES] = {
+    [LOG_MODULE_BASE] = "base",   [LOG_MODULE_CONF] = "conf",     [LOG_MODULE_STATE] = "state",
+    [LOG_MODULE_NET] = "net",     [LOG_MODULE_EVENTS] = "events", [LOG_MODULE_APP] = "app",
+    [LOG_MODULE_USER] = "user",   [LOG_MODULE_ORDER] = "order",   [LOG_MODULE_INVENTORY] = "inventory",
+};
 static const char *const format_names[] = {[LOG_JSON] = "json", [LOG_TERMINAL] = "text"};
 
 const char *log_level_name(enum log_level level)
 {
     assert(level < LOG_LEVELS);
     return level_names[level];
+}
+
+const char *log_module_name(enum log_module module)
+{
+    assert(module < LOG_MODULES);
+    return module_names[module];
 }
 
 enum err log_level_of(struct text name, enum log_level *ret)
@@ -78,14 +92,31 @@ enum err log_format_of(struct text name, enum log_format *ret)
     return err_because(ERR_INVALID, "no such log format");
 }
 
-void log_level_set(enum log_level level)
+/* ---- levels ---- */
+
+void log_levels_set(const enum log_level levels[static LOG_MODULES])
 {
-    atomic_store_explicit(&least_level, (int)level, memory_order_relaxed);
+    for (enum log_module module = 0; module < LOG_MODULES; module++)
+        atomic_store_explicit(&least_level[module], (int)levels[module], memory_order_relaxed);
 }
 
-bool log_enabled(enum log_level level)
+void log_level_set(enum log_level level)
 {
-    return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+    enum log_level levels[LOG_MODULES];
+
+    for (enum log_module module = 0; module < LOG_MODULES; module++)
+        levels[module] = level;
+    log_levels_set(levels);
+}
+
+bool log_enabled(enum log_module module, enum log_level level)
+{
+    return (int)level >= atomic_load_explicit(&least_level[module], memory_order_relaxed);
+}
+
+void log_sample_set(unsigned every)
+{
+    atomic_store_explicit(&sample, every, memory_order_relaxed);
 }
 
 /* ---- the context ---- */
@@ -110,6 +141,7 @@ void log_context_set(const struct log_context *context)
     context = context ? context : &none;
     part_set(&own_context.request_id, context->request_id);
     part_set(&own_context.trace_id, context->trace_id);
+    part_set(&own_context.span_id, context->span_id);
     part_set(&own_context.user_id, context->user_id);
 }
 
@@ -168,17 +200,15 @@ static struct log_ring *this_ring(struct log_thread *thread)
 
 /* ---- writing ---- */
 
-static void format_line(enum log_level level, const char *message, const struct log_field *fields, size_t count,
-                        struct buf *out)
+static void format_line(const struct log_what *what, const struct log_field *fields, size_t count, struct buf *out)
 {
     struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
-                                  part_text(&own_context.user_id)};
+                                  part_text(&own_context.span_id), part_text(&own_context.user_id)};
     struct log_line line = {
         .time_us = clock_wall_us(),
-        .level = level,
+        .what = what,
         .service = logger.service[0] ? logger.service : NULL,
         .instance = logger.instance[0] ? logger.instance : NULL,
-        .message = message,
         .context = &context,
         .fields = fields,
         .field_count = count,
@@ -199,45 +229,115 @@ static void write_directly(struct text line)
     }
 }
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count)
+/* FNV-1a, so that all services, and all processes of each, choose the same requests. */
+static bool in_sample(struct text request_id)
 {
-    struct log_thread *thread = this_thread();
-    struct log_writer *writer = logger.writer;
+    unsigned every = atomic_load_explicit(&sample, memory_order_relaxed);
+    uint32_t hash = 2166136261U;
 
+    if (every <= 1 || !request_id.at)
+        return true;
+    for (size_t i = 0; i < request_id.length; i++)
+        hash = (hash ^ (unsigned char)request_id.at[i]) * 16777619U;
+    return hash % every == 0;
+}
+
+/* Whether it may be written; the writer has to know when the first line is held back, since it sums them up. */
+static bool admitted(const struct log_what *what, int64_t now_ns)
+{
+    bool first = false;
+
+    if (what->each)
+        return what->level > LOG_INFO || in_sample(part_text(&own_context.request_id));
+    if (log_repeat_admits(what, now_ns, &first))
+        return true;
+    if (first)
+        log_writer_wake(logger.writer, false);
+    return false;
+}
+
+void log_write(const struct log_what *what, const struct log_field *fields, size_t count)
+{
+    struct log_writer *writer = logger.writer;
+    int64_t now_ns = clock_now_ns();
+
+    if (writer && !admitted(what, now_ns))
+        return;
+    struct log_thread *thread = this_thread();
     if (thread)
-        format_line(level, message, fields, count, &thread->line);
+        format_line(what, fields, count, &thread->line);
     if (!writer) {
         if (thread && !buf_check(&thread->line))
             write_directly(buf_text(&thread->line));
         return;
     }
     struct log_ring *ring = thread ? this_ring(thread) : NULL;
-    bool put = ring && !buf_check(&thread->line) && log_ring_put(ring, clock_now_ns(), buf_text(&thread->line));
+    bool put = ring && !buf_check(&thread->line)
+            && log_ring_put(ring, now_ns, (unsigned)what->level, buf_text(&thread->line));
     if (!put)
         log_writer_count_dropped(writer);
-    log_writer_wake(writer, !put || level >= LOG_ERROR || log_ring_half_full(ring));
+    log_writer_wake(writer, !put || what->level >= LOG_ERROR || log_ring_half_full(ring));
 }
 
 /* ---- open and close ---- */
 
+/* These two are called by the writer, whose lines go to the sink without a ring. */
+
 static void tell_dropped(uint64_t dropped, struct buf *out)
 {
-    format_line(LOG_WARNING, "log lines were dropped", &LOG_INT("dropped", (int64_t)dropped), 1, out);
+    static const struct log_what what = {LOG_MODULE_BASE, LOG_WARNING, "log lines were dropped", true};
+
+    format_line(&what, &LOG_INT("dropped", (int64_t)dropped), 1, out);
+}
+
+static bool tell_repeated(bool at_end, struct buf *out, unsigned *ret_level)
+{
+    struct log_what held;
+    uint64_t count;
+
+    if (!log_repeat_take(clock_now_ns(), at_end, &held, &count))
+        return false;
+    const struct log_what what = {held.module, held.level, "repeated", true};
+    const struct log_field fields[] = {LOG_STRING("repeated_msg", held.message), LOG_INT("count", (int64_t)count)};
+    format_line(&what, fields, sizeof fields / sizeof fields[0], out);
+    *ret_level = (unsigned)held.level;
+    return true;
+}
+
+/* https://no-color.org: any value but an empty one. */
+static bool wants_colour(const struct log_opts *opts)
+{
+    const char *no_colour = getenv("NO_COLOR");
+
+    return opts->format == LOG_TERMINAL && opts->sink == LOG_TO_FD && isatty(opts->fd) && !(no_colour && *no_colour);
 }
 
 enum err log_open(const struct log_opts *opts)
 {
-    struct log_writer_opts writer = {opts->fd, opts->flush_ms ? opts->flush_ms : FLUSH_MS, tell_dropped};
+    struct log_writer_opts writer = {
+        .sink = {opts->sink, opts->fd, opts->path, logger.service},
+        .flush_ms = opts->flush_ms ? opts->flush_ms : FLUSH_MS,
+        .notice = tell_dropped,
+        .summary = tell_repeated,
+    };
 
     assert(!logger.writer);
     snprintf(logger.service, sizeof logger.service, "%s", opts->service ? opts->service : "");
     snprintf(logger.instance, sizeof logger.instance, "%s", opts->instance ? opts->instance : "");
     logger.format = opts->format;
-    logger.coloured = opts->format == LOG_TERMINAL && isatty(opts->fd);
+    logger.coloured = wants_colour(opts);
     logger.buffer_bytes = opts->buffer_bytes ? opts->buffer_bytes : BUFFER_BYTES;
     logger.generation++;
     log_level_set(opts->level);
+    log_repeat_set(opts->repeat_burst);
+    log_sample_set(opts->sample);
     return log_writer_open(&writer, &logger.writer);
+}
+
+void log_reopen(void)
+{
+    if (logger.writer)
+        log_writer_reopen(logger.writer);
 }
 
 void log_close(unsigned timeout_ms)

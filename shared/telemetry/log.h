@@ -1,16 +1,22 @@
 /*
  * The log: one line an event, as JSON or for a terminal, written off the caller's thread.
  *
+ *     #define LOG_MODULE LOG_MODULE_EVENTS        (once a file, before it logs)
  *     log_event(LOG_INFO, "order placed", LOG_TEXT("order_id", id), LOG_INT("lines", count));
  *     log_event(LOG_ERROR, "cannot publish", LOG_ERR(err), LOG_STRING("bus", url), LOG_SECRET("token"));
  *
  * A line has time (RFC 3339, UTC, microseconds), level, service, instance, msg, the context of the request under way
- * (request_id, trace_id, user_id, where known), then the event's own fields. msg is a constant sentence; what varies
- * is a field. No input can forge a line or a colour: everything that is not a printable character is escaped.
+ * (request_id, trace_id, span_id, user_id, where known), module, then the event's own fields. msg is a constant
+ * sentence, a literal; what varies is a field. No input can forge a line or a colour: everything that is not a printable
+ * character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
  *
  * A caller never waits: it formats into a buffer of its own thread, and one writer thread carries the lines to the
  * sink, in the order of their times, within flush_ms, and at once from LOG_ERROR on. When the sink stalls and a buffer
  * is full, lines are dropped and counted, and the count is logged when the sink moves again.
+ *
+ * What repeats faster than repeat_burst a second (the same msg, level and module) is held back, and summed up by one
+ * line, "repeated". Lines of which each is about something else, a request, an event, are logged by log_each(), and are
+ * never held back so; of them, log_sample_set() can keep those of a part of the requests.
  *
  * Threads: log_open() and log_close() by the main thread, while no other one logs; all else from any thread. Before
  * log_open() and after log_close() lines from LOG_INFO on go straight to standard error. The names of levels are those
@@ -28,30 +34,48 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_CRITICAL, LOG_LEVELS };
 
-/* "json" and "text", which is coloured when the sink is a terminal. */
+/* Who logs, named after the folders: each has a level of its own. */
+enum log_module {
+    LOG_MODULE_BASE, LOG_MODULE_CONF, LOG_MODULE_STATE, LOG_MODULE_NET, LOG_MODULE_EVENTS, LOG_MODULE_APP,
+    LOG_MODULE_USER, LOG_MODULE_ORDER, LOG_MODULE_INVENTORY,
+    LOG_MODULES,
+};
+
+/* "json" and "text", which is coloured when the sink is a terminal and NO_COLOR is not set. */
 enum log_format { LOG_JSON, LOG_TERMINAL };
 
 enum {
     LOG_LINE_MAX_BYTES = 16384,    /* a longer line leaves its fields out and says so: "fields_left_out":true */
     LOG_VALUE_MAX_BYTES = 2048,    /* a longer text is cut */
-    LOG_CONTEXT_MAX_BYTES = 63,    /* likewise each part of the context */
+    LOG_CONTEXT_MAX_BYTES = 128,   /* likewise each part of the context */
+};
+
+/* Where lines go. */
+enum log_sink_kind {
+    LOG_TO_FD,         /* a descriptor that the caller keeps: standard error */
+    LOG_TO_FILE,       /* a path: made when missing, added to, opened anew by log_reopen() */
+    LOG_TO_SYSLOG,     /* a socket's path, "/dev/log": a datagram a line, as syslog(3) makes them, facility daemon */
 };
 
 struct log_opts {
     const char *service, *instance;    /* copied */
-    enum log_level level;              /* lines below are not even formatted */
+    enum log_level level;              /* of every module; lines below are not even formatted */
     enum log_format format;
-    int fd;                            /* the sink, STDERR_FILENO; stays the caller's to close */
+    enum log_sink_kind sink;
+    int fd;                            /* LOG_TO_FD */
+    const char *path;                  /* LOG_TO_FILE, LOG_TO_SYSLOG; copied */
+    unsigned repeat_burst;             /* see log_repeat_set() */
+    unsigned sample;                   /* see log_sample_set() */
     size_t buffer_bytes;               /* of each thread that logs; 0: 64 KiB */
     unsigned flush_ms;                 /* 0: 100 */
 };
 
-/* Counters only rise. */
+/* Counters only rise; the log's own lines (what was dropped, what repeated) are not among them. */
 struct log_stats {
     uint64_t written, dropped;
 };
 
-/** Starts the writer. ERR_MEMORY; ERR_IO when a thread or a descriptor cannot be had. */
+/** Opens the sink and starts the writer. ERR_MEMORY; ERR_IO when the sink cannot be opened, or a thread not be had. */
 enum err must_check log_open(const struct log_opts *opts);
 
 /** Writes what waits, for at most timeout_ms, and ends the writer. Harmless when it is not open. */
@@ -62,10 +86,24 @@ bool log_flush(unsigned timeout_ms);
 
 void log_stats(struct log_stats *ret);
 
+/** Opens a sink's file anew, soon: after it was renamed (logrotate). No line is lost: until the new one is open they go
+ *  to the old one. When it cannot be opened the old one is kept, and that is logged. */
+void log_reopen(void);
+
+/** The level of every module at once, or of each. Live. */
 void log_level_set(enum log_level level);
-bool log_enabled(enum log_level level);
+void log_levels_set(const enum log_level levels[static LOG_MODULES]);
+bool log_enabled(enum log_module module, enum log_level level);
+
+/** How many times a second a line is written before it is held back as a repeat; 0: it never is. Live. */
+void log_repeat_set(unsigned burst);
+
+/** Of the lines of log_each() up to LOG_INFO, those of one request id in `every` are written, of all services the same
+ *  ones; 1 (as it is before), 0: all. Lines without a request id always are. Live. */
+void log_sample_set(unsigned every);
 
 const char *log_level_name(enum log_level level);
+const char *log_module_name(enum log_module module);
 
 /** The level or format of a name, "warning", "json". ERR_INVALID; *ret is then untouched. */
 enum err must_check log_level_of(struct text name, enum log_level *ret);
@@ -74,7 +112,7 @@ enum err must_check log_format_of(struct text name, enum log_format *ret);
 /* ---- what every line of a thread says until it is changed ---- */
 
 struct log_context {
-    struct text request_id, trace_id, user_id;   /* absent: left out */
+    struct text request_id, trace_id, span_id, user_id;   /* absent: left out */
 };
 
 /** Copies the context for the calling thread's further lines; NULL clears it. */
@@ -111,16 +149,30 @@ struct log_field {
 /* That there is a value, which is not told: "[redacted]". */
 #define LOG_SECRET(name) ((struct log_field){.key = (name), .type = LOG_FIELD_SECRET})
 
-/** Logs an event; the fields are evaluated only when the level is enabled. */
-#define log_event(level, message, ...)                                                                     \
-    do {                                                                                                   \
-        if (log_enabled(level)) {                                                                          \
-            const struct log_field log_fields[] = {{.type = LOG_FIELD_NONE}, ##__VA_ARGS__};               \
-            log_write(level, message, log_fields + 1, sizeof log_fields / sizeof log_fields[0] - 1);       \
-        }                                                                                                  \
+/** Logs an event; the fields are evaluated only when the level is enabled for this file's LOG_MODULE. */
+#define log_event(level, message, ...) LOG_WRITE(false, level, message, ##__VA_ARGS__)
+
+/** The same for lines of which each is about something else. */
+#define log_each(level, message, ...) LOG_WRITE(true, level, message, ##__VA_ARGS__)
+
+/* ---- what those two are made of ---- */
+
+struct log_what {
+    enum log_module module;
+    enum log_level level;
+    const char *message;      /* lives as long as the process */
+    bool each;
+};
+
+#define LOG_WRITE(each_, level_, message_, ...)                                                                   \
+    do {                                                                                                          \
+        if (log_enabled(LOG_MODULE, level_)) {                                                                    \
+            const struct log_field log_fields[] = {{.type = LOG_FIELD_NONE}, ##__VA_ARGS__};                      \
+            log_write(&(const struct log_what){LOG_MODULE, level_, "" message_, each_}, log_fields + 1,           \
+                      sizeof log_fields / sizeof log_fields[0] - 1);                                              \
+        }                                                                                                         \
     } while (0)
 
-/** What log_event() calls. */
-void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t count);
+void log_write(const struct log_what *what, const struct log_field *fields, size_t count);
 
 #endif

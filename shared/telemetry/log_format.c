@@ -4,6 +4,8 @@
 #include "base/json_write.h"
 #include "telemetry/log_format.h"
 
+enum { SERVICE_WIDTH = 9 };   /* so that messages of services line up; "inventory" is the longest */
+
 static const char redacted[] = "[redacted]";
 static const char left_out[] = "fields_left_out";
 
@@ -58,13 +60,15 @@ static void format_json(const struct log_line *line, bool with_fields, struct bu
     json_writer_init(&writer, out);
     json_object_begin(&writer);
     json_member_time(&writer, "time", line->time_us);
-    json_member_string(&writer, "level", log_level_name(line->level));
+    json_member_string(&writer, "level", log_level_name(line->what->level));
     json_known(&writer, "service", text_of(line->service));
     json_known(&writer, "instance", text_of(line->instance));
-    json_known(&writer, "msg", text_of(line->message));
+    json_known(&writer, "msg", text_of(line->what->message));
     json_known(&writer, "request_id", line->context->request_id);
     json_known(&writer, "trace_id", line->context->trace_id);
+    json_known(&writer, "span_id", line->context->span_id);
     json_known(&writer, "user_id", line->context->user_id);
+    json_member_string(&writer, "module", log_module_name(line->what->module));
     for (size_t i = 0; with_fields && i < line->field_count; i++)
         json_field_write(&writer, &line->fields[i]);
     if (!with_fields)
@@ -148,7 +152,7 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
             add_value(out, "cause", text_of(err_cause()));
         break;
     case LOG_FIELD_SECRET:
-        add_value(out, field->key, TEXT("[redacted]"));
+        add_value(out, field->key, text_of(redacted));
         break;
     }
 }
@@ -164,17 +168,18 @@ static void format_terminal(const struct log_line *line, bool with_fields, struc
     char time[CLOCK_RFC3339_SIZE];
 
     buf_add_string(out, clock_rfc3339(line->time_us, time));
-    buf_addf(out, " %s%s%s ", line->coloured ? levels[line->level].colour : "", levels[line->level].label,
+    buf_addf(out, " %s%s%s ", line->coloured ? levels[line->what->level].colour : "", levels[line->what->level].label,
              line->coloured ? "\033[0m" : "");
     if (line->service)
-        buf_addf(out, "%s: ", line->service);
-    add_escaped(out, cut(text_of(line->message)), "");
+        buf_addf(out, "%-*s ", SERVICE_WIDTH, line->service);
+    add_escaped(out, cut(text_of(line->what->message)), "");
     for (size_t i = 0; with_fields && i < line->field_count; i++)
         terminal_field_write(out, &line->fields[i]);
     if (!with_fields)
         buf_addf(out, " %s=true", left_out);
     terminal_known(out, "request_id", line->context->request_id);
     terminal_known(out, "trace_id", line->context->trace_id);
+    terminal_known(out, "span_id", line->context->span_id);
     terminal_known(out, "user_id", line->context->user_id);
     buf_add_char(out, '\n');
 }

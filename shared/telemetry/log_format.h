@@ -9,9 +9,8 @@
 
 struct log_line {
     int64_t time_us;
-    enum log_level level;
+    const struct log_what *what;
     const char *service, *instance;        /* NULL: left out */
-    const char *message;
     const struct log_context *context;
     const struct log_field *fields;
     size_t field_count;

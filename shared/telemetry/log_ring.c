@@ -7,7 +7,7 @@
 
 struct record {
     int64_t order_ns;
-    size_t length;
+    uint32_t length, level;
 };
 
 enum { CACHE_LINE = 64 };
@@ -51,9 +51,9 @@ static void copy_out(const struct log_ring *ring, size_t at, void *bytes, size_t
     memcpy((char *)bytes + first, ring->data, length - first);
 }
 
-bool log_ring_put(struct log_ring *ring, int64_t order_ns, struct text line)
+bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text line)
 {
-    struct record record = {order_ns, line.length};
+    struct record record = {order_ns, (uint32_t)line.length, level};
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 
@@ -88,7 +88,7 @@ bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *r
     return true;
 }
 
-void log_ring_take(struct log_ring *ring, char *out)
+unsigned log_ring_take(struct log_ring *ring, char *out)
 {
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     struct record record;
@@ -96,4 +96,5 @@ void log_ring_take(struct log_ring *ring, char *out)
     copy_out(ring, tail, &record, sizeof record);
     copy_out(ring, tail + sizeof record, out, record.length);
     atomic_store_explicit(&ring->tail, tail + sizeof record + record.length, memory_order_release);
+    return record.level;
 }

@@ -32,8 +32,8 @@ void log_ring_unref(struct log_ring *ring);
 /* ---- the thread that logs ---- */
 
 /** False, and nothing is put, when there is no room. order_ns is monotonic time, by which lines of all rings are
- *  brought into one order. */
-bool log_ring_put(struct log_ring *ring, int64_t order_ns, struct text line);
+ *  brought into one order; level is handed on with the line. */
+bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text line);
 bool log_ring_half_full(const struct log_ring *ring);
 
 /* ---- the writer ---- */
@@ -43,7 +43,7 @@ bool log_ring_is_empty(const struct log_ring *ring);
 /** The oldest line's place in time and its length; false when there is none. */
 bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length);
 
-/** Moves the oldest line, which there is, to the end of out, which has room. */
-void log_ring_take(struct log_ring *ring, char *out);
+/** Moves the oldest line, which there is, to the end of out, which has room; returns its level. */
+unsigned log_ring_take(struct log_ring *ring, char *out);
 
 #endif

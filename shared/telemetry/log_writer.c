@@ -1,7 +1,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -9,28 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "telemetry/log.h"
+#include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
 
-enum { BATCH_BYTES = 65536, STALL_POLL_MS = 100 };
+#define LOG_MODULE LOG_MODULE_BASE
+
+enum { BATCH_BYTES = 65536, STALL_POLL_MS = 100, REPEATS_MS = 1000 };
 enum { ASLEEP, AWAKE };
 
 _Static_assert((int)BATCH_BYTES >= (int)LOG_LINE_MAX_BYTES, "a batch holds any line");
 
 struct log_writer {
     struct log_writer_opts opts;
-    bool is_socket;
-    size_t batch_max;                     /* what is written at once */
+    struct log_sink sink;
     pthread_t thread;
     int wake_fd;
     _Atomic(struct log_ring *) rings;
     atomic_int state;
-    atomic_bool urgent, stopping;
+    atomic_bool urgent, stopping, reopening;
     _Atomic int64_t stop_ns;              /* when stopping: give up at that time */
     atomic_uint_fast64_t written, dropped;
     uint64_t dropped_told;
@@ -40,44 +39,28 @@ struct log_writer {
     uint64_t tickets, tickets_done;
 
     size_t length, lines;                 /* of the batch */
+    unsigned batch_level;                 /* of its last line, which for the syslog is its only one */
     char batch[BATCH_BYTES];
 };
 
-/* ---- the sink ---- */
-
-static void look_at_sink(struct log_writer *writer)
-{
-    struct stat status;
-    bool known = fstat(writer->opts.fd, &status) == 0;
-
-    writer->is_socket = known && S_ISSOCK(status.st_mode);
-    writer->batch_max = known && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)) ? BATCH_BYTES : PIPE_BUF;
-}
+/* ---- to the sink ---- */
 
 static bool gives_up(struct log_writer *writer)
 {
     return atomic_load(&writer->stopping) && clock_now_ns() >= atomic_load(&writer->stop_ns);
 }
 
-/* That another process fills a shared pipe between poll() and write(), which then waits, is accepted. */
-static ssize_t write_some(struct log_writer *writer, const char *bytes, size_t length)
-{
-    if (writer->is_socket)
-        return send(writer->opts.fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return write(writer->opts.fd, bytes, length < writer->batch_max ? length : writer->batch_max);
-}
-
-static bool write_all(struct log_writer *writer, const char *bytes, size_t length)
+static bool write_all(struct log_writer *writer, unsigned level, const char *bytes, size_t length)
 {
     while (length > 0) {
-        struct pollfd sink = {.fd = writer->opts.fd, .events = POLLOUT};
+        struct pollfd sink = {.fd = writer->sink.fd, .events = POLLOUT};
 
         if (poll(&sink, 1, STALL_POLL_MS) <= 0) {
             if (gives_up(writer))
                 return false;
             continue;
         }
-        ssize_t wrote = write_some(writer, bytes, length);
+        ssize_t wrote = log_sink_write(&writer->sink, level, bytes, length);
         if (wrote < 0 && errno != EINTR && errno != EAGAIN)
             return false;
         if (wrote > 0) {
@@ -92,7 +75,7 @@ static bool write_all(struct log_writer *writer, const char *bytes, size_t lengt
 static void write_batch(struct log_writer *writer)
 {
     if (writer->length > 0) {
-        bool done = write_all(writer, writer->batch, writer->length);
+        bool done = write_all(writer, writer->batch_level, writer->batch, writer->length);
         atomic_fetch_add(done ? &writer->written : &writer->dropped, writer->lines);
     }
     writer->length = 0;
@@ -108,8 +91,20 @@ static void write_notice(struct log_writer *writer)
         return;
     buf_init(&line, LOG_LINE_MAX_BYTES);
     writer->opts.notice(dropped - writer->dropped_told, &line);
-    if (!buf_check(&line) && write_all(writer, line.data, line.length))
+    if (!buf_check(&line) && write_all(writer, LOG_WARNING, line.data, line.length))
         writer->dropped_told = dropped;
+    buf_fini(&line);
+}
+
+static void write_summaries(struct log_writer *writer)
+{
+    struct buf line;
+    unsigned level = LOG_INFO;
+
+    buf_init(&line, LOG_LINE_MAX_BYTES);
+    while (!gives_up(writer) && writer->opts.summary(atomic_load(&writer->stopping), &line, &level))
+        if (!buf_check(&line) && !write_all(writer, level, line.data, line.length))
+            break;
     buf_fini(&line);
 }
 
@@ -139,13 +134,14 @@ static void write_round(struct log_writer *writer)
     size_t length = 0;
 
     while ((ring = oldest(writer, until_ns, &length)) && !gives_up(writer)) {
-        if (writer->length > 0 && writer->length + length > writer->batch_max)
+        if (writer->length > 0 && writer->length + length > writer->sink.batch_max)
             write_batch(writer);
-        log_ring_take(ring, writer->batch + writer->length);
+        writer->batch_level = log_ring_take(ring, writer->batch + writer->length);
         writer->length += length;
         writer->lines++;
     }
     write_batch(writer);
+    write_summaries(writer);
     write_notice(writer);
 }
 
@@ -200,7 +196,7 @@ static void wait_for_lines(struct log_writer *writer)
 {
     atomic_store(&writer->state, ASLEEP);
     if (all_empty(writer) && !is_pressed(writer))
-        sleep_until_woken(writer, -1);
+        sleep_until_woken(writer, log_repeat_waits() ? REPEATS_MS : -1);
     atomic_store(&writer->state, AWAKE);
     if (!is_pressed(writer))
         sleep_until_woken(writer, (int)writer->opts.flush_ms);
@@ -225,6 +221,16 @@ static void tell_flushed(struct log_writer *writer, uint64_t tickets)
     pthread_mutex_unlock(&writer->lock);
 }
 
+/* The file that cannot be had is told of in the one that is still open. */
+static void reopen_when_asked(struct log_writer *writer)
+{
+    if (!atomic_exchange(&writer->reopening, false))
+        return;
+    enum err err = log_sink_reopen(&writer->sink);
+    if (err)
+        log_event(LOG_ERROR, "the log's file cannot be opened anew", LOG_ERR(err));
+}
+
 static void *run(void *context)
 {
     struct log_writer *writer = context;
@@ -234,6 +240,7 @@ static void *run(void *context)
         if (!last)
             wait_for_lines(writer);
         uint64_t tickets = tickets_given(writer);
+        reopen_when_asked(writer);
         write_round(writer);
         tell_flushed(writer, tickets);
         drop_abandoned(writer);
@@ -269,6 +276,7 @@ static void writer_free(struct log_writer *writer)
 {
     if (writer->wake_fd >= 0)
         close(writer->wake_fd);
+    log_sink_close(&writer->sink);
     pthread_cond_destroy(&writer->flushed);
     pthread_mutex_destroy(&writer->lock);
     free(writer);
@@ -282,10 +290,14 @@ enum err log_writer_open(const struct log_writer_opts *opts, struct log_writer *
     if (!writer)
         return err_because(ERR_MEMORY, "no memory for the log");
     writer->opts = *opts;
+    enum err err = log_sink_open(&opts->sink, BATCH_BYTES, &writer->sink);
+    if (err) {
+        free(writer);
+        return err;
+    }
     init_locks(writer);
-    look_at_sink(writer);
     if ((writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
-        enum err err = err_because(ERR_IO, "eventfd: %s", strerror(errno));
+        err = err_because(ERR_IO, "eventfd: %s", strerror(errno));
         writer_free(writer);
         return err;
     }
@@ -318,6 +330,13 @@ void log_writer_close(struct log_writer *writer, unsigned timeout_ms)
         log_ring_unref(ring);
     }
     writer_free(writer);
+}
+
+void log_writer_reopen(struct log_writer *writer)
+{
+    atomic_store(&writer->reopening, true);
+    atomic_store(&writer->urgent, true);
+    ring_bell(writer);
 }
 
 /* ---- for the threads that log ---- */

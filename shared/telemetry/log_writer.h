@@ -2,7 +2,8 @@
  * The thread that carries log lines from the rings to the sink.
  *
  * Rings are added from any thread, without a lock; only the writer takes them off. It sleeps for good while there is
- * nothing to write; the first line wakes it, and it then lets lines gather for flush_ms, unless one is urgent.
+ * nothing to write; the first line wakes it, and it then lets lines gather for flush_ms, unless one is urgent. While
+ * repeats wait to be summed up it looks once a second.
  *
  * A write never begins before the sink is ready, and is small where a large one could block (pipes, terminals), so that
  * the writer can be ended while the sink stalls. A pipe gets whole lines in one write wherever they fit PIPE_BUF: other
@@ -17,13 +18,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "telemetry/log_ring.h"
+#include "telemetry/log_sink.h"
 
 struct log_writer;
 
 struct log_writer_opts {
-    int fd;
+    struct log_sink_opts sink;
     unsigned flush_ms;
     void (*notice)(uint64_t dropped, struct buf *out);   /* formats the line that tells how many were dropped */
+    /* Formats the next line that sums up repeats, if one is due (at_end: if there is one), and says its level. */
+    bool (*summary)(bool at_end, struct buf *out, unsigned *ret_level);
 };
 
 /** ERR_MEMORY, ERR_IO. */
@@ -31,6 +35,9 @@ enum err must_check log_writer_open(const struct log_writer_opts *opts, struct l
 
 /** Writes what waits, for at most timeout_ms, ends the thread, and drops the rings. */
 void log_writer_close(struct log_writer *writer, unsigned timeout_ms);
+
+/** Has the sink opened anew before the next line is written. Any thread. */
+void log_writer_reopen(struct log_writer *writer);
 
 /** Takes over the writer's half of a ring. Any thread. */
 void log_writer_add(struct log_writer *writer, struct log_ring *ring);
