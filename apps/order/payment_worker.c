@@ -20,7 +20,8 @@
  * Should it be asked twice at once all the same, the key keeps it from being charged twice. */
 #define LEASE_US (INT64_C(600) * US_PER_S)
 
-enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS, STORE_PAUSE_MS = 1000 };
+/* The database is looked at also when nobody wakes: another process may have made something due, and ended. */
+enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS, STORE_PAUSE_MS = 1000, RECHECK_MS = 1000 };
 
 struct payment_worker {
     struct payment_worker_opts opts;
@@ -58,9 +59,11 @@ static enum err take_work(struct db_connection *db, void *context)
 /* Which others have to know: there is more, or it comes due then. */
 static void hand_on(struct payment_worker *worker, const struct take *take)
 {
+    int64_t recheck_us = clock_wall_us() + RECHECK_MS * INT64_C(1000);
+    int64_t next_us = take->next_us < recheck_us ? take->next_us : recheck_us;
     pthread_mutex_lock(&worker->lock);
-    if (take->next_us < worker->next_us)
-        worker->next_us = take->next_us;
+    if (next_us < worker->next_us)
+        worker->next_us = next_us;
     if (take->count == take->max)
         worker->woken = true;
     pthread_cond_signal(&worker->wake);

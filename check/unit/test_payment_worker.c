@@ -285,6 +285,26 @@ static void test_outcome_recorded_twice(void)
     fixture_end();
 }
 
+/* One of two processes makes a payment due, and ends before it has asked. */
+static void test_due_by_another_process(void)
+{
+    char id[ID_SIZE];
+    fixture_begin();
+    start_worker(2, 4);
+    reserve(NULL, id);
+    expect(id, "paid", "approved");
+    struct db *own = fixture.db;
+    struct db_opts opts = scratch_db_opts(scratch_path(&fixture.scratch, "order.db"));
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &fixture.db), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_start(fixture.db), ERR_NONE);
+    reserve(NULL, id);
+    db_close(fixture.db);
+    fixture.db = own;
+    expect(id, "paid", "approved");
+    stop_worker();
+    fixture_end();
+}
+
 /* ---- trouble that passes ---- */
 
 static atomic_int room;   /* the disk is full while below 1 */
@@ -311,8 +331,8 @@ static void test_full_disk(void)
     fixture_begin();
     reserve(NULL, paid);
     reserve("sandbox_decline", declined);
-    atomic_store(&room, -2);
     emit = emit_when_there_is_room;
+    atomic_store(&room, -2);
     start_worker(1, 4);
     expect(paid, "paid", "approved");
     expect(declined, "cancelled", "declined");
@@ -401,6 +421,7 @@ static const struct suite_case cases[] = {
     {"a charge that is unknown at a cancellation is found out and given back", test_cancel_during_a_timeout},
     {"a restart between charge and record charges exactly once", test_restart_between_charge_and_record},
     {"an outcome that is recorded already changes nothing", test_outcome_recorded_twice},
+    {"what another process made due is found", test_due_by_another_process},
     {"an outcome that a full disk refuses is recorded when there is room, without asking again", test_full_disk},
     {"a full disk does not hold up the end, and the next start finds out", test_stop_with_a_full_disk},
     {"a thousand payments flow", test_many},
