@@ -76,7 +76,8 @@ static void test_fields(void)
               LOG_BOOL("late", true), LOG_NUMBER("ratio", 0.5), LOG_SECRET("token"), LOG_ERR(ERR_BUSY));
     const char *line = lines();
     CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"level\":\"info\",\"service\":\"order\",\"instance\":\"a1\","
-                                        "\"msg\":\"order placed\",\"module\":\"base\",\"order_id\":\"o7\",\"sku\":null,\"lines\":-3,"
+                                        "\"msg\":\"order placed\",\"module\":\"base\",\"order_id\":\"o7\","
+                                        "\"sku\":null,\"lines\":-3,"
                                         "\"late\":true,\"ratio\":0.5,\"token\":\"[redacted]\","
                                         "\"error\":\"ERR_BUSY\"}\n"));
     struct text time = {strstr(line, "{\"time\":\"") + 9, 27};

@@ -320,7 +320,8 @@ static void test_secrets(void)
     log_event(LOG_ERROR, "sign-in failed", LOG_SECRET("password"));
     log_close(WAIT_MS);
     size_t length = read_file(file, 0);
-    struct log_opts opts = {.level = LOG_INFO, .format = LOG_TERMINAL, .sink = LOG_TO_FILE, .path = path_of("text.log")};
+    struct log_opts opts = {.level = LOG_INFO, .format = LOG_TERMINAL, .sink = LOG_TO_FILE,
+                            .path = path_of("text.log")};
     CU_ASSERT_EQUAL_FATAL(log_open(&opts), ERR_NONE);
     log_event(LOG_ERROR, "sign-in failed", LOG_SECRET("password"));
     log_close(WAIT_MS);

@@ -30,7 +30,8 @@ static void end(void)
 
 static struct payment_request request_of(const char *key, const char *method, int64_t amount_minor)
 {
-    return (struct payment_request){text_of(key), secret_of(text_of(method)), {amount_minor, currency_find(TEXT("EUR"))}};
+    return (struct payment_request){text_of(key), secret_of(text_of(method)),
+                                    {amount_minor, currency_find(TEXT("EUR"))}};
 }
 
 static enum payment_outcome charge(const char *key, const char *method, int64_t amount_minor)

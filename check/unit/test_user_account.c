@@ -117,7 +117,8 @@ static void test_password_limits(void)
     memset(most, 'p', sizeof most);
     arena_init(&arena, 4096);
     CU_ASSERT_PTR_NULL(account_password_fault(secret_of(TEXT("0123456789")), 10, &arena));
-    CU_ASSERT_STRING_EQUAL(account_password_fault(secret_of(TEXT("012345678")), 10, &arena), "must have at least 10 characters");
+    CU_ASSERT_STRING_EQUAL(account_password_fault(secret_of(TEXT("012345678")), 10, &arena),
+                           "must have at least 10 characters");
     /* ten bytes, but five characters */
     CU_ASSERT_PTR_NOT_NULL(account_password_fault(secret_of(TEXT("\xc3\xab\xc3\xab\xc3\xab\xc3\xab\xc3\xab")), 10, &arena));
     CU_ASSERT_PTR_NULL(account_password_fault(secret_of((struct text){most, PASSWORD_MAX_BYTES}), 10, &arena));
