@@ -53,7 +53,7 @@ static int show_given(const struct invocation *invocation, unsigned timeout_ms)
 
 static bool show_known(const char *service, const struct settings *settings, unsigned timeout_ms)
 {
-    const char *address = settings_text(settings, "server.listen");
+    const char *address = settings_text(settings, OPTION_SERVER_LISTEN);
     if (address[0] != '\0')
         return show(service, (int)strlen(service), address, timeout_ms);
     printf("%-12s %-12s %8s  %s\n", service, "unknown", "-", "(server.listen is not set; use --socket)");

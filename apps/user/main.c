@@ -14,11 +14,11 @@ static enum err start(struct service *service)
     struct user_app *app = calloc(1, sizeof *app);
     if (!app)
         return err_because(ERR_MEMORY, "no memory for the user service");
-    app->password_cost.passes = (unsigned)settings_int(service->settings, "password.passes");
-    app->password_cost.memory_kib = (unsigned)settings_int(service->settings, "password.memory_kib");
-    app->password_min = (unsigned)settings_int(service->settings, "password.min_length");
-    app->session_lifetime_s = (unsigned)settings_int(service->settings, "session.lifetime_s");
-    app->session_per_user_max = (unsigned)settings_int(service->settings, "session.per_user_max");
+    app->password_cost.passes = (unsigned)settings_int(service->settings, OPTION_PASSWORD_PASSES);
+    app->password_cost.memory_kib = (unsigned)settings_int(service->settings, OPTION_PASSWORD_MEMORY_KIB);
+    app->password_min = (unsigned)settings_int(service->settings, OPTION_PASSWORD_MIN_LENGTH);
+    app->session_lifetime_s = (unsigned)settings_int(service->settings, OPTION_SESSION_LIFETIME_S);
+    app->session_per_user_max = (unsigned)settings_int(service->settings, OPTION_SESSION_PER_USER_MAX);
     password_dummy(&app->password_cost, app->dummy_hash);
     service->app = app;
     return ERR_NONE;

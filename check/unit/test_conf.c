@@ -145,11 +145,11 @@ static void test_defaults(void)
 {
     begin();
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "server.transport"), "native");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "server.listen"), "");
-    CU_ASSERT_EQUAL(settings_int(settings, "server.connections_max"), 4096);
-    CU_ASSERT_EQUAL(settings_int(settings, "bus.max_bytes"), 1073741824);
-    CU_ASSERT_EQUAL(settings_int(settings, "server.socket_mode"), 0660);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_SERVER_TRANSPORT), "native");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_SERVER_LISTEN), "");
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_SERVER_CONNECTIONS_MAX), 4096);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_BUS_MAX_BYTES), 1073741824);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_SERVER_SOCKET_MODE), 0660);
     end();
 }
 
@@ -160,11 +160,11 @@ static void test_file(void)
                                     "log = { level = \"debug\"; };\n"
                                     "db : { path = \"/var/lib/a \\\"b\\\".db\"; batch_max = 0x10; };\n"
                                     "bus = { max_bytes = 4294967296L; };\n"), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "log.level"), "debug");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "db.path"), "/var/lib/a \"b\".db");
-    CU_ASSERT_EQUAL(settings_int(settings, "db.batch_max"), 16);
-    CU_ASSERT_EQUAL(settings_int(settings, "bus.max_bytes"), INT64_C(4294967296));
-    CU_ASSERT_EQUAL(settings_int(settings, "db.queue_max"), 8192);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_LOG_LEVEL), "debug");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_DB_PATH), "/var/lib/a \"b\".db");
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_DB_BATCH_MAX), 16);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_BUS_MAX_BYTES), INT64_C(4294967296));
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_DB_QUEUE_MAX), 8192);
     CU_ASSERT_EQUAL(load_file(""), ERR_NONE);
     end();
 }
@@ -181,20 +181,20 @@ static void test_layers(void)
                                     "            user = { pool = { threads = 2; queue_max = 3; }; }; };\n"
                                     "pool = { threads = 3; queue_max = 4; };\n"
                                     "db = { batch_max = 9; path = \"/x\"; };\n"), ERR_NONE);
-    CU_ASSERT_EQUAL(settings_int(settings, "db.batch_max"), 9);
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.queue_max"), 6);
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.threads"), 7);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "log.level"), "error");
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_DB_BATCH_MAX), 9);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_QUEUE_MAX), 6);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_THREADS), 7);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_LOG_LEVEL), "error");
     opts.overrides = overrides;
     opts.override_count = sizeof overrides / sizeof overrides[0];
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "log.level"), "critical");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "db.path"), "");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "user.url"), "http://a/?b=c");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_LOG_LEVEL), "critical");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_DB_PATH), "");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_USER_URL), "http://a/?b=c");
     opts.service = NULL;
     opts.environment = NULL;
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.threads"), 3);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_THREADS), 3);
     end();
 }
 
@@ -367,9 +367,9 @@ static void test_print_reads_back(void)
     print(&out);
     opts.override_count = 0;
     CU_ASSERT_EQUAL_FATAL(load_file(buf_string(&out)), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "db.path"), overrides[0] + strlen("db.path="));
-    CU_ASSERT_EQUAL(settings_int(settings, "bus.max_bytes"), INT64_C(1099511627776));
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.threads"), 9);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_DB_PATH), overrides[0] + strlen("db.path="));
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_BUS_MAX_BYTES), INT64_C(1099511627776));
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_THREADS), 9);
     buf_fini(&out);
     end();
 }
@@ -380,7 +380,7 @@ static void test_references(void)
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
     struct settings *other = settings_ref(settings);
     settings_unref(settings);
-    CU_ASSERT_EQUAL(settings_int(other, "pool.threads"), 4);
+    CU_ASSERT_EQUAL(settings_int(other, OPTION_POOL_THREADS), 4);
     settings = NULL;
     settings_unref(other);
     settings_unref(NULL);

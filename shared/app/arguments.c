@@ -162,9 +162,9 @@ enum err arguments_open_log(const struct service_definition *definition, const s
     struct log_opts opts = {.service = definition->name, .instance = instance, .fd = STDERR_FILENO};
     gethostname(host, sizeof host - 1);
     snprintf(instance, sizeof instance, "%s:%ld", host, (long)getpid());
-    enum err err = log_level_of(text_of(settings_text(settings, "log.level")), &opts.level);
+    enum err err = log_level_of(text_of(settings_text(settings, OPTION_LOG_LEVEL)), &opts.level);
     if (!err)
-        err = log_format_of(text_of(settings_text(settings, "log.format")), &opts.format);
+        err = log_format_of(text_of(settings_text(settings, OPTION_LOG_FORMAT)), &opts.format);
     if (!err)
         err = log_open(&opts);
     if (err)

@@ -46,7 +46,7 @@ static enum err sweep_some(struct db_connection *connection, void *context)
 static void sweep_idempotency_keys(struct service *service)
 {
     struct sweep sweep = {
-        .retention_s = (unsigned)settings_int(service->settings, "idempotency.retention_s"),
+        .retention_s = (unsigned)settings_int(service->settings, OPTION_IDEMPOTENCY_RETENTION_S),
         .more = true,
     };
     while (sweep.more) {
@@ -78,7 +78,7 @@ static bool drained(struct service *service, const sigset_t *signals)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
     int64_t until_ns =
-        clock_now_ns() + settings_int(service->settings, "server.drain_timeout_ms") * NS_PER_MS;
+        clock_now_ns() + settings_int(service->settings, OPTION_SERVER_DRAIN_TIMEOUT_MS) * NS_PER_MS;
     while (server_busy(service->server) > 0 || atomic_load(&service->in_flight) > 0) {
         if (clock_now_ns() >= until_ns || sigtimedwait(signals, NULL, &step) == SIGTERM)
             return false;
