@@ -63,6 +63,13 @@ static enum err start_worker(struct service *service, struct order_app *app)
     return payment_worker_start(&opts, &app->worker);
 }
 
+static void reload(struct service *service, const struct settings *settings)
+{
+    const struct order_app *app = service->app;
+    payment_worker_retry(app->worker, (unsigned)settings_int(settings, OPTION_PAYMENT_RETRY_FIRST_MS),
+                         (unsigned)settings_int(settings, OPTION_PAYMENT_RETRY_MAX_MS));
+}
+
 static void collect(void *context)
 {
     const struct order_app *app = context;
@@ -101,8 +108,6 @@ static enum err start(struct service *service)
     if (!app)
         return err_because(ERR_MEMORY, "no memory for the order service");
     service->app = app;
-    app->limits.lines_max = settings_int(service->settings, OPTION_ORDER_LINES_MAX);
-    app->limits.quantity_max = settings_int(service->settings, OPTION_ORDER_QUANTITY_MAX);
     enum err err = start_payment(service, app);
     if (!err)
         err = start_worker(service, app);
@@ -125,6 +130,7 @@ int main(int argc, char **argv)
         .handler_count = order_handler_count,
         .start = start,
         .stop = stop,
+        .reload = reload,
     };
     return service_main(&definition, argc, argv);
 }

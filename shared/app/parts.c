@@ -12,6 +12,7 @@
 #include "app/observe.h"
 #include "app/part.h"
 #include "app/pipeline.h"
+#include "app/reload.h"
 #include "app/service.h"
 #include "conf/settings.h"
 #include "telemetry/log.h"
@@ -238,9 +239,7 @@ static enum err start_auth(struct service *service)
     struct auth_opts opts = {
         .client = service->user_client,
         .token_file = string(service, OPTION_USER_TOKEN_FILE),
-        .timeout_ms = number(service, OPTION_USER_TIMEOUT_MS),
         .cache_entries = number(service, OPTION_AUTH_CACHE_ENTRIES),
-        .cache_ttl_s = number(service, OPTION_AUTH_CACHE_TTL_S),
     };
     err = auth_new(&opts, &service->auth);
     if (err)
@@ -337,8 +336,6 @@ static enum err start_server(struct service *service)
         .dispatch = pipeline_dispatch,
         .context = service,
     };
-    service->requests_max = number(service, OPTION_SERVER_REQUESTS_MAX);
-    service->request_timeout_ms = number(service, OPTION_SERVER_REQUEST_TIMEOUT_MS);
     return server_open(&opts, &service->server);
 }
 
@@ -360,6 +357,7 @@ const struct part service_parts[] = {
     {"pool", start_pool, stop_pool},
     {"consumer", start_consumer, stop_consumer},
     {"readers", start_readers, stop_readers},
+    {"settings", reload_start, reload_stop},
     {"server", start_server, stop_server},
 };
 const size_t service_part_count = sizeof service_parts / sizeof service_parts[0];

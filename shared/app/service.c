@@ -12,6 +12,7 @@
 #include "app/arguments.h"
 #include "app/idempotency.h"
 #include "app/part.h"
+#include "app/reload.h"
 #include "app/service.h"
 #include "base/clock.h"
 #include "conf/settings.h"
@@ -45,10 +46,12 @@ static enum err sweep_some(struct db_connection *connection, void *context)
 /* Small steps, so that requests come in between. */
 static void sweep_idempotency_keys(struct service *service)
 {
+    struct settings *settings = current_take(&service->current);
     struct sweep sweep = {
-        .retention_s = (unsigned)settings_int(service->settings, OPTION_IDEMPOTENCY_RETENTION_S),
+        .retention_s = (unsigned)settings_int(settings, OPTION_IDEMPOTENCY_RETENTION_S),
         .more = true,
     };
+    settings_unref(settings);
     while (sweep.more) {
         enum err err = db_write(service->db, sweep_some, &sweep);
         if (err) {
@@ -66,6 +69,8 @@ static void wait_and_keep_house(struct service *service, const sigset_t *signals
         int got = sigtimedwait(signals, NULL, &interval);
         if (got == SIGTERM || got == SIGINT)
             return;
+        if (got == SIGHUP)
+            reload_ask(service->reload);
         if (got < 0 && errno == EAGAIN)
             sweep_idempotency_keys(service);
     }
@@ -122,7 +127,8 @@ static int run(struct service *service, const sigset_t *signals)
 
 int service_main(const struct service_definition *definition, int argc, char **argv)
 {
-    struct service service = {.definition = definition};
+    struct arguments arguments;
+    struct service service = {.definition = definition, .settings_opts = &arguments.settings_opts};
     struct settings *settings = NULL;
     int status = EXIT_SUCCESS;
     sigset_t signals;
@@ -130,12 +136,14 @@ int service_main(const struct service_definition *definition, int argc, char **a
         fprintf(stderr, "%s: libsodium cannot be initialised\n", argv[0]);
         return EXIT_FAILURE;
     }
-    if (!arguments_read(definition, argc, argv, &settings, &status))
+    if (!arguments_read(definition, argc, argv, &arguments, &settings, &status))
         return status;
     block_signals(&signals);
     service.settings = settings;
+    current_init(&service.current, settings);
     status = arguments_open_log(definition, settings) == ERR_NONE ? run(&service, &signals) : EXIT_FAILURE;
     log_close(LOG_CLOSE_MS);
+    current_fini(&service.current);
     settings_unref(settings);
     return status;
 }

@@ -118,7 +118,8 @@ static void read_source(struct settings *settings, const struct source *source, 
     if (source_read(source->path, settings->is_signed ? &settings->key : NULL, &content) == ERR_NONE)
         settings_read_file(settings, source, rank, buf_string(&content), service, faults);
     else
-        buf_addf(faults, "%s: %s\n", source->path, err_cause());
+        buf_addf(faults, "%s: %s%s%s\n", source->path, err_cause(), source->named_by ? "; it is named by " : "",
+                 source->named_by ? source->named_by : "");
     buf_fini(&content);
 }
 

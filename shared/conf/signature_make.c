@@ -6,7 +6,8 @@
 #include "conf/signature_make.h"
 #include "conf/signature_private.h"
 
-/* A secret key as it stands in its file; in one with a password all from `id` on is encrypted. */
+/* A secret key as it stands in its file. In one with a password all from `id` on is encrypted, and there is a checksum;
+ * without, that is all zeros. */
 struct secret_blob {
     unsigned char algorithm[SIGNATURE_ALGORITHM_BYTES], derivation[2], checksum_algorithm[2];
     unsigned char salt[32], operations[8], memory[8];
@@ -51,17 +52,6 @@ void signature_key_write(const struct signature_key *key, struct buf *out)
     write_base64(&blob, sizeof blob, out);
 }
 
-static void checksum(const struct secret_blob *blob, unsigned char out[static 32])
-{
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof blob->checksum);
-    crypto_generichash_update(&state, blob->algorithm, sizeof blob->algorithm);
-    crypto_generichash_update(&state, blob->id, sizeof blob->id);
-    crypto_generichash_update(&state, blob->key, sizeof blob->key);
-    crypto_generichash_final(&state, out, sizeof blob->checksum);
-    sodium_memzero(&state, sizeof state);
-}
-
 void signature_secret_write(const struct signature_secret *secret, struct buf *out)
 {
     struct secret_blob blob = {.derivation = {0}};
@@ -69,24 +59,31 @@ void signature_secret_write(const struct signature_secret *secret, struct buf *o
     memcpy(blob.checksum_algorithm, CHECKSUM_ALGORITHM, sizeof blob.checksum_algorithm);
     memcpy(blob.id, secret->id, sizeof blob.id);
     memcpy(blob.key, secret->key, sizeof blob.key);
-    checksum(&blob, blob.checksum);
     buf_add_string(out, SIGNATURE_UNTRUSTED "minisign secret key without a password\n");
     write_base64(&blob, sizeof blob, out);
     sodium_memzero(&blob, sizeof blob);
 }
 
+/* The second half of a key is the public one, which follows from the first. */
+static bool is_whole(const unsigned char key[static SIGNATURE_SECRET_BYTES])
+{
+    unsigned char public[SIGNATURE_KEY_BYTES], again[SIGNATURE_SECRET_BYTES];
+    crypto_sign_seed_keypair(public, again, key);
+    bool whole = sodium_memcmp(again, key, sizeof again) == 0;
+    sodium_memzero(again, sizeof again);
+    return whole;
+}
+
 static enum err check_secret(const struct secret_blob *blob)
 {
     static const unsigned char none[sizeof blob->derivation];
-    unsigned char sum[sizeof blob->checksum];
     if (memcmp(blob->algorithm, SIGNATURE_LEGACY, sizeof blob->algorithm) != 0 ||
         memcmp(blob->checksum_algorithm, CHECKSUM_ALGORITHM, sizeof blob->checksum_algorithm) != 0)
         return err_because(ERR_INVALID, "it is not a secret key of minisign's");
     if (memcmp(blob->derivation, none, sizeof none) != 0)
         return err_because(ERR_FORBIDDEN, "the key has a password: sign with minisign, or with a key without one "
                                           "(minisign -G -W, tandemctl conf keygen)");
-    checksum(blob, sum);
-    if (memcmp(sum, blob->checksum, sizeof sum) != 0)
+    if (!is_whole(blob->key))
         return err_because(ERR_INVALID, "the secret key is damaged");
     return ERR_NONE;
 }

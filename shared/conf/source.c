@@ -20,13 +20,13 @@ static enum err no_memory(void)
     return err_because(ERR_MEMORY, "no memory for the names of settings files");
 }
 
-static enum err add(struct sources *sources, const char *path, const char *layer)
+static enum err add(struct sources *sources, const char *path, const char *layer, const char *named_by)
 {
     if (!path)
         return no_memory();
     if (sources->count == SOURCES_MAX)
         return err_because(ERR_CONFIG, "more than %d settings files", SOURCES_MAX);
-    sources->list[sources->count++] = (struct source){path, layer};
+    sources->list[sources->count++] = (struct source){path, layer, named_by};
     return ERR_NONE;
 }
 
@@ -78,7 +78,8 @@ static enum err add_folder(struct sources *sources, struct arena *arena)
         return err_because(ERR_CONFIG, "%s: %s", sources->folder, strerror(errno));
     for (struct dirent *entry; !err && (entry = readdir(folder)) != NULL;) {
         if (has_suffix(entry->d_name))
-            err = add(sources, arena_printf(arena, "%s/%s", sources->folder, entry->d_name), "conf.d file");
+            err = add(sources, arena_printf(arena, "%s/%s", sources->folder, entry->d_name), "conf.d file",
+                      NULL);
     }
     closedir(folder);
     qsort(sources->list + first, sources->count - first, sizeof sources->list[0], by_name);
@@ -96,9 +97,10 @@ enum err sources_find(const char *file, char *const *environment, struct arena *
         const char *slash = strrchr(file, '/');
         int folder = slash ? (int)(slash - file) + 1 : 0;   /* with its slash */
         sources.folder = arena_printf(arena, "%.*s" SOURCE_FOLDER, folder, file);
-        err = sources.folder ? add(&sources, arena_string(arena, text_of(file)), "file") : no_memory();
+        err = sources.folder ? add(&sources, arena_string(arena, text_of(file)), "file", NULL) : no_memory();
         if (!err && name)
-            err = add(&sources, arena_printf(arena, "%.*standem.%s.conf", folder, file, name), "TANDEM_ENV file");
+            err = add(&sources, arena_printf(arena, "%.*standem.%s.conf", folder, file, name), "TANDEM_ENV file",
+                      "TANDEM_ENV");
         if (!err)
             err = add_folder(&sources, arena);
     }

@@ -22,6 +22,7 @@ enum { SOURCES_MAX = 256, SOURCE_MAX_BYTES = 1024 * 1024 };
 struct source {
     const char *path;
     const char *layer;       /* its name, for people */
+    const char *named_by;    /* the variable that asks for it, or NULL */
 };
 
 struct sources {
