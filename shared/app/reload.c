@@ -104,13 +104,13 @@ static void take_effect(struct service *service, const struct settings *settings
 
 static void succeed(struct reload *reload, struct settings *settings)
 {
+    current_put(&reload->service->current, settings_ref(settings));
     take_effect(reload->service, settings);
     set_fault(reload, TEXT(""));
     log_event(LOG_INFO, "settings reloaded", LOG_STRING("digest", settings_digest(settings)));
     log_names(LOG_INFO, "settings that changed", settings, settings_changed);
     log_names(LOG_WARNING, "settings that changed, but need a restart to take effect", settings,
               settings_awaits_restart);
-    current_put(&reload->service->current, settings);
 }
 
 static void fail(struct reload *reload, enum err err, struct text faults)
@@ -126,22 +126,21 @@ static void fail(struct reload *reload, enum err err, struct text faults)
 /* At the start there is mostly nothing to tell: what was read a moment ago is still there. */
 static void read_again(struct reload *reload, bool at_start)
 {
-    struct settings *running = current_take(&reload->service->current), *settings;
+    struct settings *running = current_take(&reload->service->current), *settings = NULL;
     struct settings_opts opts = *reload->service->settings_opts;
     struct buf faults;
     opts.running = running;
     buf_init(&faults, FAULTS_MAX_BYTES);
     watch_files(reload);
     enum err err = settings_load(&opts, &faults, &settings);
-    if (!err && at_start && !differs(settings)) {
-        settings_unref(settings);
-    } else {
+    if (err || !at_start || differs(settings)) {
         metric_add(reload->reloads, 1);
         if (err)
             fail(reload, err, buf_text(&faults));
         else
             succeed(reload, settings);
     }
+    settings_unref(settings);
     buf_fini(&faults);
     settings_unref(running);
 }
