@@ -387,7 +387,7 @@ static void test_pages(void)
 
     begin();
     buf_init(&out, PRINT_BYTES);
-    option_sample(&out);
+    option_sample(NULL, &out);
     CU_ASSERT_EQUAL(buf_check(&out), ERR_NONE);
     CU_ASSERT_EQUAL(load_file(buf_string(&out)), ERR_NONE);
     for (size_t i = 0; i < option_count; i++)
