@@ -1,7 +1,6 @@
 # What the tests of settings have in common: a user service of its own, asked without a web server. Sourced.
 # shellcheck shell=bash
 
-SOURCE=$(cd "${TANDEM_SRCDIR:-.}" && pwd)
 BUILD=$(cd "${TANDEM_BUILDDIR:-.}" && pwd)
 FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/tandem-conf-XXXXXX")
 CONF=$FOLDER/etc/tandem.conf
@@ -73,6 +72,8 @@ has() {
     ask "$1" | grep -qF -- "$2"
 }
 
+# Further arguments are the service's.
+# shellcheck disable=SC2120
 start_service() {
     "$BUILD/tandem-user" --config "$CONF" "$@" </dev/null >>"$LOG" 2>&1 &
     SERVICE=$!

@@ -1,6 +1,7 @@
 #!/bin/bash
 # doc/gitops.md from beginning to end: settings are checked, signed, delivered, verified, taken up and confirmed.
 set -u
+# shellcheck disable=SC2119   # a service without further arguments
 # shellcheck source=check/service/settings.sh
 . "$(dirname "$0")/settings.sh"
 
@@ -41,7 +42,7 @@ confirms() {
 
 first_release() {
     write_repository 'page = { limit_max = 50; };'
-    check_and_sign && rm -rf "$FOLDER/etc" && deliver 1 && verify && start_service && confirms "$(expected)"
+    check_and_sign && rmdir "$FOLDER/etc" && deliver 1 && verify && start_service && confirms "$(expected)"
 }
 
 second_release() {

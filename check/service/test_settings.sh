@@ -132,7 +132,7 @@ environments() {
 
 samples_are_fine() {
     local environment
-    cp "$SOURCE"/etc/tandem*.conf "$FOLDER/etc/"
+    cp "${TANDEM_SRCDIR:-.}"/etc/tandem*.conf "$FOLDER/etc/"
     rm -rf "$FOLDER/etc/conf.d"
     for environment in '' dev staging prod; do
         TANDEM_ENV=$environment "$BUILD/tandemctl" conf check --config "$FOLDER/etc/tandem.conf" || return 1

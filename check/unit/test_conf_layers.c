@@ -100,8 +100,8 @@ static void test_order(void)
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
     CU_ASSERT_EQUAL(number(OPTION_DB_BATCH_MAX), 2);   /* wins over a section of an earlier file */
     CU_ASSERT_EQUAL(number(OPTION_POOL_THREADS), 4);
-    write_file("conf.d/30-c.conf", "service = { order = { pool = { threads = 5; }; }; user = { pool = { queue_max = 5; }; "
-                                   "}; };\npool = { threads = 6; };\n");
+    write_file("conf.d/30-c.conf", "service = { order = { pool = { threads = 5; }; };\n"
+                                   "            user = { pool = { queue_max = 5; }; }; };\npool = { threads = 6; };\n");
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
     CU_ASSERT_EQUAL(number(OPTION_POOL_THREADS), 5);
     CU_ASSERT_EQUAL(number(OPTION_POOL_QUEUE_MAX), 3);
@@ -349,7 +349,8 @@ static void test_again(void)
     CU_ASSERT_STRING_EQUAL(settings_digest(settings), digest);
 
     write_file("tandem.conf", "pool = { threads = 2; queue_max = 1; };\npage = { limit_max = 50; };\n"
-                              "db = { path = \"/elsewhere\"; };\nservice = { order = { db = { batch_max = 1; }; }; };\n");
+                              "db = { path = \"/elsewhere\"; };\n"
+                              "service = { order = { db = { batch_max = 1; }; }; };\n");
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
     CU_ASSERT_EQUAL(number(OPTION_PAGE_LIMIT_MAX), 50);
     CU_ASSERT(settings_changed(settings, OPTION_PAGE_LIMIT_MAX));

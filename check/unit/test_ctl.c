@@ -197,7 +197,8 @@ static void test_conf_sign(void)
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "verify", "--public-key", public_key, signed_file), 1);
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, signed_file, other_file), 0);
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "verify", "--public-key", public_key, signed_file, other_file), 0);
-    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, "--comment", "two\nlines", signed_file), 1);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, "--comment", "two\nlines", signed_file),
+                    1);
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", public_key, signed_file), 1);
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, "/nowhere/x.conf"), 1);
     CU_ASSERT_EQUAL(chmod(secret_key, 0644), 0);

@@ -104,8 +104,8 @@ static void test_altered_content(void)
     }
 }
 
-/* Likewise of the signature; only the untrusted comment may be another. Digits of base64 that stand for the same bits are
- * refused by the decoder. */
+/* Likewise of the signature; only the untrusted comment may be another. Other digits of base64 that stand for the same
+ * bits are refused by the decoder. */
 static void test_altered_signature(void)
 {
     const char *const signatures[] = {SIGNED, SIGNED_LEGACY};
@@ -127,7 +127,7 @@ static void test_cut_signature(void)
     for (size_t i = 0; i + 1 < strlen(SIGNED); i++)
         CU_ASSERT_NOT_EQUAL(verify(text_of(CONTENT), (struct text){SIGNED, i}), ERR_NONE);
     CU_ASSERT_EQUAL(verify(text_of(CONTENT), TEXT_NONE), ERR_INVALID);
-    CU_ASSERT_EQUAL(verify(text_of(CONTENT), (struct text){SIGNED, strlen(SIGNED) - 1}), ERR_NONE);   /* its line's end */
+    CU_ASSERT_EQUAL(verify(text_of(CONTENT), (struct text){SIGNED, strlen(SIGNED) - 1}), ERR_NONE);   /* a line's end */
     char longer[sizeof SIGNED + 8];
     snprintf(longer, sizeof longer, "%smore\n", SIGNED);
     CU_ASSERT_EQUAL(verify(text_of(CONTENT), text_of(longer)), ERR_INVALID);

@@ -72,13 +72,13 @@ static const char manual_head[] =
     "Secrets stand in files of their own, which options name.\n"
     "Such a file is refused when its mode lets other users do anything, or its group change it.\n"
     ".Sh RELOADING\n"
-    "A running service reads its settings again within a second after one of the files changed, in whichever way: written,\n"
-    "renamed into place, by another target of a link on the way to it, as with\n"
+    "A running service reads its settings again within a second after one of the files changed, in whichever way:\n"
+    "written, renamed into place, by another target of a link on the way to it, as with\n"
     ".Ql ln -sfn\n"
     "and in Kubernetes.\n"
     ".Dv SIGHUP\n"
-    "has them read at once; it is needed where the system cannot tell of changes, such as those that another machine makes\n"
-    "to a network file system.\n"
+    "has them read at once; it is needed where the system cannot tell of changes, such as those that another machine\n"
+    "makes to a network file system.\n"
     ".Pp\n"
     "All is read and validated before anything changes.\n"
     "A file that is replaced by renaming is read whole; one that is written in place may be read half-written.\n"
@@ -117,8 +117,8 @@ static const char manual_head[] =
     "Give it in the environment or on the command line, and keep the key where who delivers settings cannot write.\n"
     "It is read at the start; another key needs a restart.\n"
     ".Pp\n"
-    "A signature says who made a file, not that it is the latest, nor under which name it was meant: whoever can write the\n"
-    "folder can put an older signed file back, another signed file in its place, or take one out of\n"
+    "A signature says who made a file, not that it is the latest, nor under which name it was meant: whoever can write\n"
+    "the folder can put an older signed file back, another signed file in its place, or take one out of\n"
     ".Pa conf.d .\n"
     "The digest shows that.\n"
     ".Sh OPTIONS\n"
@@ -250,8 +250,8 @@ void option_sample(const char *environment, struct buf *out)
 {
     struct text group = TEXT_NONE;
     if (environment)
-        buf_addf(out, "# What is different where TANDEM_ENV is %s; see tandem.conf(5). Each option stands here with its "
-                      "default.\n", environment);
+        buf_addf(out, "# What is different where TANDEM_ENV is %s; see tandem.conf(5). Each option stands here with "
+                      "its default.\n", environment);
     else
         buf_add_string(out, sample_head);
     for (size_t i = 0; i < option_count; i++) {

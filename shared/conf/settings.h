@@ -9,8 +9,8 @@
  *   environment   TANDEM_LOG_LEVEL=debug
  *   argument      --set log.level=debug
  * One set of files serves all programs of a machine. What only one of them is to have stands under its name:
- * `service = { order = { db = { path = "/var/lib/tandem/order.db"; }; }; };` and wins over the rest of that file. A later
- * file wins over all of an earlier one, its sections for services included.
+ * `service = { order = { db = { path = "/var/lib/tandem/order.db"; }; }; };` and wins over the rest of that file. A
+ * later file wins over all of an earlier one, its sections for services included.
  *
  * With conf.public_key_file each file needs its minisign signature beside it, FILE.minisig (conf/signature.h). That
  * option cannot be in a file, since whoever can change an unsigned file could take it out.

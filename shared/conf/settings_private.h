@@ -41,8 +41,8 @@ struct settings {
 
 /* ---- settings_file.c ---- */
 
-/** Applies the content of a file in libconfig's format, zero-terminated; each fault is a line in faults. rank is that of
- *  the file's first half. */
+/** Applies the content of a file in libconfig's format, zero-terminated; each fault is a line in faults. rank is that
+ *  of the file's first half. */
 void settings_read_file(struct settings *settings, const struct source *source, unsigned rank, const char *content,
                         const char *service, struct buf *faults);
 
