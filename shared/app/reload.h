@@ -3,8 +3,8 @@
  *
  * All layers are read and validated whole. When anything is wrong nothing changes: the old settings stay, every fault
  * is logged, counted, and told by /readyz. Otherwise they take the place of service->current; calls under way go on
- * with those that they began with. Live options are then in effect; others that changed are named in the log, and keep the
- * value that the process was started with until it is started again.
+ * with those that they began with. Live options are then in effect; others that changed are named in the log, and keep
+ * the value that the process was started with until it is started again.
  *
  * It has a thread of its own: a file system may take its time, and the main thread has signals to heed meanwhile.
  */
