@@ -11,4 +11,5 @@ include $(srcdir)/check/service/local.mk
 include $(srcdir)/check/fuzz/local.mk
 include $(srcdir)/check/bench/local.mk
 include $(srcdir)/check/tree/local.mk
+include $(srcdir)/check/instrument/local.mk
 endif

@@ -53,7 +53,8 @@ AC_DEFUN([TANDEM_OPTIONS], [
 
   AC_ARG_ENABLE([coverage], [AS_HELP_STRING([--enable-coverage], [instrument for gcov])])
   AS_IF([test "x$enable_coverage" = xyes], [
-    TANDEM_CFLAGS="$TANDEM_CFLAGS --coverage -O0"
+    TANDEM_CFLAGS="$TANDEM_CFLAGS --coverage -fprofile-update=atomic"
+    AS_IF([test "x$CFLAGS" = "x-g -O2"], [CFLAGS="-g -O0"])   # Autoconf's own choice; it would come last and win
     TANDEM_LDFLAGS="$TANDEM_LDFLAGS --coverage"
   ])
   AC_SUBST([TANDEM_CFLAGS])

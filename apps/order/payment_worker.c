@@ -13,11 +13,12 @@
 #include "state/thread.h"
 #include "telemetry/log.h"
 
-/* Longer than a batch takes at the slowest gateway; only what a thread died over, or could not record, waits so long.
+/* Longer than a batch takes at the slowest gateway; only what cannot be recorded for a reason of its own waits so long.
  * Should it be asked twice at once all the same, the key keeps it from being charged twice. */
 #define LEASE_US (INT64_C(600) * US_PER_S)
 
-enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS };
+/* The database is looked at also when nobody wakes: another process may have made something due, and ended. */
+enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS, STORE_PAUSE_MS = 1000, RECHECK_MS = 1000 };
 
 struct payment_worker {
     struct payment_worker_opts opts;
@@ -48,9 +49,11 @@ static enum err take_work(struct db_connection *db, void *context)
 /* Which others have to know: there is more, or it comes due then. */
 static void hand_on(struct payment_worker *worker, const struct take *take)
 {
+    int64_t recheck_us = clock_wall_us() + RECHECK_MS * INT64_C(1000);
+    int64_t next_us = take->next_us < recheck_us ? take->next_us : recheck_us;
     pthread_mutex_lock(&worker->lock);
-    if (take->next_us < worker->next_us)
-        worker->next_us = take->next_us;
+    if (next_us < worker->next_us)
+        worker->next_us = next_us;
     if (take->count == take->max)
         worker->woken = true;
     pthread_cond_signal(&worker->wake);
@@ -65,7 +68,7 @@ static size_t take_due(struct payment_worker *worker, struct payment_due *due)
         log_event(LOG_ERROR, "payments that are due cannot be read", LOG_ERR(err));
         atomic_fetch_add(&worker->failures, 1);
         take.count = 0;
-        int64_t pause_ms = atomic_load(err == ERR_BUSY ? &worker->retry_first_ms : &worker->retry_max_ms);
+        int64_t pause_ms = err == ERR_BUSY ? atomic_load(&worker->retry_first_ms) : STORE_PAUSE_MS;
         take.next_us = clock_wall_us() + pause_ms * 1000;
     }
     hand_on(worker, &take);
@@ -79,6 +82,7 @@ struct recording {
     struct payment_record record;
     struct payment_worker *worker;
     struct latch *latch;
+    enum err err;                /* how the latest try went */
 };
 
 /* Counts down the outcomes that are not durable yet. */
@@ -115,21 +119,24 @@ static void count_outcome(struct payment_worker *worker, const struct payment_re
                   LOG_STRING("order_id", record->due->order_id));
 }
 
-/* What could not be recorded comes due again when its lease ends, and is asked again with the same key. */
 static void recording_failed(struct recording *recording, enum err err)
 {
-    log_event(LOG_ERROR, "the outcome of a payment cannot be recorded", LOG_ERR(err),
-              LOG_STRING("order_id", recording->record.due->order_id));
+    if (err != recording->err)   /* said once, not with every try */
+        log_event(LOG_ERROR, "the outcome of a payment cannot be recorded", LOG_ERR(err),
+                  LOG_STRING("order_id", recording->record.due->order_id));
+    recording->err = err;
     atomic_fetch_add(&recording->worker->failures, 1);
 }
 
 static void recording_done(struct db_job *job, enum err err)
 {
     struct recording *recording = job->context;
-    if (err)
+    if (err) {
         recording_failed(recording, err);
-    else
+    } else {
         count_outcome(recording->worker, &recording->record);
+        recording->err = ERR_NONE;
+    }
     count_down(recording->latch);
 }
 
@@ -143,7 +150,7 @@ static enum err submit(struct db *db, struct db_job *job)
     return err;
 }
 
-static void record_all(struct recording *recordings, size_t count)
+static void try_to_record(struct recording *recordings, size_t count)
 {
     struct latch latch = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count};
     for (size_t i = 0; i < count; i++) {
@@ -160,6 +167,46 @@ static void record_all(struct recording *recordings, size_t count)
     while (latch.open > 0)
         pthread_cond_wait(&latch.zero, &latch.lock);
     pthread_mutex_unlock(&latch.lock);
+}
+
+/* Trouble of the database, not of this payment. Anything else would not get better, and is left to the lease. */
+static bool may_pass(enum err err)
+{
+    return err == ERR_STORAGE_FULL || err == ERR_BUSY || err == ERR_MEMORY;
+}
+
+static size_t keep_open(struct recording *recordings, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (may_pass(recordings[i].err))
+            recordings[kept++] = recordings[i];
+    }
+    return kept;
+}
+
+/* False when the worker stops. */
+static bool pause_recording(struct payment_worker *worker)
+{
+    const struct timespec pause = {.tv_nsec = QUEUE_PAUSE_NS};
+    int64_t until_ns = clock_now_ns() + STORE_PAUSE_MS * NS_PER_MS;
+    bool stopping = false;
+    while (!stopping && clock_now_ns() < until_ns) {
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&worker->lock);
+        stopping = worker->stopping;
+        pthread_mutex_unlock(&worker->lock);
+    }
+    return !stopping;
+}
+
+/* A full disk is waited out: what the gateway said is known here alone, and the next start would have to ask again. */
+static void record_all(struct payment_worker *worker, struct recording *recordings, size_t count)
+{
+    do {
+        try_to_record(recordings, count);
+        count = keep_open(recordings, count);
+    } while (count > 0 && pause_recording(worker));
 }
 
 /* ---- asking ---- */
@@ -202,14 +249,14 @@ static void settle(struct payment_worker *worker, const struct payment_due *due,
     for (size_t i = 0; i < count; i++) {
         enum payment_outcome outcome = ask(worker, &due[i]);
         int64_t now_us = clock_wall_us(), retry_us = now_us + pause_us(worker, due[i].attempts);
-        recordings[i].worker = worker;
+        recordings[i] = (struct recording){.worker = worker};
         recordings[i].record = (struct payment_record){&due[i], outcome, now_us, retry_us,
                                                        worker->opts.emit, worker->opts.emitter};
         if (outcome == PAYMENT_UNKNOWN && retry_us < next_us)
             next_us = retry_us;
     }
     if (count > 0)
-        record_all(recordings, count);
+        record_all(worker, recordings, count);
     expect(worker, next_us);
 }
 

@@ -35,13 +35,16 @@ static const struct json_field outer_fields[] = {
     {.name = "b", .type = JSON_INTEGER, .offset = offsetof(struct outer, b)},
     {.name = "c", .type = JSON_BOOLEAN, .offset = offsetof(struct outer, c)},
     {.name = "d", .type = JSON_OBJECT, .fields = inner_fields, .offset = offsetof(struct outer, d)},
-    {.name = "e", .type = JSON_ARRAY, .max = 50, .fields = inner_fields, .element_size = sizeof(struct inner),
+    {.name = "e",
+     .type = JSON_ARRAY,
+     .max = 50,
+     .fields = inner_fields,
+     .element_size = sizeof(struct inner),
      .offset = offsetof(struct outer, e)},
     {.name = NULL},
 };
 
-static void
-read_document(const struct json_document *document)
+static void read_document(const struct json_document *document)
 {
     struct arena arena;
     struct json_faults faults;
@@ -52,9 +55,8 @@ read_document(const struct json_document *document)
     assert(err == ERR_NONE || err == ERR_INVALID || err == ERR_MEMORY);
     assert(err == ERR_MEMORY || (err == ERR_INVALID) == (faults.count > 0));
     assert(faults.count <= JSON_MAX_FAULTS);
-    for (size_t i = 0; i < faults.count; i++) {
+    for (size_t i = 0; i < faults.count; i++)
         assert(faults.list[i].pointer.at && text_is_utf8(faults.list[i].pointer) && *faults.list[i].reason);
-    }
     if (err == ERR_NONE) {
         assert(text_is_utf8(outer.a) && !(outer.a.length && memchr(outer.a.at, '\0', outer.a.length)));
         err = json_read_lenient(document, outer_fields, &arena, &outer, &faults);
@@ -63,8 +65,7 @@ read_document(const struct json_document *document)
     arena_fini(&arena);
 }
 
-static void
-write_text(struct text text)
+static void write_text(struct text text)
 {
     struct json_writer writer;
     struct buf buf;
@@ -80,8 +81,7 @@ write_text(struct text text)
     buf_fini(&buf);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text text = {(const char *)data, size};
     struct json_document *document = NULL;
@@ -93,9 +93,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(checked == ERR_NONE || parsed == checked);
     assert(checked != ERR_NONE || parsed == ERR_NONE || strstr(err_cause(), "duplicate key"));
     assert(checked != ERR_NONE || text_is_utf8(text));
-    if (parsed == ERR_NONE) {
+    if (parsed == ERR_NONE)
         read_document(document);
-    }
     json_free(document);
     write_text(text);
     return 0;

@@ -19,15 +19,13 @@ enum { PATH_SIZE = 4096 };
 
 static unsigned files_done;
 
-static int
-is_visible(const struct dirent *entry)
+static int is_visible(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
 }
 
 /* The file in memory of exactly its size, so that a sanitizer sees a read beyond it. */
-static uint8_t *
-read_whole(const char *path, size_t *ret_size)
+static uint8_t *read_whole(const char *path, size_t *ret_size)
 {
     uint8_t *data = NULL;
     FILE *file = fopen(path, "rb");
@@ -42,14 +40,12 @@ read_whole(const char *path, size_t *ret_size)
         }
         *ret_size = (size_t)size;
     }
-    if (file) {
+    if (file)
         fclose(file);
-    }
     return data;
 }
 
-static bool
-replay_file(const char *folder, const char *name)
+static bool replay_file(const char *folder, const char *name)
 {
     char path[PATH_SIZE];
     size_t size = 0;
@@ -65,8 +61,7 @@ replay_file(const char *folder, const char *name)
     return data;
 }
 
-static bool
-replay_folder(const char *folder)
+static bool replay_folder(const char *folder)
 {
     struct dirent **entries;
     bool whole = true;
@@ -84,8 +79,7 @@ replay_folder(const char *folder)
     return whole;
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     static const char prefix[] = "fuzz_";
     const char *source = getenv("TANDEM_SRCDIR");
@@ -93,9 +87,8 @@ main(int argc, char **argv)
     char folder[PATH_SIZE];
     bool whole = true;
 
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i++)
         whole = replay_folder(argv[i]) && whole;
-    }
     if (argc == 1) {
         assert(strncmp(name, prefix, strlen(prefix)) == 0);
         snprintf(folder, sizeof folder, "%s/check/fuzz/corpus/%s", source ? source : ".", name + strlen(prefix));

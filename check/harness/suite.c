@@ -7,36 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "check/harness/suite.h"
+
+enum { TRIES = 5 };
 
 /* CUnit's own registry is one per process, and so is this. */
 static unsigned tests_done;
 static const char *skipped_because;   /* of the running case; NULL when it is not skipped */
 
-static void
-forget_skip(const CU_pTest test, const CU_pSuite suite)
+static void forget_skip(const CU_pTest test, const CU_pSuite suite)
 {
     (void)test;
     (void)suite;
     skipped_because = NULL;
 }
 
-static void
-tell_case(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failures)
+static void tell_case(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failures)
 {
     printf("%s %u - %s: %s", failures ? "not ok" : "ok", ++tests_done, suite->pName, test->pName);
-    if (skipped_because && !failures) {
+    if (skipped_because && !failures)
         printf(" # SKIP %s", skipped_because);
-    }
     putchar('\n');
-    for (CU_pFailureRecord failure = failures; failure; failure = failure->pNext) {
+    for (CU_pFailureRecord failure = failures; failure; failure = failure->pNext)
         printf("# %s:%u: %s\n", failure->strFileName, failure->uiLineNumber, failure->strCondition);
-    }
     fflush(stdout);
 }
 
-void
-suite_skip(const char *why)
+void suite_skip(const char *why)
 {
     const char *require = getenv("TANDEM_REQUIRE");
 
@@ -47,16 +45,25 @@ suite_skip(const char *why)
     skipped_because = why;
 }
 
-static bool
-is_wanted(const struct suite_case *suite_case)
+bool suite_is_prompt(int64_t (*take_ns)(void), unsigned limit_ms)
+{
+    for (int i = 0; i < TRIES; i++) {
+        int64_t took_ns = take_ns();
+        if (took_ns <= limit_ms * NS_PER_MS)
+            return true;
+        printf("# took %lld ms\n", (long long)(took_ns / NS_PER_MS));
+    }
+    return false;
+}
+
+static bool is_wanted(const struct suite_case *suite_case)
 {
     const char *only = getenv("TANDEM_ONLY");
 
     return !only || strstr(suite_case->name, only);
 }
 
-static unsigned
-add_cases(CU_pSuite suite, const struct suite_case *cases, size_t count)
+static unsigned add_cases(CU_pSuite suite, const struct suite_case *cases, size_t count)
 {
     unsigned added = 0;
 
@@ -71,8 +78,7 @@ add_cases(CU_pSuite suite, const struct suite_case *cases, size_t count)
     return added;
 }
 
-int
-suite_main(const char *suite_name, const struct suite_case *cases, size_t count)
+int suite_main(const char *suite_name, const struct suite_case *cases, size_t count)
 {
     CU_ErrorCode error = CU_initialize_registry();
     assert(error == CUE_SUCCESS);

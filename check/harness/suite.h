@@ -10,7 +10,9 @@
 #define TANDEM_CHECK_HARNESS_SUITE_H
 
 #include <CUnit/CUnit.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct suite_case {
     const char *name;     /* a sentence of what holds: "a key given twice is refused" */
@@ -22,5 +24,9 @@ int suite_main(const char *suite, const struct suite_case *cases, size_t count);
 
 /** Marks the running case as skipped, for a part that this machine lacks; a failure when TANDEM_REQUIRE is set. */
 void suite_skip(const char *why);
+
+/** Whether it takes at most limit_ms in one of some tries: on a machine that does other things as well, one may wait
+ *  for those. take_ns does it once, and returns how long that was. */
+bool suite_is_prompt(int64_t (*take_ns)(void), unsigned limit_ms);
 
 #endif

@@ -148,8 +148,9 @@ static enum err start_service(struct system *system, enum system_service service
 {
     static const char *const valgrind[] = {
         "/usr/bin/env", "valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,possible",
-        "--error-exitcode=99", NULL};
+        "--error-exitcode=99", "--fair-sched=try", NULL};
     static const char *const common[] = {"password.memory_kib=64", "password.passes=1", NULL};
+    static const char *const patient[] = {"server.request_timeout_ms=120000", "user.timeout_ms=60000", NULL};
     struct arguments arguments = {0};
     char program[PATH_SIZE + 32], log[PATH_SIZE];
     const char *name = service_names[service];
@@ -165,6 +166,8 @@ static enum err start_service(struct system *system, enum system_service service
     add(&arguments, "--config");
     add(&arguments, path_in(system, "%s", "tandem.conf"));
     add_settings(&arguments, common);
+    if (system_is_slow())
+        add_settings(&arguments, patient);
     add_settings(&arguments, system->opts.settings);
     arguments.list[arguments.count] = NULL;
     return process_start(arguments.list, log, SIGKILL, &system->services[service]);

@@ -115,6 +115,20 @@ static void test_own_problems(void)
     expect_front_problem(http_send_bytes(client, "POST", "/v1/orders", body, sizeof body), 413, "/problems/too-large");
 }
 
+/* The front may know no path yet, nor for whom the request is. */
+static void test_unreadable(void)
+{
+    struct http_client *client = variant_anonymous();
+    char large[20000];
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    static const char *const paths[] = {"/%00", "/v1/items/%00", "/v1/items/%zz", "/user/%"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        expect_front_problem(http_get(client, paths[i]), 400, "/problems/malformed");
+    http_with(client, "X-Large: %s", large);
+    expect_front_problem(http_get(client, "/v1/items"), 431, "/problems/headers-too-large");
+}
+
 /* Every client of a test is on this machine, so it is the configuration that moves: another network is the loopback. */
 static void move_loopback(const char *from, const char *to)
 {
@@ -185,6 +199,7 @@ static const struct suite_case cases[] = {
     {"a request id that is not well formed is replaced by the front", test_request_id},
     {"the front page tells its own address", test_page},
     {"what no service answers is a problem document", test_own_problems},
+    {"a request that the front cannot read is a problem of the client's", test_unreadable},
     {"the services' own endpoints are for private addresses only", test_private},
     {"a service that is down is told, and no other is touched", test_service_down},
     {"without the user service known tokens still work", test_degraded},

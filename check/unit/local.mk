@@ -1,4 +1,5 @@
 # One program a module; a makefile for each layer.
+include $(srcdir)/check/unit/app.mk
 include $(srcdir)/check/unit/base.mk
 include $(srcdir)/check/unit/conf.mk
 include $(srcdir)/check/unit/events.mk

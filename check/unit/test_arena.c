@@ -7,8 +7,7 @@
 #include "base/arena.h"
 #include "check/harness/suite.h"
 
-static void
-test_nothing_at_first(void)
+static void test_nothing_at_first(void)
 {
     struct arena arena;
 
@@ -19,8 +18,7 @@ test_nothing_at_first(void)
     arena_fini(&arena);
 }
 
-static void
-test_alignment(void)
+static void test_alignment(void)
 {
     struct arena arena;
 
@@ -34,8 +32,7 @@ test_alignment(void)
     arena_fini(&arena);
 }
 
-static void
-test_no_overlap(void)
+static void test_no_overlap(void)
 {
     enum { COUNT = 500 };
     struct arena arena;
@@ -54,8 +51,7 @@ test_no_overlap(void)
     arena_fini(&arena);
 }
 
-static void
-test_ceiling(void)
+static void test_ceiling(void)
 {
     static const size_t ceilings[] = {0, 1, 16, 32, 100, 4095, 4096, 4097, 100000};
 
@@ -75,8 +71,7 @@ test_ceiling(void)
     }
 }
 
-static void
-test_one_large(void)
+static void test_one_large(void)
 {
     struct arena arena;
 
@@ -91,8 +86,7 @@ test_one_large(void)
     arena_fini(&arena);
 }
 
-static void
-test_calloc(void)
+static void test_calloc(void)
 {
     struct arena arena;
 
@@ -101,24 +95,21 @@ test_calloc(void)
     arena_reset(&arena);
     unsigned char *at = arena_calloc(&arena, 10, 100);
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
-    for (size_t i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 1000; i++)
         CU_ASSERT_EQUAL(at[i], 0);
-    }
     CU_ASSERT_PTR_NULL(arena_calloc(&arena, SIZE_MAX / 2, 3));
     CU_ASSERT_PTR_NOT_NULL(arena_calloc(&arena, 0, 100));
     arena_fini(&arena);
 }
 
-static void
-test_reset(void)
+static void test_reset(void)
 {
     struct arena arena;
 
     arena_init(&arena, 1 << 20);
     void *first = arena_alloc(&arena, 10);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         CU_ASSERT_PTR_NOT_NULL(arena_alloc(&arena, 3000));
-    }
     arena_reset(&arena);
     CU_ASSERT_EQUAL(arena.total_bytes, 4096);
     CU_ASSERT_PTR_EQUAL(arena_alloc(&arena, 10), first);
@@ -129,8 +120,7 @@ test_reset(void)
     arena_fini(&arena);
 }
 
-static void
-test_strings(void)
+static void test_strings(void)
 {
     struct arena arena;
 
@@ -164,8 +154,7 @@ static const struct suite_case cases[] = {
     {"copies and formatted strings are terminated", test_strings},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("arena", cases, sizeof cases / sizeof cases[0]);
 }

@@ -7,14 +7,12 @@
 #include "base/buf.h"
 #include "check/harness/suite.h"
 
-static bool
-holds(struct buf *buf, const char *expected)
+static bool holds(struct buf *buf, const char *expected)
 {
     return text_equal_string(buf_text(buf), expected) && strcmp(buf_string(buf), expected) == 0;
 }
 
-static void
-test_additions(void)
+static void test_additions(void)
 {
     struct buf buf;
 
@@ -35,8 +33,7 @@ test_additions(void)
     CU_ASSERT_EQUAL(buf.max_bytes, 1000);
 }
 
-static void
-test_integers(void)
+static void test_integers(void)
 {
     struct buf buf;
 
@@ -52,8 +49,7 @@ test_integers(void)
     buf_fini(&buf);
 }
 
-static void
-test_ceiling(void)
+static void test_ceiling(void)
 {
     struct buf buf;
 
@@ -71,8 +67,7 @@ test_ceiling(void)
     CU_ASSERT_EQUAL(buf_check(&buf), ERR_NONE);
 }
 
-static void
-test_sticky(void)
+static void test_sticky(void)
 {
     struct buf buf;
 
@@ -91,8 +86,7 @@ test_sticky(void)
     buf_fini(&buf);
 }
 
-static void
-test_format_ceiling(void)
+static void test_format_ceiling(void)
 {
     /* At every length around the ceiling, and around what the first allocation holds. */
     for (size_t max = 60; max < 70; max++) {
@@ -107,8 +101,7 @@ test_format_ceiling(void)
     }
 }
 
-static void
-test_no_room_at_all(void)
+static void test_no_room_at_all(void)
 {
     struct buf buf;
 
@@ -121,8 +114,7 @@ test_no_room_at_all(void)
     buf_fini(&buf);
 }
 
-static void
-test_growth(void)
+static void test_growth(void)
 {
     struct buf buf;
     char expected[10001];
@@ -140,8 +132,7 @@ test_growth(void)
     buf_fini(&buf);
 }
 
-static void
-test_huge_length(void)
+static void test_huge_length(void)
 {
     struct buf buf;
 
@@ -153,8 +144,7 @@ test_huge_length(void)
     buf_fini(&buf);
 }
 
-static void
-test_reserve(void)
+static void test_reserve(void)
 {
     struct buf buf;
 
@@ -175,8 +165,7 @@ test_reserve(void)
     buf_fini(&buf);
 }
 
-static void
-test_consume(void)
+static void test_consume(void)
 {
     struct buf buf;
 
@@ -192,8 +181,7 @@ test_consume(void)
     buf_fini(&buf);
 }
 
-static void
-test_reset_keeps(void)
+static void test_reset_keeps(void)
 {
     struct buf buf;
 
@@ -224,8 +212,7 @@ static const struct suite_case cases[] = {
     {"a reset keeps small memory and gives large memory back", test_reset_keeps},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("buf", cases, sizeof cases / sizeof cases[0]);
 }

@@ -371,7 +371,8 @@ static enum err hold_until(struct db_connection *connection, void *context)
     return scratch_eventually(has_failed, context) ? ERR_NONE : ERR_DEADLINE;
 }
 
-/* Another process holds the database for longer than the consumer's has patience. */
+/* Another process holds the database for longer than the consumer's has patience. However long a failing event is left
+ * alone, this is over soon after its cause. */
 static void test_database_fails(void)
 {
     begin();
@@ -384,6 +385,7 @@ static void test_database_fails(void)
     publish("x", 2);
     struct consumer_opts opts = consumer_opts();
     opts.failed = count_failure;
+    opts.retry_first_ms = opts.retry_max_ms = 600000;
     CU_ASSERT_EQUAL_FATAL(consumer_new(&opts, &consumer), ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(consumer_start(consumer), ERR_NONE);
     for (int i = 3; !has_failed(NULL) && i < 1000; i++) {
@@ -396,13 +398,18 @@ static void test_database_fails(void)
     end();
 }
 
-static void test_stop(void)
+static int64_t stop_ns(void)
 {
-    begin();
     start(consumer_opts());
     int64_t start_ns = clock_now_ns();
     stop();
-    CU_ASSERT(clock_now_ns() - start_ns < 100 * NS_PER_MS);
+    return clock_now_ns() - start_ns;
+}
+
+static void test_stop(void)
+{
+    begin();
+    CU_ASSERT(suite_is_prompt(stop_ns, 100));
     consumer_free(NULL);
     consumer_stop(NULL);
     struct consumer_opts opts = consumer_opts();
@@ -434,7 +441,7 @@ static const struct suite_case cases[] = {
     {"an event with one attempt becomes a dead letter at once", test_only_attempt},
     {"an event whose handler is gone becomes a dead letter", test_handler_is_gone},
     {"ids are forgotten after their time", test_inbox_swept},
-    {"a database that fails is tried again, and nothing is lost", test_database_fails},
+    {"a database that fails is tried again soon, and nothing is lost", test_database_fails},
     {"the consumer stops promptly", test_stop},
     {"pauses double, with a share of chance", test_backoff},
 };

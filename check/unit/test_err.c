@@ -15,8 +15,7 @@ static const enum err all[] = {
 
 enum { ALL = sizeof all / sizeof all[0] };
 
-static void
-test_rows(void)
+static void test_rows(void)
 {
     CU_ASSERT_EQUAL(ERR_NONE, 0);
     CU_ASSERT_STRING_EQUAL(err_name(ERR_NOT_FOUND), "ERR_NOT_FOUND");
@@ -34,8 +33,7 @@ test_rows(void)
     }
 }
 
-static void
-test_cause(void)
+static void test_cause(void)
 {
     err_clear();
     CU_ASSERT_STRING_EQUAL(err_cause(), "");
@@ -45,16 +43,14 @@ test_cause(void)
     CU_ASSERT_STRING_EQUAL(err_cause(), "");
 }
 
-static void
-test_cause_of_cause(void)
+static void test_cause_of_cause(void)
 {
     (void)err_because(ERR_IO, "disk on fire");
     (void)err_because(ERR_STORAGE, "commit: %s", err_cause());
     CU_ASSERT_STRING_EQUAL(err_cause(), "commit: disk on fire");
 }
 
-static void
-test_cut(void)
+static void test_cut(void)
 {
     char line[1000];
 
@@ -66,24 +62,21 @@ test_cut(void)
     CU_ASSERT_STRING_EQUAL(err_cause(), line);
 }
 
-static void
-test_errno_stays(void)
+static void test_errno_stays(void)
 {
     errno = EACCES;
     (void)err_because(ERR_IO, "%s", strerror(errno));
     CU_ASSERT_EQUAL(errno, EACCES);
 }
 
-static void *
-set_other_cause(void *found_empty)
+static void *set_other_cause(void *found_empty)
 {
     *(bool *)found_empty = *err_cause() == '\0';
     (void)err_because(ERR_IO, "of the other thread");
     return NULL;
 }
 
-static void
-test_threads(void)
+static void test_threads(void)
 {
     pthread_t thread;
     bool found_empty = false;
@@ -104,8 +97,7 @@ static const struct suite_case cases[] = {
     {"each thread has a cause of its own", test_threads},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("err", cases, sizeof cases / sizeof cases[0]);
 }

@@ -10,8 +10,7 @@
 
 enum { THREADS = 4, IDS_EACH = 20000 };
 
-static void
-test_form(void)
+static void test_form(void)
 {
     for (int i = 0; i < 1000; i++) {
         char id[ID_SIZE];
@@ -23,8 +22,7 @@ test_form(void)
     }
 }
 
-static void
-test_time(void)
+static void test_time(void)
 {
     char id[ID_SIZE], digits[13];
     int64_t before_ms = clock_wall_us() / 1000;
@@ -40,8 +38,7 @@ test_time(void)
     CU_ASSERT(ms <= after_ms + 10);
 }
 
-static void
-test_rises(void)
+static void test_rises(void)
 {
     char last[ID_SIZE], id[ID_SIZE];
 
@@ -53,66 +50,60 @@ test_rises(void)
     }
 }
 
-static void *
-make_ids(void *out)
+static void *make_ids(void *out)
 {
     char(*ids)[ID_SIZE] = out;
 
-    for (int i = 0; i < IDS_EACH; i++) {
+    for (int i = 0; i < IDS_EACH; i++)
         id_new(ids[i]);
-    }
     return NULL;
 }
 
-static int
-compare(const void *a, const void *b)
+static int compare(const void *a, const void *b)
 {
     return strcmp(a, b);
 }
 
 /* Equal ids would be no wonder only if time and counter were equal, so those are what is compared. */
-static void
-test_threads(void)
+static void test_threads(void)
 {
     static char ids[THREADS * IDS_EACH][ID_SIZE];
     pthread_t threads[THREADS];
 
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, make_ids, ids[i * IDS_EACH]), 0);
-    }
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-        for (int j = 1; j < IDS_EACH; j++) {
+        for (int j = 1; j < IDS_EACH; j++)
             CU_ASSERT_FATAL(strcmp(ids[i * IDS_EACH + j - 1], ids[i * IDS_EACH + j]) < 0);
-        }
     }
     qsort(ids, THREADS * IDS_EACH, sizeof ids[0], compare);
-    for (int i = 1; i < THREADS * IDS_EACH; i++) {
+    for (int i = 1; i < THREADS * IDS_EACH; i++)
         CU_ASSERT_FATAL(strncmp(ids[i - 1], ids[i], 18) < 0);
-    }
 }
 
-static void
-test_valid(void)
+static void test_valid(void)
 {
     static const char *const refused[] = {
-        "", "0198b1c2-7d3e-7abc-8def-0123456789a", "0198b1c2-7d3e-7abc-8def-0123456789abc",
-        "0198B1C2-7d3e-7abc-8def-0123456789ab", "0198b1c27d3e-7abc-8def-0123456789ab-",
+        "",
+        "0198b1c2-7d3e-7abc-8def-0123456789a",
+        "0198b1c2-7d3e-7abc-8def-0123456789abc",
+        "0198B1C2-7d3e-7abc-8def-0123456789ab",
+        "0198b1c27d3e-7abc-8def-0123456789ab-",
         "0198b1c2-7d3e-7abc-8def_0123456789ab",
-        "0198b1g2-7d3e-7abc-8def-0123456789ab", "{198b1c2-7d3e-7abc-8def-0123456789a}",
+        "0198b1g2-7d3e-7abc-8def-0123456789ab",
+        "{198b1c2-7d3e-7abc-8def-0123456789a}",
         "0198b1c2-7d3e-7abc-8def-0123456789a ",
     };
 
     CU_ASSERT(id_is_valid(TEXT("0198b1c2-7d3e-7abc-8def-0123456789ab")));
     CU_ASSERT(id_is_valid(TEXT("00000000-0000-0000-0000-000000000000")));
     CU_ASSERT_FALSE(id_is_valid(TEXT_NONE));
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         CU_ASSERT_FALSE(id_is_valid(text_of(refused[i])));
-    }
 }
 
-static void
-test_token(void)
+static void test_token(void)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     char last[TOKEN_SIZE] = "";
@@ -128,8 +119,7 @@ test_token(void)
 }
 
 /* Vectors of FIPS 180-4. */
-static void
-test_digest(void)
+static void test_digest(void)
 {
     static const char of_abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     static const char of_nothing[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -140,8 +130,7 @@ test_digest(void)
     CU_ASSERT_STRING_EQUAL(digest_hex(TEXT_NONE, out), of_nothing);
 }
 
-static void
-test_random_bytes(void)
+static void test_random_bytes(void)
 {
     /* Above what the kernel gives in one call without interruption. */
     static unsigned char bytes[100000];
@@ -150,17 +139,15 @@ test_random_bytes(void)
     random_bytes(bytes, 0);
     CU_ASSERT_EQUAL(bytes[0], 0);
     random_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
+    for (size_t i = 0; i < sizeof bytes; i++)
         counts[bytes[i]]++;
-    }
     for (size_t i = 0; i < 256; i++) {
         /* 390 expected, deviation 20: nine deviations to either side. */
         CU_ASSERT(counts[i] > 210 && counts[i] < 570);
     }
 }
 
-static void
-test_random_below(void)
+static void test_random_below(void)
 {
     size_t counts[3] = {0};
 
@@ -174,9 +161,8 @@ test_random_below(void)
         CU_ASSERT_FATAL(value < 3);
         counts[value]++;
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         CU_ASSERT(counts[i] > 9200 && counts[i] < 10800);
-    }
 }
 
 static const struct suite_case cases[] = {
@@ -191,8 +177,7 @@ static const struct suite_case cases[] = {
     {"a random number stays below, and is even", test_random_below},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("id", cases, sizeof cases / sizeof cases[0]);
 }

@@ -22,8 +22,7 @@ struct refused {
 };
 
 /* Each row is named in the failure's place, since the line would be the same for all. */
-static void
-expect(bool holds, struct text json, const char *what)
+static void expect(bool holds, struct text json, const char *what)
 {
     char line[200];
 
@@ -34,8 +33,7 @@ expect(bool holds, struct text json, const char *what)
     }
 }
 
-static void
-expect_accepted(const struct accepted *rows, size_t count)
+static void expect_accepted(const struct accepted *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct json_document *document = NULL;
@@ -48,8 +46,7 @@ expect_accepted(const struct accepted *rows, size_t count)
     }
 }
 
-static void
-expect_refused(const struct refused *rows, size_t count)
+static void expect_refused(const struct refused *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct json_document *document = NULL;
@@ -65,8 +62,7 @@ expect_refused(const struct refused *rows, size_t count)
     }
 }
 
-static void
-test_values(void)
+static void test_values(void)
 {
     static const struct accepted rows[] = {
         {TEXT("{}"), 0},
@@ -87,8 +83,7 @@ test_values(void)
     expect_accepted(rows, COUNT(rows));
 }
 
-static void
-test_values_refused(void)
+static void test_values_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT(""), 0, "a value"},
@@ -117,8 +112,7 @@ test_values_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_structure_refused(void)
+static void test_structure_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT("{"), 1, "a key"},
@@ -152,8 +146,7 @@ test_structure_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_numbers(void)
+static void test_numbers(void)
 {
     static const struct accepted rows[] = {
         {TEXT("0"), 0},
@@ -188,8 +181,7 @@ test_numbers(void)
     expect_accepted(rows, COUNT(rows));
 }
 
-static void
-test_numbers_refused(void)
+static void test_numbers_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT("-"), 1, "a digit"},
@@ -230,8 +222,7 @@ test_numbers_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_strings(void)
+static void test_strings(void)
 {
     static const struct accepted rows[] = {
         {TEXT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), 0},
@@ -248,8 +239,7 @@ test_strings(void)
     expect_accepted(rows, COUNT(rows));
 }
 
-static void
-test_strings_refused(void)
+static void test_strings_refused(void)
 {
     static const struct refused rows[] = {
         {TEXT("\""), 1, "no end"},
@@ -297,8 +287,7 @@ test_strings_refused(void)
     expect_refused(rows, COUNT(rows));
 }
 
-static void
-test_duplicates(void)
+static void test_duplicates(void)
 {
     static const struct text rows[] = {
         TEXT("{\"a\":1,\"a\":2}"),
@@ -318,8 +307,7 @@ test_duplicates(void)
 }
 
 /* depth brackets of both kinds in turn, and a value inside. */
-static struct text
-nested(struct buf *buf, size_t depth)
+static struct text nested(struct buf *buf, size_t depth)
 {
     buf_reset(buf, 0);
     for (size_t i = 0; i < depth; i++) {
@@ -333,8 +321,7 @@ nested(struct buf *buf, size_t depth)
     return buf_text(buf);
 }
 
-static void
-test_depth(void)
+static void test_depth(void)
 {
     struct json_document *document = NULL;
     struct buf buf;
@@ -348,8 +335,33 @@ test_depth(void)
     buf_fini(&buf);
 }
 
-static void
-test_breadth(void)
+/* An array of so many, of which the first `lists` are arrays themselves. */
+static struct text broad(struct buf *buf, size_t elements, size_t lists)
+{
+    buf_reset(buf, 0);
+    buf_add_char(buf, '[');
+    for (size_t i = 0; i < elements; i++)
+        buf_add_string(buf, i + 1 == elements ? "0]" : i < lists ? "[]," : "0,");
+    CU_ASSERT_EQUAL(buf_check(buf), ERR_NONE);
+    return buf_text(buf);
+}
+
+static void test_breadth(void)
+{
+    struct json_document *document = NULL;
+    struct buf buf;
+
+    buf_init(&buf, 10000000);
+    CU_ASSERT_EQUAL(json_parse(broad(&buf, JSON_MAX_VALUES - 1, JSON_MAX_LISTS - 1), &document), ERR_NONE);
+    json_free(document);
+    CU_ASSERT_EQUAL(json_parse(broad(&buf, JSON_MAX_VALUES, 0), &document), ERR_MALFORMED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "too many values"));
+    CU_ASSERT_EQUAL(json_parse(broad(&buf, JSON_MAX_VALUES - 1, JSON_MAX_LISTS), &document), ERR_MALFORMED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "too many objects and arrays"));
+    buf_fini(&buf);
+}
+
+static void test_many_members(void)
 {
     struct json_document *document = NULL;
     struct buf buf;
@@ -357,20 +369,19 @@ test_breadth(void)
 
     buf_init(&buf, 10000000);
     buf_add_char(&buf, '{');
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 10000; i++) {
         buf_addf(&buf, "%s\"%d\":[%d]", i ? "," : "", i, i);
     }
     buf_add_char(&buf, '}');
     CU_ASSERT_EQUAL(json_check(buf_text(&buf), &members), ERR_NONE);
-    CU_ASSERT_EQUAL(members, 20000);
+    CU_ASSERT_EQUAL(members, 10000);
     CU_ASSERT_EQUAL(json_parse(buf_text(&buf), &document), ERR_NONE);
     json_free(document);
     buf_fini(&buf);
 }
 
 /* Every beginning of a document is refused, and its last byte is never read beyond. */
-static void
-test_prefixes(void)
+static void test_prefixes(void)
 {
     const struct text whole = TEXT("{\"a\":[1.5e3,-0,\"\\ud83d\\udcb6\xc3\xa4\",true],\"b\":{\"c\":null}}");
     struct json_document *document = NULL;
@@ -385,8 +396,7 @@ test_prefixes(void)
     json_free(document);
 }
 
-static void
-test_nothing(void)
+static void test_nothing(void)
 {
     struct json_document *document = NULL;
     size_t members;
@@ -408,13 +418,13 @@ static const struct suite_case cases[] = {
     {"raw controls, bad escapes, NUL, surrogates and bad UTF-8 are refused", test_strings_refused},
     {"a key given twice is refused, however it is written", test_duplicates},
     {"the depth has a ceiling", test_depth},
-    {"the breadth has none", test_breadth},
+    {"the breadth has a ceiling, for what it takes in memory", test_breadth},
+    {"ten thousand members are no burden", test_many_members},
     {"every beginning of a document is refused", test_prefixes},
     {"no text, and too long a text, are refused", test_nothing},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("json", cases, COUNT(cases));
 }

@@ -31,14 +31,11 @@ struct order {
     struct json_array lines;
 };
 
-static bool
-is_lower(struct text text)
+static bool is_lower(struct text text)
 {
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.at[i] < 'a' || text.at[i] > 'z') {
+    for (size_t i = 0; i < text.length; i++)
+        if (text.at[i] < 'a' || text.at[i] > 'z')
             return false;
-        }
-    }
     return true;
 }
 
@@ -55,22 +52,40 @@ static const struct json_field note_fields[] = {
 
 static const struct json_field line_fields[] = {
     {.name = "sku", .type = JSON_TEXT, .required = true, .min = 2, .max = 4, .offset = offsetof(struct line, sku)},
-    {.name = "quantity", .type = JSON_INTEGER, .required = true, .min = 1, .max = 1000,
+    {.name = "quantity",
+     .type = JSON_INTEGER,
+     .required = true,
+     .min = 1,
+     .max = 1000,
      .offset = offsetof(struct line, quantity)},
-    {.name = "notes", .type = JSON_ARRAY, .fields = note_fields, .element_size = sizeof(struct note),
+    {.name = "notes",
+     .type = JSON_ARRAY,
+     .fields = note_fields,
+     .element_size = sizeof(struct note),
      .offset = offsetof(struct line, notes)},
     {.name = NULL},
 };
 
 static const struct json_field order_fields[] = {
-    {.name = "name", .type = JSON_TEXT, .min = 3, .max = 3, .accepts = is_lower, .rule = "must be lower case",
+    {.name = "name",
+     .type = JSON_TEXT,
+     .min = 3,
+     .max = 3,
+     .accepts = is_lower,
+     .rule = "must be lower case",
      .offset = offsetof(struct order, name)},
     {.name = "count", .type = JSON_INTEGER, .min = 5, .max = INT64_MAX, .offset = offsetof(struct order, count)},
     {.name = "any", .type = JSON_INTEGER, .offset = offsetof(struct order, any)},
     {.name = "urgent", .type = JSON_BOOLEAN, .offset = offsetof(struct order, urgent)},
     {.name = "address", .type = JSON_OBJECT, .fields = address_fields, .offset = offsetof(struct order, address)},
-    {.name = "lines", .type = JSON_ARRAY, .required = true, .min = 1, .max = 50, .fields = line_fields,
-     .element_size = sizeof(struct line), .offset = offsetof(struct order, lines)},
+    {.name = "lines",
+     .type = JSON_ARRAY,
+     .required = true,
+     .min = 1,
+     .max = 50,
+     .fields = line_fields,
+     .element_size = sizeof(struct line),
+     .offset = offsetof(struct order, lines)},
     {.name = NULL},
 };
 
@@ -81,8 +96,7 @@ struct reading {
     enum err err;
 };
 
-static void
-read_with(struct reading *reading, const char *json, bool lenient)
+static void read_with(struct reading *reading, const char *json, bool lenient)
 {
     struct json_document *document = NULL;
 
@@ -93,22 +107,19 @@ read_with(struct reading *reading, const char *json, bool lenient)
     json_free(document);
 }
 
-static void
-reading_init(struct reading *reading, const char *json)
+static void reading_init(struct reading *reading, const char *json)
 {
     *reading = (struct reading){.order = {.name = TEXT("default"), .count = -1, .any = -2, .urgent = true}};
     arena_init(&reading->arena, 1 << 20);
     read_with(reading, json, false);
 }
 
-static void
-reading_fini(struct reading *reading)
+static void reading_fini(struct reading *reading)
 {
     arena_fini(&reading->arena);
 }
 
-static void
-test_everything(void)
+static void test_everything(void)
 {
     struct reading reading;
 
@@ -140,8 +151,7 @@ test_everything(void)
     reading_fini(&reading);
 }
 
-static void
-test_absent(void)
+static void test_absent(void)
 {
     struct reading reading;
 
@@ -156,8 +166,7 @@ test_absent(void)
 }
 
 /* Each document has one fault: this pointer, this reason. */
-static void
-test_single_faults(void)
+static void test_single_faults(void)
 {
     static const struct {
         const char *json;
@@ -218,8 +227,7 @@ test_single_faults(void)
     }
 }
 
-static void
-test_code_points(void)
+static void test_code_points(void)
 {
     struct reading reading;
 
@@ -229,20 +237,18 @@ test_code_points(void)
     reading_fini(&reading);
 }
 
-static void
-test_all_at_once(void)
+static void test_all_at_once(void)
 {
-    static const char *const pointers[] = {"/name", "/urgent", "/address/city", "/lines/0/quantity", "/lines/1/sku",
-                                           "/lines/1/quantity", "/lines/1/more", "/extra"};
+    static const char *const pointers[] = {"/name",        "/urgent",           "/address/city", "/lines/0/quantity",
+                                           "/lines/1/sku", "/lines/1/quantity", "/lines/1/more", "/extra"};
     struct reading reading;
 
     reading_init(&reading, "{\"extra\":1,\"name\":7,\"urgent\":0,\"address\":{\"city\":null},"
                            "\"lines\":[{\"sku\":\"ab\"},{\"more\":1,\"sku\":\"\",\"quantity\":-1}]}");
     CU_ASSERT_EQUAL(reading.err, ERR_INVALID);
     CU_ASSERT_EQUAL_FATAL(reading.faults.count, sizeof pointers / sizeof pointers[0]);
-    for (size_t i = 0; i < reading.faults.count; i++) {
+    for (size_t i = 0; i < reading.faults.count; i++)
         CU_ASSERT(text_equal_string(reading.faults.list[i].pointer, pointers[i]));
-    }
     reading_fini(&reading);
 }
 
@@ -257,8 +263,7 @@ static const char *empty_lines(size_t count)
     return json;
 }
 
-static void
-test_fault_ceiling(void)
+static void test_fault_ceiling(void)
 {
     struct reading reading;
 
@@ -270,8 +275,7 @@ test_fault_ceiling(void)
     reading_fini(&reading);
 }
 
-static void
-test_added_fault(void)
+static void test_added_fault(void)
 {
     struct json_faults faults = {.count = 0};
 
@@ -281,8 +285,7 @@ test_added_fault(void)
     CU_ASSERT_STRING_EQUAL(faults.list[0].reason, "is taken");
 }
 
-static void
-test_lenient(void)
+static void test_lenient(void)
 {
     struct reading reading;
 
@@ -297,8 +300,7 @@ test_lenient(void)
 }
 
 /* Too long an array is one fault, and takes no memory for its elements. */
-static void
-test_array_ceiling(void)
+static void test_array_ceiling(void)
 {
     struct reading reading;
 
@@ -310,8 +312,7 @@ test_array_ceiling(void)
 }
 
 /* With every ceiling of the arena: the right answer or ERR_MEMORY, and enough in the end. */
-static void
-test_memory(void)
+static void test_memory(void)
 {
     static const char *const documents[] = {
         "{\"name\":\"abc\",\"lines\":[{\"sku\":\"a-1\",\"quantity\":1,\"notes\":[{\"text/~\":\"x\"}]}]}",
@@ -346,8 +347,7 @@ static const struct suite_case cases[] = {
     {"with little memory the answer is right or that memory is short", test_memory},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("json_read", cases, sizeof cases / sizeof cases[0]);
 }

@@ -14,8 +14,7 @@ struct page {
     struct json_writer writer;
 };
 
-static struct json_writer *
-page_init(struct page *page, size_t max_bytes)
+static struct json_writer *page_init(struct page *page, size_t max_bytes)
 {
     buf_init(&page->buf, max_bytes);
     json_writer_init(&page->writer, &page->buf);
@@ -23,8 +22,7 @@ page_init(struct page *page, size_t max_bytes)
 }
 
 /* Ends the page; true when it is this, and JSON. */
-static bool
-page_is(struct page *page, const char *expected)
+static bool page_is(struct page *page, const char *expected)
 {
     size_t members;
     bool is = text_equal_string(buf_text(&page->buf), expected) && page->writer.depth == 0 &&
@@ -34,8 +32,7 @@ page_is(struct page *page, const char *expected)
     return is;
 }
 
-static void
-test_structure(void)
+static void test_structure(void)
 {
     struct page page;
     struct json_writer *writer = page_init(&page, 1000);
@@ -63,8 +60,7 @@ test_structure(void)
                              "\"at\":\"1970-01-01T00:00:00.000000Z\",\"raw\":[true]}"));
 }
 
-static void
-test_scalars_alone(void)
+static void test_scalars_alone(void)
 {
     struct page page;
 
@@ -76,8 +72,7 @@ test_scalars_alone(void)
     CU_ASSERT(page_is(&page, "\"\""));
 }
 
-static void
-test_absent_is_null(void)
+static void test_absent_is_null(void)
 {
     struct page page;
 
@@ -87,8 +82,7 @@ test_absent_is_null(void)
     CU_ASSERT(page_is(&page, "null"));
 }
 
-static void
-test_escapes(void)
+static void test_escapes(void)
 {
     static const struct {
         struct text value;
@@ -99,7 +93,10 @@ test_escapes(void)
         {TEXT("\n\r\t\b\f"), "\"\\n\\r\\t\\b\\f\""},
         {TEXT("a\0b\x1f\x7f"), "\"a\\u0000b\\u001f\x7f\""},
         {TEXT("\xc3\xa4\xf0\x9f\x92\xb6"), "\"\xc3\xa4\xf0\x9f\x92\xb6\""},
-        {TEXT("a\xff" "b"), "\"a\xef\xbf\xbd" "b\""},
+        {TEXT("a\xff"
+              "b"),
+         "\"a\xef\xbf\xbd"
+         "b\""},
         {TEXT("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
         {TEXT("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\""},
     };
@@ -112,8 +109,7 @@ test_escapes(void)
     }
 }
 
-static void
-test_keys_are_escaped(void)
+static void test_keys_are_escaped(void)
 {
     struct page page;
     struct json_writer *writer = page_init(&page, 100);
@@ -124,8 +120,7 @@ test_keys_are_escaped(void)
     CU_ASSERT(page_is(&page, "{\"a\\\"b\":1}"));
 }
 
-static void
-test_every_byte_reads_back(void)
+static void test_every_byte_reads_back(void)
 {
     struct page page;
     size_t members;
@@ -139,8 +134,7 @@ test_every_byte_reads_back(void)
     }
 }
 
-static void
-test_numbers(void)
+static void test_numbers(void)
 {
     static const struct {
         double value;
@@ -168,8 +162,7 @@ test_numbers(void)
     CU_ASSERT(page_is(&page, "null"));
 }
 
-static void
-write_sample(struct json_writer *writer)
+static void write_sample(struct json_writer *writer)
 {
     json_object_begin(writer);
     json_member_string(writer, "key", "a \"value\" \x01");
@@ -182,8 +175,7 @@ write_sample(struct json_writer *writer)
 }
 
 /* At every ceiling: the whole, or a failure that is asked of the buffer. */
-static void
-test_ceiling(void)
+static void test_ceiling(void)
 {
     struct page page;
 
@@ -209,8 +201,7 @@ static const struct suite_case cases[] = {
     {"at every ceiling it fits whole or fails", test_ceiling},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("json_write", cases, sizeof cases / sizeof cases[0]);
 }

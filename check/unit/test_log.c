@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "check/harness/suite.h"
 #include "telemetry/log.h"
 
-enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, LINES = 500, WAIT_MS = 10000 };
+enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, LINES = 500, TURNS = 200, WAIT_MS = 10000 };
 
 static int sink[2];
 static char output[OUTPUT_BYTES];
@@ -227,26 +228,44 @@ static void test_threads(void)
     end();
 }
 
+static struct {
+    sem_t even, odd;
+} turn;
+
+static void log_turns(int first, sem_t *own, sem_t *other)
+{
+    for (int n = first; n < TURNS; n += 2) {
+        while (sem_wait(own) != 0)
+            continue;
+        log_event(LOG_INFO, "turn", LOG_INT("turn", n));
+        sem_post(other);
+    }
+}
+
+static void *log_odd_turns(void *context)
+{
+    (void)context;
+    log_turns(1, &turn.odd, &turn.even);
+    return NULL;
+}
+
+/* All lines gather, in a ring for each thread, before the first one is written. */
 static void test_times_in_order(void)
 {
-    char before[32] = "";
-
-    begin(LOG_JSON, 0, 0);
-    int number = 0;
     pthread_t thread;
-    pthread_create(&thread, NULL, log_many, &number);
-    for (int i = 0; i < 100; i++)
-        log_event(LOG_INFO, "mine");
-    pthread_join(thread, NULL);
-    lines();
-    log_flush(WAIT_MS);
-    for (char *line = output; (line = strstr(line, "\"time\":")); line++) {
-        char time[32] = "";
+    int number, expected = 0;
 
-        memcpy(time, line + 8, 19);   /* to the second, as clocks of one thread may be read before another's */
-        CU_ASSERT(strcmp(before, time) <= 0);
-        memcpy(before, time, sizeof before);
-    }
+    begin(LOG_JSON, 1 << 20, 3600 * 1000);
+    sem_init(&turn.even, 0, 1);
+    sem_init(&turn.odd, 0, 0);
+    pthread_create(&thread, NULL, log_odd_turns, NULL);
+    log_turns(0, &turn.even, &turn.odd);
+    pthread_join(thread, NULL);
+    for (const char *line = lines(); (line = strstr(line, "\"turn\":")); line++)
+        CU_ASSERT(sscanf(line, "\"turn\":%d}", &number) == 1 && number == expected++);
+    CU_ASSERT_EQUAL(expected, TURNS);
+    sem_destroy(&turn.even);
+    sem_destroy(&turn.odd);
     end();
 }
 

@@ -5,14 +5,12 @@
 #include "base/money.h"
 #include "check/harness/suite.h"
 
-static struct money
-money_of(int64_t amount_minor, const char *code)
+static struct money money_of(int64_t amount_minor, const char *code)
 {
     return (struct money){amount_minor, currency_find(text_of(code))};
 }
 
-static void
-test_find(void)
+static void test_find(void)
 {
     static const struct {
         const char *code;
@@ -30,22 +28,19 @@ test_find(void)
     }
 }
 
-static void
-test_find_refuses(void)
+static void test_find_refuses(void)
 {
-    static const char *const rows[] = {"", "E", "EU", "EURO", "eur", "Eur", "XXX",
-                                       "XTS", "XAU", "XDR", "DEM", "HRK", "AAA", "ZZZ"};
+    static const char *const rows[] = {"",    "E",   "EU",  "EURO", "eur", "Eur", "XXX",
+                                       "XTS", "XAU", "XDR", "DEM",  "HRK", "AAA", "ZZZ"};
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         CU_ASSERT_PTR_NULL(currency_find(text_of(rows[i])));
-    }
     CU_ASSERT_PTR_NULL(currency_find(TEXT_NONE));
     CU_ASSERT_PTR_NULL(currency_find(TEXT("EU\0")));
 }
 
 /* The search is by halves, so a row out of order would be lost: every code that can be is tried. */
-static void
-test_table_is_sorted(void)
+static void test_table_is_sorted(void)
 {
     const struct currency *last = NULL;
     size_t found = 0;
@@ -55,9 +50,8 @@ test_table_is_sorted(void)
         for (code[1] = 'A'; code[1] <= 'Z'; code[1]++) {
             for (code[2] = 'A'; code[2] <= 'Z'; code[2]++) {
                 const struct currency *currency = currency_find(text_of(code));
-                if (!currency) {
+                if (!currency)
                     continue;
-                }
                 CU_ASSERT(!last || currency == last + 1);
                 CU_ASSERT(currency->exponent <= 4);
                 last = currency;
@@ -70,8 +64,7 @@ test_table_is_sorted(void)
     CU_ASSERT_STRING_EQUAL(last->code, "ZWG");
 }
 
-static void
-test_add(void)
+static void test_add(void)
 {
     struct money sum = money_of(7, "JPY");
 
@@ -82,8 +75,7 @@ test_add(void)
     CU_ASSERT_EQUAL(sum.amount_minor, INT64_MAX);
 }
 
-static void
-test_add_refuses(void)
+static void test_add_refuses(void)
 {
     struct money sum = money_of(7, "JPY");
 
@@ -94,8 +86,7 @@ test_add_refuses(void)
     CU_ASSERT_STRING_EQUAL(sum.currency->code, "JPY");
 }
 
-static void
-test_multiply(void)
+static void test_multiply(void)
 {
     struct money product = money_of(7, "JPY");
 
@@ -110,8 +101,7 @@ test_multiply(void)
     CU_ASSERT_EQUAL(product.amount_minor, -(INT64_MAX - 1));
 }
 
-static void
-test_text(void)
+static void test_text(void)
 {
     static const struct {
         int64_t amount_minor;
@@ -146,8 +136,7 @@ static const struct suite_case cases[] = {
     {"amounts are written for people", test_text},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("money", cases, sizeof cases / sizeof cases[0]);
 }

@@ -144,6 +144,16 @@ static int64_t count_on_bus(int *ret_in_order)
     return total;
 }
 
+static int last_added;
+
+static int64_t relay_one_ns(void)
+{
+    int64_t start_ns = clock_now_ns();
+    CU_ASSERT_EQUAL(add(++last_added, 1), ERR_NONE);
+    CU_ASSERT(scratch_eventually(outbox_is_empty, NULL));
+    return clock_now_ns() - start_ns;
+}
+
 static void test_relay(void)
 {
     begin();
@@ -151,16 +161,17 @@ static void test_relay(void)
     CU_ASSERT_EQUAL(add(1, 50), ERR_NONE);   /* left by a process that was killed, so to say */
     struct relay *relay = start_relay(bus, 8, NULL, NULL);
     CU_ASSERT(scratch_eventually(outbox_is_empty, NULL));
-    int64_t start_ns = clock_now_ns();
-    for (int i = 51; i <= 100; i++)
-        CU_ASSERT_EQUAL(add(i, 1), ERR_NONE);
+    last_added = 50;
+    for (int i = 0; i < 10; i++)
+        CU_ASSERT(suite_is_prompt(relay_one_ns, 100));   /* woken by the commit, not by the second's look */
+    while (last_added < 100)
+        CU_ASSERT_EQUAL(add(++last_added, 1), ERR_NONE);
     CU_ASSERT(scratch_eventually(outbox_is_empty, NULL));
-    CU_ASSERT(clock_now_ns() - start_ns < 900 * NS_PER_MS);   /* woken by the commits, not by the second's look */
-    CU_ASSERT_EQUAL(count_on_bus(&in_order), 100);
+    CU_ASSERT_EQUAL(count_on_bus(&in_order), last_added);
     CU_ASSERT(in_order);
     relay_stop(relay, 1000);
     relay_free(relay);
-    CU_ASSERT_EQUAL(add(101, 1), ERR_NONE);   /* nobody listens any more */
+    CU_ASSERT_EQUAL(add(last_added + 1, 1), ERR_NONE);   /* nobody listens any more */
     end();
 }
 
@@ -211,26 +222,34 @@ static void test_pause_under_load(void)
     begin();
     struct unreliable unreliable = {.base = {&unreliable_driver}, .failures_left = 1000000};
     struct relay *relay = start_relay(&unreliable.base, 8, NULL, NULL);
-    int64_t until_ns = clock_now_ns() + 300 * NS_PER_MS;
-    for (int i = 1; clock_now_ns() < until_ns; i++)
+    int64_t start_ns = clock_now_ns(), took_ms = 0;
+    for (int i = 1; took_ms < 300 || (unreliable.tries <= 2 && took_ms < SCRATCH_PATIENCE_MS); i++) {
         CU_ASSERT_EQUAL(add(i, 1), ERR_NONE);
-    CU_ASSERT(unreliable.tries < 40);   /* pauses of 20 to 40 ms, however many commits there are */
+        took_ms = (clock_now_ns() - start_ns) / NS_PER_MS;
+    }
+    CU_ASSERT(unreliable.tries < took_ms / 7);   /* pauses of 20 to 40 ms, however many commits there are */
     CU_ASSERT(unreliable.tries > 2);
     relay_stop(relay, 0);
     relay_free(relay);
     end();
 }
 
-static void test_stop(void)
+static int64_t stop_ns(void)
 {
-    begin();
     struct relay *relay = start_relay(bus, 4, NULL, NULL);
     int64_t start_ns = clock_now_ns();
     relay_stop(relay, 10000);
-    CU_ASSERT(clock_now_ns() - start_ns < 100 * NS_PER_MS);
+    int64_t took_ns = clock_now_ns() - start_ns;
     relay_free(relay);
+    return took_ns;
+}
 
-    relay = start_relay(bus, 4, NULL, NULL);
+static void test_stop(void)
+{
+    begin();
+    CU_ASSERT(suite_is_prompt(stop_ns, 100));
+
+    struct relay *relay = start_relay(bus, 4, NULL, NULL);
     CU_ASSERT_EQUAL(add(1, 60), ERR_NONE);
     relay_stop(relay, 10000);   /* what waits goes out first */
     CU_ASSERT(outbox_is_empty(NULL));
@@ -239,10 +258,10 @@ static void test_stop(void)
     struct unreliable unreliable = {.base = {&unreliable_driver}, .failures_left = 1000000};
     CU_ASSERT_EQUAL(add(61, 1), ERR_NONE);
     relay = start_relay(&unreliable.base, 4, NULL, NULL);
-    start_ns = clock_now_ns();
+    int64_t start_ns = clock_now_ns();
     relay_stop(relay, 80);
     CU_ASSERT(clock_now_ns() - start_ns >= 80 * NS_PER_MS);
-    CU_ASSERT(clock_now_ns() - start_ns < 1000 * NS_PER_MS);
+    CU_ASSERT(clock_now_ns() - start_ns < 5000 * NS_PER_MS);
     CU_ASSERT_FALSE(outbox_is_empty(NULL));
     relay_free(relay);
     relay_free(NULL);

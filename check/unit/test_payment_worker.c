@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,8 @@
 static struct payment *payment;
 static struct payment_worker *worker;
 
+static order_emit *emit = fixture_emit;
+
 static void start_worker(unsigned threads, unsigned batch_max)
 {
     struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
@@ -24,7 +28,7 @@ static void start_worker(unsigned threads, unsigned batch_max)
         .batch_max = batch_max,
         .retry_first_ms = 1,
         .retry_max_ms = 8,
-        .emit = fixture_emit,
+        .emit = emit,
     };
     CU_ASSERT_EQUAL_FATAL(payment_worker_start(&worker_opts, &worker), ERR_NONE);
 }
@@ -250,6 +254,85 @@ static void test_outcome_recorded_twice(void)
     fixture_end();
 }
 
+/* One of two processes makes a payment due, and ends before it has asked. */
+static void test_due_by_another_process(void)
+{
+    char id[ID_SIZE];
+    fixture_begin();
+    start_worker(2, 4);
+    reserve(NULL, id);
+    expect(id, "paid", "approved");
+    struct db *own = fixture.db;
+    struct db_opts opts = scratch_db_opts(scratch_path(&fixture.scratch, "order.db"));
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &fixture.db), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_start(fixture.db), ERR_NONE);
+    reserve(NULL, id);
+    db_close(fixture.db);
+    fixture.db = own;
+    expect(id, "paid", "approved");
+    stop_worker();
+    fixture_end();
+}
+
+/* ---- trouble that passes ---- */
+
+static atomic_int room;   /* the disk is full while below 1 */
+
+static enum err emit_when_there_is_room(void *emitter, struct db_connection *db, const char *type, struct text subject,
+                                        struct text data)
+{
+    if (atomic_fetch_add(&room, 1) < 1)
+        return err_because(ERR_STORAGE_FULL, "no room");
+    return fixture_emit(emitter, db, type, subject, data);
+}
+
+static bool has_failed(void *context)
+{
+    struct payment_worker_stats stats;
+    (void)context;
+    payment_worker_stats(worker, &stats);
+    return stats.failures > 0;
+}
+
+static void test_full_disk(void)
+{
+    char paid[ID_SIZE], declined[ID_SIZE];
+    fixture_begin();
+    reserve(NULL, paid);
+    reserve("sandbox_decline", declined);
+    emit = emit_when_there_is_room;
+    atomic_store(&room, -2);
+    start_worker(1, 4);
+    expect(paid, "paid", "approved");
+    expect(declined, "cancelled", "declined");
+    CU_ASSERT_EQUAL(ledger("SELECT max(tries) FROM charge"), 1);
+    CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", paid), 1);
+    stop_worker();
+    emit = fixture_emit;
+    fixture_end();
+}
+
+static void test_stop_with_a_full_disk(void)
+{
+    char id[ID_SIZE];
+    fixture_begin();
+    reserve(NULL, id);
+    atomic_store(&room, INT_MIN);
+    emit = emit_when_there_is_room;
+    start_worker(1, 4);
+    CU_ASSERT_TRUE(scratch_eventually(has_failed, NULL));
+    int64_t started_ns = clock_now_ns();
+    stop_worker();
+    CU_ASSERT_TRUE(clock_now_ns() - started_ns < 500 * NS_PER_MS);
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
+    emit = fixture_emit;
+    start_worker(1, 4);
+    expect(id, "paid", "approved");
+    stop_worker();
+    CU_ASSERT_EQUAL(ledger("SELECT count(*) FROM charge"), 1);
+    fixture_end();
+}
+
 /* ---- many at once ---- */
 
 enum { MANY = 1000 };
@@ -306,6 +389,9 @@ static const struct suite_case cases[] = {
     {"a charge that is unknown at a cancellation is found out and given back", test_cancel_during_a_timeout},
     {"a restart between charge and record charges exactly once", test_restart_between_charge_and_record},
     {"an outcome that is recorded already changes nothing", test_outcome_recorded_twice},
+    {"what another process made due is found", test_due_by_another_process},
+    {"an outcome that a full disk refuses is recorded when there is room, without asking again", test_full_disk},
+    {"a full disk does not hold up the end, and the next start finds out", test_stop_with_a_full_disk},
     {"a thousand payments flow", test_many},
     {"a worker may be started, and stopped, before the writer runs", test_started_before_the_writer},
 };

@@ -202,20 +202,13 @@ static void test_signing(void)
 
 /* ---- with minisign itself, where it is installed ---- */
 
-static char *folder;
+static struct {
+    char log[PATH_SIZE], file[PATH_SIZE], signature[PATH_SIZE], public[PATH_SIZE], secret[PATH_SIZE];
+} paths;
 
-static const char *path_of(const char *name)
+static void write_file(const char *path, struct text content)
 {
-    static char paths[4][PATH_SIZE];
-    static unsigned turn;
-    char *path = paths[turn++ % 4];
-    snprintf(path, PATH_SIZE, "%s/%s", folder, name);
-    return path;
-}
-
-static void write_file(const char *name, struct text content)
-{
-    FILE *file = fopen(path_of(name), "w");
+    FILE *file = fopen(path, "w");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     CU_ASSERT_EQUAL(fwrite(content.at, 1, content.length, file), content.length);
     CU_ASSERT_EQUAL_FATAL(fclose(file), 0);
@@ -224,26 +217,26 @@ static void write_file(const char *name, struct text content)
 static bool has_minisign(void)
 {
     const char *const version[] = {"minisign", "-v", NULL};
-    return process_run(version, path_of("log")) == ERR_NONE;
+    return process_run(version, paths.log) == ERR_NONE;
 }
 
 static void test_minisign_verifies(void)
 {
-    const char *const command[] = {"minisign", "-V", "-m", path_of("file"), "-p", path_of("key.pub"), NULL};
+    const char *const command[] = {"minisign", "-V", "-m", paths.file, "-p", paths.public, NULL};
     struct signature_key key;
     struct signature_secret secret;
     struct buf out;
     buf_init(&out, OUT_MAX);
     signature_new(&key, &secret);
     signature_key_write(&key, &out);
-    write_file("key.pub", buf_text(&out));
+    write_file(paths.public, buf_text(&out));
     buf_reset(&out, 0);
     CU_ASSERT_EQUAL(signature_sign(&secret, text_of(CONTENT), TEXT("hashed"), &out), ERR_NONE);
-    write_file("file", text_of(CONTENT));
-    write_file("file.minisig", buf_text(&out));
-    CU_ASSERT_EQUAL(process_run(command, path_of("log")), ERR_NONE);
-    write_file("file", TEXT("altered"));
-    CU_ASSERT_NOT_EQUAL(process_run(command, path_of("log")), ERR_NONE);
+    write_file(paths.file, text_of(CONTENT));
+    write_file(paths.signature, buf_text(&out));
+    CU_ASSERT_EQUAL(process_run(command, paths.log), ERR_NONE);
+    write_file(paths.file, TEXT("altered"));
+    CU_ASSERT_NOT_EQUAL(process_run(command, paths.log), ERR_NONE);
     buf_fini(&out);
 }
 
@@ -256,15 +249,15 @@ static void test_minisign_signs(void)
     buf_init(&out, OUT_MAX);
     signature_new(&key, &secret);
     signature_secret_write(&secret, &out);
-    write_file("key.sec", buf_text(&out));
-    write_file("file", text_of(CONTENT));
+    write_file(paths.secret, buf_text(&out));
+    write_file(paths.file, text_of(CONTENT));
     const char *const commands[][8] = {
-        {"minisign", "-S", "-m", path_of("file"), "-s", path_of("key.sec"), NULL},
-        {"minisign", "-S", "-l", "-m", path_of("file"), "-s", path_of("key.sec"), NULL},
+        {"minisign", "-S", "-m", paths.file, "-s", paths.secret, NULL},
+        {"minisign", "-S", "-l", "-m", paths.file, "-s", paths.secret, NULL},
     };
     for (size_t i = 0; i < 2; i++) {
-        CU_ASSERT_EQUAL(process_run(commands[i], path_of("log")), ERR_NONE);
-        FILE *file = fopen(path_of("file.minisig"), "r");
+        CU_ASSERT_EQUAL(process_run(commands[i], paths.log), ERR_NONE);
+        FILE *file = fopen(paths.signature, "r");
         CU_ASSERT_PTR_NOT_NULL_FATAL(file);
         size_t length = fread(signature, 1, sizeof signature, file);
         fclose(file);
@@ -275,8 +268,13 @@ static void test_minisign_signs(void)
 
 static void with_minisign(void (*run)(void))
 {
-    folder = process_folder();
+    char *folder = process_folder();
     CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+    snprintf(paths.log, sizeof paths.log, "%s/log", folder);
+    snprintf(paths.file, sizeof paths.file, "%s/file", folder);
+    snprintf(paths.signature, sizeof paths.signature, "%s/file.minisig", folder);
+    snprintf(paths.public, sizeof paths.public, "%s/key.pub", folder);
+    snprintf(paths.secret, sizeof paths.secret, "%s/key.sec", folder);
     if (has_minisign())
         run();
     else

@@ -9,8 +9,7 @@
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 
-static void
-test_absent_and_empty(void)
+static void test_absent_and_empty(void)
 {
     CU_ASSERT_PTR_NULL(text_of(NULL).at);
     CU_ASSERT_PTR_NOT_NULL(text_of("").at);
@@ -25,8 +24,7 @@ test_absent_and_empty(void)
     CU_ASSERT_EQUAL(text_trim(TEXT_NONE).length, 0);
 }
 
-static void
-test_equal(void)
+static void test_equal(void)
 {
     CU_ASSERT(text_equal(TEXT("a\0b"), TEXT("a\0b")));
     CU_ASSERT_FALSE(text_equal(TEXT("a\0b"), TEXT("a\0c")));
@@ -37,8 +35,7 @@ test_equal(void)
     CU_ASSERT_FALSE(text_equal_nocase(TEXT("\xc3\x84"), TEXT("\xc3\xa4")));
 }
 
-static void
-test_starts(void)
+static void test_starts(void)
 {
     CU_ASSERT(text_starts(TEXT("/v1/users"), TEXT("/v1")));
     CU_ASSERT(text_starts(TEXT("/v1"), TEXT("/v1")));
@@ -49,8 +46,7 @@ test_starts(void)
     CU_ASSERT_FALSE(text_starts_nocase(TEXT("Bear"), TEXT("bearer ")));
 }
 
-static void
-test_split(void)
+static void test_split(void)
 {
     struct text rest = TEXT("a,,b,");
 
@@ -63,8 +59,7 @@ test_split(void)
     CU_ASSERT_PTR_NULL(text_split(&rest, ',').at);
 }
 
-static void
-test_trim(void)
+static void test_trim(void)
 {
     CU_ASSERT(text_equal(text_trim(TEXT(" \t a b\t ")), TEXT("a b")));
     CU_ASSERT(text_equal(text_trim(TEXT("a")), TEXT("a")));
@@ -72,8 +67,7 @@ test_trim(void)
     CU_ASSERT_EQUAL(text_trim(TEXT("\r\n")).length, 2);
 }
 
-static void
-test_to_int(void)
+static void test_to_int(void)
 {
     static const struct {
         const char *text;
@@ -106,8 +100,7 @@ test_to_int(void)
     CU_ASSERT_EQUAL(text_to_int(TEXT("1\0"), &value), ERR_MALFORMED);
 }
 
-static void
-test_utf8_accepts(void)
+static void test_utf8_accepts(void)
 {
     static const struct {
         const char *text;
@@ -133,8 +126,7 @@ test_utf8_accepts(void)
     }
 }
 
-static void
-test_utf8_refuses(void)
+static void test_utf8_refuses(void)
 {
     static const char *const rows[] = {
         "\x80",                 /* a continuation first */
@@ -162,8 +154,7 @@ test_utf8_refuses(void)
     }
 }
 
-static void
-test_utf8_stays_inside(void)
+static void test_utf8_stays_inside(void)
 {
     const char bytes[] = "\xf0\x9f\x92\xb6";
 
@@ -173,8 +164,7 @@ test_utf8_stays_inside(void)
     CU_ASSERT(text_is_utf8((struct text){bytes, 4}));
 }
 
-static void
-test_visible_ascii(void)
+static void test_visible_ascii(void)
 {
     CU_ASSERT(text_is_visible_ascii(TEXT("!azAZ09~")));
     CU_ASSERT(text_is_visible_ascii(TEXT("")));
@@ -184,8 +174,7 @@ test_visible_ascii(void)
     CU_ASSERT_FALSE(text_is_visible_ascii(TEXT("a\0")));
 }
 
-static void
-test_percent_accepts(void)
+static void test_percent_accepts(void)
 {
     static const struct {
         const char *text;
@@ -210,8 +199,7 @@ test_percent_accepts(void)
     }
 }
 
-static void
-test_percent_refuses(void)
+static void test_percent_refuses(void)
 {
     static const char *const rows[] = {"%", "%2", "a%", "a%4", "%zz", "%4g", "%-1", "% 1",
                                        "%00", "a%00b", "%ff", "%c3", "%c0%80"};
@@ -227,8 +215,7 @@ test_percent_refuses(void)
     CU_ASSERT_EQUAL(text_percent_decode(TEXT("a\0b"), false, out, &length), ERR_MALFORMED);
 }
 
-static void
-test_percent_in_place(void)
+static void test_percent_in_place(void)
 {
     char bytes[] = "%41%42c";
     size_t length;
@@ -253,8 +240,7 @@ static const struct suite_case cases[] = {
     {"percent-encoding may be decoded in place", test_percent_in_place},
 };
 
-int
-main(void)
+int main(void)
 {
     return suite_main("text", cases, COUNT(cases));
 }

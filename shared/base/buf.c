@@ -10,26 +10,22 @@
 
 enum { SMALLEST_CAPACITY = 64 };
 
-void
-buf_init(struct buf *buf, size_t max_bytes)
+void buf_init(struct buf *buf, size_t max_bytes)
 {
     assert(max_bytes <= PTRDIFF_MAX / 2);
     *buf = (struct buf){.max_bytes = max_bytes};
 }
 
-void
-buf_fini(struct buf *buf)
+void buf_fini(struct buf *buf)
 {
     free(buf->data);
     buf_init(buf, buf->max_bytes);
 }
 
-void
-buf_reset(struct buf *buf, size_t keep_bytes)
+void buf_reset(struct buf *buf, size_t keep_bytes)
 {
-    if (buf->capacity > keep_bytes) {
+    if (buf->capacity > keep_bytes)
         buf_fini(buf);
-    }
     buf->length = 0;
     buf->failed = false;
 }
@@ -38,28 +34,23 @@ buf_reset(struct buf *buf, size_t keep_bytes)
  * Room for length bytes that will count and one for a terminating zero, which does not; so the capacity may be one
  * above the ceiling. Doubles, so that growing costs a constant per byte.
  */
-static bool
-make_room(struct buf *buf, size_t length)
+static bool make_room(struct buf *buf, size_t length)
 {
-    if (buf->failed) {
+    if (buf->failed)
         return false;
-    }
     if (length > buf->max_bytes - buf->length) {
         buf->failed = true;
         return false;
     }
 
     size_t needed = buf->length + length + 1;
-    if (needed <= buf->capacity) {
+    if (needed <= buf->capacity)
         return true;
-    }
     size_t capacity = buf->capacity ? buf->capacity * 2 : SMALLEST_CAPACITY;
-    if (capacity < needed) {
+    if (capacity < needed)
         capacity = needed;
-    }
-    if (capacity > buf->max_bytes + 1) {
+    if (capacity > buf->max_bytes + 1)
         capacity = buf->max_bytes + 1;
-    }
 
     char *data = realloc(buf->data, capacity);
     if (!data) {
@@ -71,8 +62,7 @@ make_room(struct buf *buf, size_t length)
     return true;
 }
 
-void
-buf_add(struct buf *buf, const void *bytes, size_t length)
+void buf_add(struct buf *buf, const void *bytes, size_t length)
 {
     if (length > 0 && make_room(buf, length)) {
         memcpy(buf->data + buf->length, bytes, length);
@@ -80,28 +70,23 @@ buf_add(struct buf *buf, const void *bytes, size_t length)
     }
 }
 
-void
-buf_add_char(struct buf *buf, char c)
+void buf_add_char(struct buf *buf, char c)
 {
-    if (make_room(buf, 1)) {
+    if (make_room(buf, 1))
         buf->data[buf->length++] = c;
-    }
 }
 
-void
-buf_add_string(struct buf *buf, const char *string)
+void buf_add_string(struct buf *buf, const char *string)
 {
     buf_add(buf, string, strlen(string));
 }
 
-void
-buf_add_text(struct buf *buf, struct text text)
+void buf_add_text(struct buf *buf, struct text text)
 {
     buf_add(buf, text.at, text.length);
 }
 
-void
-buf_add_int(struct buf *buf, long long value)
+void buf_add_int(struct buf *buf, long long value)
 {
     char digits[24];
     char *at = digits + sizeof digits;
@@ -111,14 +96,12 @@ buf_add_int(struct buf *buf, long long value)
         *--at = (char)('0' + magnitude % 10);
         magnitude /= 10;
     } while (magnitude > 0);
-    if (value < 0) {
+    if (value < 0)
         *--at = '-';
-    }
     buf_add(buf, at, (size_t)(digits + sizeof digits - at));
 }
 
-void
-buf_addf(struct buf *buf, const char *format, ...)
+void buf_addf(struct buf *buf, const char *format, ...)
 {
     va_list values;
 
@@ -127,44 +110,38 @@ buf_addf(struct buf *buf, const char *format, ...)
     va_end(values);
 }
 
-void
-buf_addv(struct buf *buf, const char *format, va_list values)
+void buf_addv(struct buf *buf, const char *format, va_list values)
 {
     va_list again;
 
-    if (buf->failed) {
+    if (buf->failed)
         return;
-    }
     size_t room = buf->capacity - buf->length;
     va_copy(again, values);
     int length = vsnprintf(room ? buf->data + buf->length : NULL, room, format, values);
     if (length < 0) {
         buf->failed = true;
     } else if (make_room(buf, (size_t)length)) {
-        if ((size_t)length >= room) {
+        if ((size_t)length >= room)
             vsnprintf(buf->data + buf->length, (size_t)length + 1, format, again);
-        }
         buf->length += (size_t)length;
     }
     va_end(again);
 }
 
-void *
-buf_reserve(struct buf *buf, size_t length)
+void *buf_reserve(struct buf *buf, size_t length)
 {
     return make_room(buf, length) ? buf->data + buf->length : NULL;
 }
 
-void
-buf_commit(struct buf *buf, size_t length)
+void buf_commit(struct buf *buf, size_t length)
 {
     assert(length <= buf->max_bytes - buf->length);
     assert(length == 0 || length < buf->capacity - buf->length);
     buf->length += length;
 }
 
-void
-buf_consume(struct buf *buf, size_t length)
+void buf_consume(struct buf *buf, size_t length)
 {
     assert(length <= buf->length);
     if (length > 0) {
@@ -173,24 +150,20 @@ buf_consume(struct buf *buf, size_t length)
     }
 }
 
-struct text
-buf_text(const struct buf *buf)
+struct text buf_text(const struct buf *buf)
 {
     return (struct text){buf->data ? buf->data : "", buf->length};
 }
 
-const char *
-buf_string(struct buf *buf)
+const char *buf_string(struct buf *buf)
 {
-    if (!make_room(buf, 0)) {
+    if (!make_room(buf, 0))
         return "";
-    }
     buf->data[buf->length] = '\0';
     return buf->data;
 }
 
-enum err
-buf_check(const struct buf *buf)
+enum err buf_check(const struct buf *buf)
 {
     return buf->failed ? err_because(ERR_MEMORY, "a buffer of at most %zu bytes is full", buf->max_bytes) : ERR_NONE;
 }

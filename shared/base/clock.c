@@ -11,7 +11,7 @@
 
 /* The first microsecond of the year 0000 and the last of the year 9999. */
 #define FIRST_WALL_US (-62167219200 * US_PER_S)
-#define LAST_WALL_US (253402300800 * US_PER_S - 1)
+#define LAST_WALL_US  (253402300800 * US_PER_S - 1)
 
 struct civil {
     int64_t year;
@@ -19,8 +19,7 @@ struct civil {
     int64_t day;
 };
 
-static int64_t
-read_clock(clockid_t id)
+static int64_t read_clock(clockid_t id)
 {
     struct timespec now;
     int failed = clock_gettime(id, &now);
@@ -29,28 +28,24 @@ read_clock(clockid_t id)
     return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-int64_t
-clock_now_ns(void)
+int64_t clock_now_ns(void)
 {
     return read_clock(CLOCK_MONOTONIC);
 }
 
-int64_t
-clock_wall_us(void)
+int64_t clock_wall_us(void)
 {
     return read_clock(CLOCK_REALTIME) / 1000;
 }
 
-int64_t
-clock_cpu_ns(void)
+int64_t clock_cpu_ns(void)
 {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* Days since 1970-01-01 in the proleptic Gregorian calendar, for years from 0: Howard Hinnant, "chrono-Compatible
  * Low-Level Date Algorithms". Years start in March there, so that a leap day is a year's last. */
-static int64_t
-days_of(struct civil date)
+static int64_t days_of(struct civil date)
 {
     int64_t year = date.year + 400 - (date.month <= 2);
     int64_t era = year / 400;
@@ -62,8 +57,7 @@ days_of(struct civil date)
     return (era - 1) * 146097 + day_of_era - 719468;
 }
 
-static struct civil
-civil_of(int64_t days)
+static struct civil civil_of(int64_t days)
 {
     int64_t shifted = days + 719468 + 146097;
     int64_t era = shifted / 146097;
@@ -79,8 +73,7 @@ civil_of(int64_t days)
     };
 }
 
-static char *
-put_digits(char *at, int64_t value, int count)
+static char *put_digits(char *at, int64_t value, int count)
 {
     for (int i = count - 1; i >= 0; i--) {
         at[i] = (char)('0' + value % 10);
@@ -89,13 +82,11 @@ put_digits(char *at, int64_t value, int count)
     return at + count;
 }
 
-char *
-clock_rfc3339(int64_t wall_us, char out[static CLOCK_RFC3339_SIZE])
+char *clock_rfc3339(int64_t wall_us, char out[static CLOCK_RFC3339_SIZE])
 {
     /* A time that has no such form comes from damaged data at most; it shows as the nearest that has. */
-    if (wall_us < FIRST_WALL_US || wall_us > LAST_WALL_US) {
+    if (wall_us < FIRST_WALL_US || wall_us > LAST_WALL_US)
         wall_us = wall_us < 0 ? FIRST_WALL_US : LAST_WALL_US;
-    }
     int64_t of_day = (wall_us % US_PER_DAY + US_PER_DAY) % US_PER_DAY;
     struct civil date = civil_of((wall_us - of_day) / US_PER_DAY);
     int64_t second = of_day / US_PER_S;
@@ -121,31 +112,26 @@ clock_rfc3339(int64_t wall_us, char out[static CLOCK_RFC3339_SIZE])
 
 /* ---- reading: each step takes what it needs off the front of text, or says no ---- */
 
-static bool
-take_digits(struct text *text, size_t count, int64_t lowest, int64_t highest, int64_t *ret)
+static bool take_digits(struct text *text, size_t count, int64_t lowest, int64_t highest, int64_t *ret)
 {
     int64_t value = 0;
 
-    if (text->length < count) {
+    if (text->length < count)
         return false;
-    }
     for (size_t i = 0; i < count; i++) {
-        if (text->at[i] < '0' || text->at[i] > '9') {
+        if (text->at[i] < '0' || text->at[i] > '9')
             return false;
-        }
         value = value * 10 + (text->at[i] - '0');
     }
-    if (value < lowest || value > highest) {
+    if (value < lowest || value > highest)
         return false;
-    }
     text->at += count;
     text->length -= count;
     *ret = value;
     return true;
 }
 
-static bool
-take_char(struct text *text, const char *one_of)
+static bool take_char(struct text *text, const char *one_of)
 {
     for (; text->length > 0 && *one_of; one_of++) {
         if (text->at[0] == *one_of) {
@@ -157,25 +143,22 @@ take_char(struct text *text, const char *one_of)
     return false;
 }
 
-static bool
-take_date(struct text *text, int64_t *ret_days)
+static bool take_date(struct text *text, int64_t *ret_days)
 {
     static const int days_in[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     struct civil date;
 
     if (!take_digits(text, 4, 0, 9999, &date.year) || !take_char(text, "-") ||
         !take_digits(text, 2, 1, 12, &date.month) || !take_char(text, "-") ||
-        !take_digits(text, 2, 1, days_in[date.month - 1], &date.day)) {
+        !take_digits(text, 2, 1, days_in[date.month - 1], &date.day))
         return false;
-    }
     bool leap = (date.year % 4 == 0 && date.year % 100 != 0) || date.year % 400 == 0;
     *ret_days = days_of(date);
     return date.month != 2 || date.day < 29 || leap;
 }
 
 /* One to nine decimals, as microseconds. */
-static bool
-take_fraction(struct text *text, int64_t *ret_us)
+static bool take_fraction(struct text *text, int64_t *ret_us)
 {
     int64_t us = 0, digit;
     size_t count = 0;
@@ -184,15 +167,13 @@ take_fraction(struct text *text, int64_t *ret_us)
         us = count < 6 ? us * 10 + digit : us;
         count++;
     }
-    for (size_t i = count; i < 6; i++) {
+    for (size_t i = count; i < 6; i++)
         us *= 10;
-    }
     *ret_us = us;
     return count >= 1 && count <= 9;
 }
 
-static bool
-take_offset(struct text *text, int64_t *ret_seconds)
+static bool take_offset(struct text *text, int64_t *ret_seconds)
 {
     int64_t hour, minute;
 
@@ -202,33 +183,28 @@ take_offset(struct text *text, int64_t *ret_seconds)
     }
     bool west = text->length > 0 && text->at[0] == '-';
     if (!take_char(text, "+-") || !take_digits(text, 2, 0, 23, &hour) || !take_char(text, ":") ||
-        !take_digits(text, 2, 0, 59, &minute)) {
+        !take_digits(text, 2, 0, 59, &minute))
         return false;
-    }
     *ret_seconds = (hour * 3600 + minute * 60) * (west ? -1 : 1);
     return true;
 }
 
-enum err
-clock_parse_rfc3339(struct text text, int64_t *ret_wall_us)
+enum err clock_parse_rfc3339(struct text text, int64_t *ret_wall_us)
 {
     int64_t days, hour, minute, second, fraction_us = 0, offset;
 
-    bool read = take_date(&text, &days) && take_char(&text, "Tt") &&
-                take_digits(&text, 2, 0, 23, &hour) && take_char(&text, ":") &&
-                take_digits(&text, 2, 0, 59, &minute) && take_char(&text, ":") &&
+    bool read = take_date(&text, &days) && take_char(&text, "Tt") && take_digits(&text, 2, 0, 23, &hour) &&
+                take_char(&text, ":") && take_digits(&text, 2, 0, 59, &minute) && take_char(&text, ":") &&
                 take_digits(&text, 2, 0, 60, &second) &&
-                (!take_char(&text, ".") || take_fraction(&text, &fraction_us)) &&
-                take_offset(&text, &offset) && text.length == 0;
-    if (!read) {
+                (!take_char(&text, ".") || take_fraction(&text, &fraction_us)) && take_offset(&text, &offset) &&
+                text.length == 0;
+    if (!read)
         return err_because(ERR_MALFORMED, "not a time as in RFC 3339");
-    }
 
     int64_t wall_s = days * 86400 + hour * 3600 + minute * 60 + second - offset;
     /* A leap second is the last of a day in UTC, and is taken for the next day's first, as POSIX does. */
-    if (second == 60 && wall_s % 86400 != 0) {
+    if (second == 60 && wall_s % 86400 != 0)
         return err_because(ERR_MALFORMED, "a leap second in the middle of a day");
-    }
     *ret_wall_us = wall_s * US_PER_S + fraction_us;
     return ERR_NONE;
 }

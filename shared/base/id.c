@@ -20,8 +20,7 @@ static_assert(TOKEN_SIZE == sodium_base64_ENCODED_LEN(TOKEN_BYTES, sodium_base64
 static_assert(TOKEN_DIGEST_SIZE == crypto_hash_sha256_BYTES * 2 + 1, "a digest's text");
 
 /* Milliseconds and counter as one number, so that a full counter carries into the milliseconds. */
-static uint64_t
-next_tick(uint16_t seed)
+static uint64_t next_tick(uint16_t seed)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static uint64_t last;
@@ -34,14 +33,12 @@ next_tick(uint16_t seed)
     return tick;
 }
 
-static bool
-is_dash_at(size_t index)
+static bool is_dash_at(size_t index)
 {
     return index == 8 || index == 13 || index == 18 || index == 23;
 }
 
-char *
-id_new(char out[static ID_SIZE])
+char *id_new(char out[static ID_SIZE])
 {
     static const char hex[] = "0123456789abcdef";
     unsigned char id[16], seed[2];
@@ -52,17 +49,15 @@ id_new(char out[static ID_SIZE])
     memcpy(seed, id + 6, sizeof seed);
     uint64_t tick = next_tick((uint16_t)(seed[0] << 8 | seed[1]));
     uint64_t ms = tick >> COUNTER_BITS;
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 6; i++)
         id[i] = (unsigned char)(ms >> (40 - 8 * i));
-    }
     id[6] = (unsigned char)(0x70 | (tick >> 8 & 0x0f));
     id[7] = (unsigned char)tick;
     id[8] = (unsigned char)(0x80 | (id[8] & 0x3f));
 
     for (size_t i = 0; i < sizeof id; i++) {
-        if (is_dash_at(at)) {
+        if (is_dash_at(at))
             out[at++] = '-';
-        }
         out[at++] = hex[id[i] >> 4];
         out[at++] = hex[id[i] & 0x0f];
     }
@@ -71,24 +66,20 @@ id_new(char out[static ID_SIZE])
     return out;
 }
 
-bool
-id_is_valid(struct text text)
+bool id_is_valid(struct text text)
 {
-    if (text.length != ID_LENGTH) {
+    if (text.length != ID_LENGTH)
         return false;
-    }
     for (size_t i = 0; i < text.length; i++) {
         char c = text.at[i];
         bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-        if (is_dash_at(i) ? c != '-' : !hex) {
+        if (is_dash_at(i) ? c != '-' : !hex)
             return false;
-        }
     }
     return true;
 }
 
-char *
-token_new(char out[static TOKEN_SIZE])
+char *token_new(char out[static TOKEN_SIZE])
 {
     unsigned char secret[TOKEN_BYTES];
 
@@ -98,8 +89,7 @@ token_new(char out[static TOKEN_SIZE])
     return out;
 }
 
-char *
-digest_hex(struct text bytes, char out[static TOKEN_DIGEST_SIZE])
+char *digest_hex(struct text bytes, char out[static TOKEN_DIGEST_SIZE])
 {
     unsigned char digest[crypto_hash_sha256_BYTES];
 
@@ -107,8 +97,7 @@ digest_hex(struct text bytes, char out[static TOKEN_DIGEST_SIZE])
     return sodium_bin2hex(out, TOKEN_DIGEST_SIZE, digest, sizeof digest);
 }
 
-void
-random_bytes(void *out, size_t length)
+void random_bytes(void *out, size_t length)
 {
     unsigned char *at = out;
 
@@ -124,8 +113,7 @@ random_bytes(void *out, size_t length)
     }
 }
 
-uint32_t
-random_below(uint32_t below)
+uint32_t random_below(uint32_t below)
 {
     uint32_t value;
 

@@ -4,7 +4,9 @@
  * Wraps json-c, whose parser alone accepts more than RFC 8259 allows. Refused here: duplicate keys, NaN and Infinity,
  * integers outside 64 bits and numbers outside a double, leading zeros and trailing characters in numbers, single
  * quotes, comments, raw control characters, invalid UTF-8, lone surrogates, NUL in keys and values, depth over
- * JSON_MAX_DEPTH, and anything but white space after the value.
+ * JSON_MAX_DEPTH, more than JSON_MAX_VALUES values or JSON_MAX_LISTS objects and arrays, and anything but white
+ * space after the value. The ceilings on breadth are for memory: "{}" takes a kilobyte in json-c, and a document
+ * some twelve megabytes beside its texts at the most.
  *
  * Threads: a document belongs to one thread at a time.
  */
@@ -19,7 +21,7 @@
 #include "base/err.h"
 #include "base/text.h"
 
-enum { JSON_MAX_DEPTH = 32, JSON_MAX_FAULTS = 32 };
+enum { JSON_MAX_DEPTH = 32, JSON_MAX_VALUES = 32768, JSON_MAX_LISTS = 10240, JSON_MAX_FAULTS = 32 };
 
 struct json_document;
 

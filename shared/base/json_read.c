@@ -10,7 +10,7 @@
 /* Where a value stands: a chain on the stack, turned into a pointer only for a fault. */
 struct place {
     const struct place *above;   /* NULL at the root */
-    const char *name;            /* NULL for an element */
+    const char *name;          /* NULL for an element */
     size_t index;
 };
 
@@ -23,32 +23,27 @@ struct reader {
 
 /* ---- faults ---- */
 
-void
-json_fault_add(struct json_faults *faults, struct text pointer, const char *reason)
+void json_fault_add(struct json_faults *faults, struct text pointer, const char *reason)
 {
-    if (faults->count < JSON_MAX_FAULTS) {
+    if (faults->count < JSON_MAX_FAULTS)
         faults->list[faults->count++] = (struct json_fault){pointer, reason};
-    }
 }
 
-static bool
-is_full(const struct reader *reader)
+static bool is_full(const struct reader *reader)
 {
     return reader->faults->count == JSON_MAX_FAULTS || reader->out_of_memory;
 }
 
 /* Writes one reference token (RFC 6901, 3) so that it ends before `end`, and returns its start; without `to` it only
  * measures. */
-static size_t
-put_token(const struct place *place, char *to, size_t end)
+static size_t put_token(const struct place *place, char *to, size_t end)
 {
     if (!place->name) {
         size_t index = place->index;
         do {
             end--;
-            if (to) {
+            if (to)
                 to[end] = (char)('0' + index % 10);
-            }
             index /= 10;
         } while (index > 0);
     } else {
@@ -56,49 +51,40 @@ put_token(const struct place *place, char *to, size_t end)
             char c = place->name[i - 1];
             bool escaped = c == '~' || c == '/';
             end -= escaped ? 2 : 1;
-            if (to) {
+            if (to)
                 to[end] = escaped ? '~' : c;
-            }
-            if (to && escaped) {
+            if (to && escaped)
                 to[end + 1] = c == '~' ? '0' : '1';
-            }
         }
     }
     end--;
-    if (to) {
+    if (to)
         to[end] = '/';
-    }
     return end;
 }
 
-static struct text
-pointer_to(struct reader *reader, const struct place *place)
+static struct text pointer_to(struct reader *reader, const struct place *place)
 {
     const size_t far = SIZE_MAX / 2;
     size_t start = far;
 
-    for (const struct place *step = place; step->above; step = step->above) {
+    for (const struct place *step = place; step->above; step = step->above)
         start = put_token(step, NULL, start);
-    }
     size_t length = far - start, end = length;
     char *out = arena_alloc(reader->arena, length);
-    if (!out) {
+    if (!out)
         return TEXT_NONE;
-    }
-    for (const struct place *step = place; step->above; step = step->above) {
+    for (const struct place *step = place; step->above; step = step->above)
         end = put_token(step, out, end);
-    }
     assert(end == 0);
     return (struct text){out, length};
 }
 
 /* reason may be NULL: it could not be made. */
-static void
-fault(struct reader *reader, const struct place *place, const char *reason)
+static void fault(struct reader *reader, const struct place *place, const char *reason)
 {
-    if (is_full(reader)) {
+    if (is_full(reader))
         return;
-    }
     struct text pointer = pointer_to(reader, place);
     if (!pointer.at || !reason) {
         reader->out_of_memory = true;
@@ -109,8 +95,8 @@ fault(struct reader *reader, const struct place *place, const char *reason)
 
 /* ---- values ---- */
 
-static void
-fault_of_count(struct reader *reader, const struct place *place, const struct json_field *field, const char *unit)
+static void fault_of_count(struct reader *reader, const struct place *place, const struct json_field *field,
+                           const char *unit)
 {
     int64_t last = field->max ? field->max : field->min;
     const char *plural = last == 1 ? "" : "s";
@@ -125,15 +111,13 @@ fault_of_count(struct reader *reader, const struct place *place, const struct js
     fault(reader, place, reason);
 }
 
-static bool
-count_fits(size_t count, const struct json_field *field)
+static bool count_fits(size_t count, const struct json_field *field)
 {
     return count >= (uint64_t)field->min && (field->max == 0 || count <= (uint64_t)field->max);
 }
 
-static void
-read_text(struct reader *reader, const struct place *place, const struct json_field *field, struct json_object *value,
-          void *out)
+static void read_text(struct reader *reader, const struct place *place, const struct json_field *field,
+                      struct json_object *value, void *out)
 {
     if (!json_object_is_type(value, json_type_string)) {
         fault(reader, place, "must be a string");
@@ -157,24 +141,21 @@ read_text(struct reader *reader, const struct place *place, const struct json_fi
     *(struct text *)out = text;
 }
 
-static void
-fault_of_range(struct reader *reader, const struct place *place, const struct json_field *field)
+static void fault_of_range(struct reader *reader, const struct place *place, const struct json_field *field)
 {
     char *reason;
 
-    if (field->max == INT64_MAX) {
+    if (field->max == INT64_MAX)
         reason = arena_printf(reader->arena, "must be at least %" PRId64, field->min);
-    } else if (field->min == INT64_MIN) {
+    else if (field->min == INT64_MIN)
         reason = arena_printf(reader->arena, "must be at most %" PRId64, field->max);
-    } else {
+    else
         reason = arena_printf(reader->arena, "must be from %" PRId64 " to %" PRId64, field->min, field->max);
-    }
     fault(reader, place, reason);
 }
 
-static void
-read_integer(struct reader *reader, const struct place *place, const struct json_field *field,
-             struct json_object *value, void *out)
+static void read_integer(struct reader *reader, const struct place *place, const struct json_field *field,
+                         struct json_object *value, void *out)
 {
     if (!json_object_is_type(value, json_type_int)) {
         fault(reader, place, "must be an integer");
@@ -189,8 +170,7 @@ read_integer(struct reader *reader, const struct place *place, const struct json
     *(int64_t *)out = integer;
 }
 
-static void
-read_boolean(struct reader *reader, const struct place *place, struct json_object *value, void *out)
+static void read_boolean(struct reader *reader, const struct place *place, struct json_object *value, void *out)
 {
     if (!json_object_is_type(value, json_type_boolean)) {
         fault(reader, place, "must be true or false");
@@ -202,9 +182,8 @@ read_boolean(struct reader *reader, const struct place *place, struct json_objec
 static void read_object(struct reader *reader, const struct place *place, const struct json_field *fields,
                         struct json_object *value, void *out);
 
-static void
-read_array(struct reader *reader, const struct place *place, const struct json_field *field, struct json_object *value,
-           void *out)
+static void read_array(struct reader *reader, const struct place *place, const struct json_field *field,
+                       struct json_object *value, void *out)
 {
     if (!json_object_is_type(value, json_type_array)) {
         fault(reader, place, "must be an array");
@@ -229,9 +208,8 @@ read_array(struct reader *reader, const struct place *place, const struct json_f
     *(struct json_array *)out = array;
 }
 
-static void
-read_field(struct reader *reader, const struct place *place, const struct json_field *field, struct json_object *value,
-           void *out)
+static void read_field(struct reader *reader, const struct place *place, const struct json_field *field,
+                       struct json_object *value, void *out)
 {
     switch (field->type) {
     case JSON_TEXT:
@@ -252,26 +230,22 @@ read_field(struct reader *reader, const struct place *place, const struct json_f
     }
 }
 
-static bool
-is_known(const struct json_field *fields, const char *name)
+static bool is_known(const struct json_field *fields, const char *name)
 {
-    for (; fields->name; fields++) {
-        if (strcmp(fields->name, name) == 0) {
+    for (; fields->name; fields++)
+        if (strcmp(fields->name, name) == 0)
             return true;
-        }
-    }
     return false;
 }
 
-static void
-refuse_unknown(struct reader *reader, const struct place *place, const struct json_field *fields,
-               struct json_object *object)
+static void refuse_unknown(struct reader *reader, const struct place *place, const struct json_field *fields,
+                           struct json_object *object)
 {
-    json_object_object_foreach(object, key, member) {
+    json_object_object_foreach(object, key, member)
+    {
         (void)member;
-        if (is_full(reader)) {
+        if (is_full(reader))
             return;
-        }
         if (!is_known(fields, key)) {
             struct place inner = {.above = place, .name = key};
             fault(reader, &inner, "is not known here");
@@ -279,9 +253,8 @@ refuse_unknown(struct reader *reader, const struct place *place, const struct js
     }
 }
 
-static void
-read_object(struct reader *reader, const struct place *place, const struct json_field *fields,
-            struct json_object *value, void *out)
+static void read_object(struct reader *reader, const struct place *place, const struct json_field *fields,
+                        struct json_object *value, void *out)
 {
     if (!json_object_is_type(value, json_type_object)) {
         fault(reader, place, "must be an object");
@@ -291,29 +264,26 @@ read_object(struct reader *reader, const struct place *place, const struct json_
         struct place inner = {.above = place, .name = field->name};
         struct json_object *member = NULL;
         json_object_object_get_ex(value, field->name, &member);
-        if (member) {
+        if (member)
             read_field(reader, &inner, field, member, (char *)out + field->offset);
-        } else if (field->required) {
+        else if (field->required)
             fault(reader, &inner, "is required");
-        }
     }
-    if (!reader->lenient) {
+    if (!reader->lenient)
         refuse_unknown(reader, place, fields, value);
-    }
 }
 
 /* ---- the two entrances ---- */
 
-static enum err
-read_document(struct reader *reader, const struct json_document *document, const struct json_field *fields, void *out)
+static enum err read_document(struct reader *reader, const struct json_document *document,
+                              const struct json_field *fields, void *out)
 {
     const struct place root = {.above = NULL};
 
     reader->faults->count = 0;
     read_object(reader, &root, fields, document->root, out);
-    if (reader->out_of_memory) {
+    if (reader->out_of_memory)
         return err_because(ERR_MEMORY, "JSON: no room to read it into");
-    }
     if (reader->faults->count > 0) {
         const struct json_fault *first = &reader->faults->list[0];
         return err_because(ERR_INVALID, "JSON: %zu faults, the first \"%.*s\" %s", reader->faults->count,
@@ -322,18 +292,16 @@ read_document(struct reader *reader, const struct json_document *document, const
     return ERR_NONE;
 }
 
-enum err
-json_read(const struct json_document *document, const struct json_field *fields, struct arena *arena, void *out,
-          struct json_faults *faults)
+enum err json_read(const struct json_document *document, const struct json_field *fields, struct arena *arena,
+                   void *out, struct json_faults *faults)
 {
     struct reader reader = {.arena = arena, .faults = faults};
 
     return read_document(&reader, document, fields, out);
 }
 
-enum err
-json_read_lenient(const struct json_document *document, const struct json_field *fields, struct arena *arena, void *out,
-                  struct json_faults *faults)
+enum err json_read_lenient(const struct json_document *document, const struct json_field *fields, struct arena *arena,
+                           void *out, struct json_faults *faults)
 {
     struct reader reader = {.arena = arena, .faults = faults, .lenient = true};
 

@@ -34,14 +34,12 @@ static const struct currency currencies[] = {
     {"ZMW", 2}, {"ZWG", 2},
 };
 
-static int
-compare_code(const void *code, const void *row)
+static int compare_code(const void *code, const void *row)
 {
     return memcmp(code, ((const struct currency *)row)->code, 3);
 }
 
-const struct currency *
-currency_find(struct text code)
+const struct currency *currency_find(struct text code)
 {
     if (code.length != 3) {
         return NULL;
@@ -49,8 +47,7 @@ currency_find(struct text code)
     return bsearch(code.at, currencies, sizeof currencies / sizeof currencies[0], sizeof currencies[0], compare_code);
 }
 
-enum err
-money_add(struct money a, struct money b, struct money *ret)
+enum err money_add(struct money a, struct money b, struct money *ret)
 {
     int64_t sum;
 
@@ -65,8 +62,7 @@ money_add(struct money a, struct money b, struct money *ret)
     return ERR_NONE;
 }
 
-enum err
-money_multiply(struct money a, int64_t factor, struct money *ret)
+enum err money_multiply(struct money a, int64_t factor, struct money *ret)
 {
     int64_t product;
 
@@ -78,8 +74,7 @@ money_multiply(struct money a, int64_t factor, struct money *ret)
     return ERR_NONE;
 }
 
-char *
-money_text(struct money money, char out[static MONEY_TEXT_SIZE])
+char *money_text(struct money money, char out[static MONEY_TEXT_SIZE])
 {
     assert(money.currency);
     bool negative = money.amount_minor < 0;

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define OPTION_MEBI INT64_C(1048576)
-#define OPTION_DAY_S 86400
+#define OPTION_DAY_S INT64_C(86400)
 
 #define OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE)                                                       \
     OUTSIDE(OPTION_CONF_PUBLIC_KEY_FILE, "conf.public_key_file", "", 4000, AT_START,                                  \
@@ -64,7 +64,7 @@
             "changes that may wait for the writer")                                                                   \
     INTEGER(OPTION_DB_BUSY_TIMEOUT_MS, "db.busy_timeout_ms", "5000", 0, 600000, "ms", AT_START,                       \
             "waiting for another process's transaction")                                                              \
-    INTEGER(OPTION_DB_CACHE_KIB, "db.cache_kib", "1024", 64, 1024 * 1024, "KiB", AT_START,                            \
+    INTEGER(OPTION_DB_CACHE_KIB, "db.cache_kib", "1024", 64, OPTION_MEBI, "KiB", AT_START,                            \
             "page cache of each connection")                                                                          \
     INTEGER(OPTION_DB_WAL_CHECKPOINT_BYTES, "db.wal_checkpoint_bytes", "4194304", 65536, 1024 * OPTION_MEBI, "bytes", \
             AT_START, "size of the write-ahead log at which it begins to be copied back")                             \

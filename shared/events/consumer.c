@@ -11,6 +11,7 @@
 enum {
     BATCH_BYTES = 4 * 1024 * 1024,   /* of events in memory at once */
     WAIT_MS = 1000,                  /* an operator's retry comes from another process, which wakes nobody here */
+    FAILURE_PAUSE_MAX_MS = 2000,     /* when it is no event that fails but the bus or the database, all events wait */
 };
 
 /* ---- the thread ---- */
@@ -60,10 +61,12 @@ static enum err take_batch(struct consumer *consumer, unsigned wait_ms)
 
 static void pause_after_failure(struct consumer *consumer, unsigned failures, enum err err)
 {
-    if (consumer->opts.failed)
-        consumer->opts.failed(consumer->opts.context, NULL, err);
+    const struct consumer_opts *opts = &consumer->opts;
+    unsigned max_ms = opts->retry_max_ms < FAILURE_PAUSE_MAX_MS ? opts->retry_max_ms : FAILURE_PAUSE_MAX_MS;
+    if (opts->failed)
+        opts->failed(opts->context, NULL, err);
     bus_rewind(consumer->subscription);
-    wakeup_wait(&consumer->wakeup, backoff_ms(failures, consumer->opts.retry_first_ms, consumer->opts.retry_max_ms));
+    wakeup_wait(&consumer->wakeup, backoff_ms(failures, opts->retry_first_ms, max_ms));
 }
 
 static void *run(void *context)

@@ -34,7 +34,8 @@ struct consumer_opts {
     void *context;
     unsigned batch_max;
     unsigned attempts_max;
-    unsigned retry_first_ms, retry_max_ms;      /* the pause doubles from first to max, with jitter */
+    unsigned retry_first_ms, retry_max_ms;      /* the pause doubles from first to max, with jitter; when all of the bus
+                                                   or the database fails, it stays below two seconds */
     unsigned inbox_retention_s;                 /* ids are remembered this long; swept in small steps */
     /* Told of each failure, with err_cause(): of a handler on this event, from the writer's thread; or, without an
      * event, of the bus or the database, from the consumer's. Both are tried again. Must not block; may be NULL. */

@@ -135,19 +135,12 @@ static void connection_ready(struct reactor_source *source, uint32_t events)
     pthread_mutex_unlock(&pool->lock);
 }
 
-static enum err connection_open(struct libfcgi_pool *pool, int fd)
+static void connection_open(struct libfcgi_pool *pool, struct libfcgi_connection *connection, int fd)
 {
-    struct libfcgi_connection *connection = calloc(1, sizeof *connection);
-    enum err err = ERR_MEMORY;
-    if (!connection)
-        goto out;
     connection->source = (struct reactor_source){
         .fd = fd, .ready = connection_ready, .release = connection_free, .owner = pool};
     connection->since_ns = pool->reactor.now_ns;
-    connection->library_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    err = connection->library_fd < 0 ? ERR_IO : ERR_NONE;
-    if (err)
-        goto out;
+    dup3(fd, connection->library_fd, O_CLOEXEC);   /* cannot fail: in the place of one that is held for it */
     pthread_mutex_lock(&pool->lock);
     connection->next = pool->connections;
     if (pool->connections)
@@ -158,12 +151,27 @@ static enum err connection_open(struct libfcgi_pool *pool, int fd)
     server_count(&pool->server.counters->connections_accepted);
     if (reactor_watch(&pool->reactor, &connection->source, CONNECTION_EVENTS))
         libfcgi_close(pool, connection);
-out:
-    if (err) {
-        close(fd);
+}
+
+/* A connection needs two descriptors. Both are to be had before one is accepted, since it can wait in the backlog, and
+ * could only be dropped later. False when descriptors or memory do not suffice. */
+static bool connection_accept(struct libfcgi_pool *pool)
+{
+    struct libfcgi_connection *connection = calloc(1, sizeof *connection);
+    int on = 1, held = connection ? fcntl(pool->listener.fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int fd = held >= 0 ? accept4(pool->listener.fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+    if (fd < 0) {
+        bool suffices = held >= 0 && !server_is_exhaustion(errno);
+        if (held >= 0)
+            close(held);
         free(connection);
+        return suffices;
     }
-    return err;
+    if (pool->tcp)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    connection->library_fd = held;
+    connection_open(pool, connection, fd);
+    return true;
 }
 
 static bool is_full(struct libfcgi_pool *pool)
@@ -177,7 +185,6 @@ static bool is_full(struct libfcgi_pool *pool)
 static void listener_ready(struct reactor_source *source, uint32_t events)
 {
     struct libfcgi_pool *pool = source->owner;
-    int on = 1;
     (void)events;
     if (!source->events || atomic_load(&pool->draining))
         return;
@@ -185,15 +192,7 @@ static void listener_ready(struct reactor_source *source, uint32_t events)
         listener_settle(pool);
         return;
     }
-    int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) {
-        if (server_is_exhaustion(errno))
-            pause_begin(pool);
-        return;
-    }
-    if (pool->tcp)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connection_open(pool, fd))
+    if (!connection_accept(pool))
         pause_begin(pool);
 }
 

@@ -111,7 +111,7 @@ static bool is_tcp(int fd)
 static enum err native_open(const struct server_opts *opts, struct server **ret)
 {
     struct native *native = calloc(1, sizeof *native);
-    enum err err = ERR_MEMORY;
+    enum err err = ERR_NONE;
     assert(opts->lanes && opts->connections_max && opts->dispatch);
     if (!native)
         return err_because(ERR_MEMORY, "there is no memory for a server");
@@ -119,9 +119,10 @@ static enum err native_open(const struct server_opts *opts, struct server **ret)
     native->tcp = is_tcp(opts->listen_fd);
     native->server.counters = server_counters_new(opts->lanes);
     native->lanes = calloc(opts->lanes, sizeof *native->lanes);
-    if (!native->lanes || !native->server.counters)
+    if (!native->lanes || !native->server.counters) {
+        err = err_because(ERR_MEMORY, "there is no memory for lanes");
         goto out;
-    err = ERR_NONE;
+    }
     for (unsigned i = 0; i < opts->lanes && !err; i++)
         err = lane_init(native, i);
     for (unsigned i = 0; i < opts->lanes && !err; i++)

@@ -333,9 +333,8 @@ void log_writer_wake(struct log_writer *writer, bool urgent)
 {
     int asleep = ASLEEP;
 
-    if (urgent && !atomic_exchange(&writer->urgent, true))
-        ring_bell(writer);
-    else if (atomic_compare_exchange_strong(&writer->state, &asleep, AWAKE))
+    if ((urgent && !atomic_exchange(&writer->urgent, true)) ||
+        atomic_compare_exchange_strong(&writer->state, &asleep, AWAKE))
         ring_bell(writer);
 }
 

@@ -1,0 +1,10 @@
+check_PROGRAMS += check/unit/test_idempotency check/unit/test_service
+TESTS += check/unit/test_idempotency check/unit/test_service
+
+check_unit_test_idempotency_SOURCES = check/unit/test_idempotency.c
+check_unit_test_idempotency_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_idempotency_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_service_SOURCES = check/unit/test_service.c
+check_unit_test_service_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_service_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)

@@ -1,0 +1,294 @@
+/* A service's program by itself: its command line, what keeps it from starting, its end. */
+#include "config.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check/harness/fcgi_client.h"
+#include "check/harness/process.h"
+#include "check/harness/suite.h"
+
+enum { SAID_MAX = 64 * 1024, ARGUMENTS_MAX = 200, PATIENCE_MS = 60000 };
+
+static char *folder;
+static char program[512], config[256], log_path[256], address[256];
+static char said[SAID_MAX];   /* by the program, on either stream */
+
+static void begin(void)
+{
+    const char *build = getenv("TANDEM_BUILDDIR");
+    folder = process_folder();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+    snprintf(program, sizeof program, "%s/tandem-user", build ? build : ".");
+    snprintf(config, sizeof config, "%s/tandem.conf", folder);
+    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    snprintf(address, sizeof address, "unix:%s/user.sock", folder);
+    FILE *file = fopen(config, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fprintf(file, "server = { listen = \"%s\"; };\ndb = { path = \"%s/user.db\"; };\n", address, folder);
+    fprintf(file, "bus = { url = \"embedded:%s/bus.db\"; };\n", folder);
+    CU_ASSERT_EQUAL(fclose(file), 0);
+}
+
+static void end(void)
+{
+    process_remove(folder);
+    free(folder);
+}
+
+/* Starts it, with the settings of begin() and arguments up to a NULL. */
+static void start(const char *const *arguments, struct process *ret)
+{
+    const char *argv[ARGUMENTS_MAX] = {program, "--config", config};
+    size_t count = 3;
+    for (; *arguments; arguments++)
+        argv[count++] = *arguments;
+    unlink(log_path);
+    CU_ASSERT_EQUAL_FATAL(process_start(argv, log_path, SIGKILL, ret), ERR_NONE);
+}
+
+struct ending {
+    struct process process;
+    int status;
+};
+
+static bool has_ended(void *context)
+{
+    struct ending *ending = context;
+    return !process_runs(&ending->process, &ending->status);
+}
+
+static void read_said(void)
+{
+    FILE *file = fopen(log_path, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    said[fread(said, 1, sizeof said - 1, file)] = '\0';
+    fclose(file);
+}
+
+/* Runs it to its end by itself; the exit status, -1 when there is none. */
+static int run(const char *const *arguments)
+{
+    struct ending ending = {.status = -1};
+    start(arguments, &ending.process);
+    bool ended = process_until(has_ended, &ending, PATIENCE_MS);
+    process_kill(&ending.process);
+    read_said();
+    return ended && WIFEXITED(ending.status) ? WEXITSTATUS(ending.status) : -1;
+}
+
+#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
+#define SAYS(what) CU_ASSERT_PTR_NOT_NULL(strstr(said, what))
+
+/* ---- the command line ---- */
+
+static void test_help(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(RUN("--help"), 0);
+    SAYS("Usage: tandem-user ");
+    SAYS("--print-config");
+    CU_ASSERT_EQUAL(RUN("--version"), 0);
+    CU_ASSERT_STRING_EQUAL(said, "tandem-user " PACKAGE_VERSION "\n");
+    end();
+}
+
+static void test_wrong_arguments(void)
+{
+    enum { TOO_MANY = 65 };
+    const char *settings[2 * TOO_MANY + 1] = {NULL};
+    begin();
+    CU_ASSERT_EQUAL(RUN("--conjure"), 2);
+    SAYS("--help");
+    CU_ASSERT_EQUAL(RUN("fast"), 2);
+    SAYS("unexpected argument fast");
+    for (int i = 0; i < 2 * TOO_MANY; i += 2) {
+        settings[i] = "--set";
+        settings[i + 1] = "log.level=info";
+    }
+    CU_ASSERT_EQUAL(run(settings), 2);
+    SAYS("at the most");
+    end();
+}
+
+static void test_check_config(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(RUN("--check-config"), 0);
+    CU_ASSERT_STRING_EQUAL(said, "");
+    CU_ASSERT_EQUAL(RUN("--check-config", "--set", "pool.threads=none", "--set", "server.transport=pigeon"), 1);
+    SAYS("pool.threads");
+    SAYS("server.transport");
+    CU_ASSERT_EQUAL(RUN("--config", "/nonexistent/tandem.conf"), 1);
+    SAYS("/nonexistent/tandem.conf");
+    end();
+}
+
+static void test_print_config(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(RUN("--print-config", "--set", "pool.threads=7"), 0);
+    SAYS("threads = 7");
+    SAYS("user.db");
+    SAYS("requests_max = 4096");
+    end();
+}
+
+/* ---- start and end ---- */
+
+/* What has started by then is stopped again: no socket stays, and under a sanitizer no memory. */
+static void test_cannot_start(void)
+{
+    static const struct {
+        const char *setting, *part;
+    } rows[] = {
+        {"server.listen=", "\"part\":\"listener\""},
+        {"server.listen=unix:/nonexistent/user.sock", "\"part\":\"listener\""},
+        {"db.path=/nonexistent/user.db", "\"part\":\"database\""},
+        {"bus.url=embedded:/nonexistent/bus.db", "\"part\":\"bus\""},
+        {"bus.url=pigeon:loft", "\"part\":\"bus\""},
+    };
+    begin();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CU_ASSERT_EQUAL(RUN("--set", rows[i].setting), 1);
+        SAYS("\"msg\":\"cannot start\"");
+        SAYS(rows[i].part);
+        SAYS("\"cause\":");
+        CU_ASSERT(access(address + strlen("unix:"), F_OK) != 0);
+    }
+    end();
+}
+
+static bool answers(void *context)
+{
+    struct fcgi_reply reply;
+    (void)context;
+    bool answered = fcgi_client_get(address, "/ping", &reply) && reply.status == 200;
+    fcgi_reply_fini(&reply);
+    return answered;
+}
+
+static void ends_by(int signal, const char *transport)
+{
+    char setting[64];
+    struct process process;
+    begin();
+    snprintf(setting, sizeof setting, "server.transport=%s", transport);
+    start((const char *const[]){"--set", setting, NULL}, &process);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    CU_ASSERT_EQUAL(process_stop(&process, signal, PATIENCE_MS), ERR_NONE);
+    read_said();
+    SAYS("\"msg\":\"stopped\"");
+    CU_ASSERT(access(address + strlen("unix:"), F_OK) != 0);
+    end();
+}
+
+static void test_ends(void)
+{
+    ends_by(SIGTERM, "native");
+    ends_by(SIGINT, "native");
+    ends_by(SIGTERM, "libfcgi");
+}
+
+/* Half a second or more of hashing, on a worker. */
+#define SLOW "--set", "password.passes=100", "--set", "password.memory_kib=8192"
+
+/* Begins a registration; ends when the service says, by refusing another request, that this one is under way. */
+static bool occupy(struct fcgi_client *client, struct fcgi_reply *ret_refusal)
+{
+    static unsigned count;
+    const struct fcgi_client_param type[] = {{"CONTENT_TYPE", "application/json"}, {NULL, NULL}};
+    char body[128];
+    struct buf request;
+    struct pollfd answered = {.events = POLLIN};
+    snprintf(body, sizeof body, "{\"email\":\"slow-%u@example.org\",\"name\":\"Slow\",\"password\":\"%s\"}", ++count,
+             "correct horse battery");
+    CU_ASSERT_FATAL(fcgi_client_open(client, address));
+    buf_init(&request, sizeof body + 4096);
+    fcgi_put_request(&request, 1, false, "POST", "/v1/users", type, text_of(body));
+    CU_ASSERT(fcgi_client_send(client, buf_text(&request), FCGI_CLIENT_WHOLE));
+    buf_fini(&request);
+    for (answered.fd = client->fd; poll(&answered, 1, 0) == 0;) {
+        if (fcgi_client_get(address, "/ping", ret_refusal) && ret_refusal->status == 503)
+            return true;
+        fcgi_reply_fini(ret_refusal);
+    }
+    fcgi_client_close(client);
+    return false;
+}
+
+/* Registrations that are themselves refused, because a ping was quicker, are tried again. */
+static void occupy_eventually(struct fcgi_client *client, struct fcgi_reply *ret_refusal)
+{
+    int tries = 0;
+    while (!occupy(client, ret_refusal))
+        CU_ASSERT_FATAL(++tries < 20);
+}
+
+static void check_registered(struct fcgi_client *client)
+{
+    struct fcgi_reply reply;
+    CU_ASSERT(fcgi_client_reply(client, 1, &reply));
+    CU_ASSERT_EQUAL(reply.status, 201);
+    fcgi_reply_fini(&reply);
+    fcgi_client_close(client);
+}
+
+static void test_overload(void)
+{
+    static const char overloaded[] = "/problems/overloaded";
+    struct process process;
+    struct fcgi_client client;
+    struct fcgi_reply refusal;
+    begin();
+    start((const char *const[]){"--set", "server.requests_max=1", SLOW, NULL}, &process);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    occupy_eventually(&client, &refusal);
+    CU_ASSERT_PTR_NOT_NULL(memmem(refusal.body.at, refusal.body.length, overloaded, strlen(overloaded)));
+    CU_ASSERT(fcgi_reply_header(&refusal, "Retry-After").length > 0);
+    fcgi_reply_fini(&refusal);
+    check_registered(&client);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    CU_ASSERT_EQUAL(process_stop(&process, SIGTERM, PATIENCE_MS), ERR_NONE);
+    end();
+}
+
+static void test_drain(void)
+{
+    static const char *const transports[] = {"server.transport=native", "server.transport=libfcgi"};
+    for (size_t i = 0; i < sizeof transports / sizeof transports[0]; i++) {
+        struct process process;
+        struct fcgi_client client;
+        struct fcgi_reply refusal;
+        begin();
+        start((const char *const[]){"--set", "server.requests_max=1", SLOW, "--set", transports[i], NULL}, &process);
+        CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+        occupy_eventually(&client, &refusal);
+        fcgi_reply_fini(&refusal);
+        kill(process.pid, SIGTERM);
+        check_registered(&client);
+        CU_ASSERT_EQUAL(process_stop(&process, 0, PATIENCE_MS), ERR_NONE);
+        end();
+    }
+}
+
+static const struct suite_case cases[] = {
+    {"help and version are given", test_help},
+    {"a wrong command line is refused with status 2", test_wrong_arguments},
+    {"a check of the settings says everything that is wrong", test_check_config},
+    {"settings are printed as they are", test_print_config},
+    {"what keeps it from starting is said, and nothing is left", test_cannot_start},
+    {"it serves on a socket of its own, and ends with status 0 when told", test_ends},
+    {"requests beyond those that may be under way are refused, and told when to try again", test_overload},
+    {"a request that is under way is answered before the end", test_drain},
+};
+
+int main(void)
+{
+    return suite_main("service", cases, sizeof cases / sizeof cases[0]);
+}
