@@ -50,12 +50,15 @@ option_pages_SOURCES = etc/option-pages.c
 option_pages_LDADD = $(LIBS_CONF)
 dist_man_MANS += etc/tandem.conf.5
 confdir = $(sysconfdir)/tandem
-dist_conf_DATA = etc/tandem.conf
+dist_conf_DATA = etc/tandem.conf etc/tandem.dev.conf etc/tandem.staging.conf etc/tandem.prod.conf
 
 PHONY_TARGETS += update-option-pages
 update-option-pages: option-pages
 	./option-pages manual > $(srcdir)/etc/tandem.conf.5
 	./option-pages sample > $(srcdir)/etc/tandem.conf
+	for layer in dev staging prod; do \
+		./option-pages sample-$$layer > $(srcdir)/etc/tandem.$$layer.conf || exit 1; \
+	done
 
 logrotatedir = $(sysconfdir)/logrotate.d
 dist_logrotate_DATA = etc/logrotate/tandem

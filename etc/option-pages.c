@@ -1,4 +1,4 @@
-/* Writes tandem.conf(5) or the sample file from the option table, to standard output: for whoever changes the table. */
+/* Writes tandem.conf(5) or a sample file from the option table, to standard output: for whoever changes the table. */
 #include "config.h"
 
 #include <stdio.h>
@@ -9,12 +9,20 @@
 
 enum { PAGE_MAX_BYTES = 1024 * 1024 };
 
+static void write_sample(struct buf *out) { option_sample(NULL, out); }
+static void write_dev(struct buf *out) { option_sample("dev", out); }
+static void write_staging(struct buf *out) { option_sample("staging", out); }
+static void write_prod(struct buf *out) { option_sample("prod", out); }
+
 static const struct {
     const char *name;
     void (*write)(struct buf *out);
 } pages[] = {
     {"manual", option_manual},
-    {"sample", option_sample},
+    {"sample", write_sample},
+    {"sample-dev", write_dev},
+    {"sample-staging", write_staging},
+    {"sample-prod", write_prod},
 };
 
 int main(int argc, char **argv)
@@ -27,7 +35,7 @@ int main(int argc, char **argv)
     }
     int status = EXIT_SUCCESS;
     if (out.length == 0 || out.failed || fwrite(out.data, 1, out.length, stdout) != out.length || fflush(stdout)) {
-        fprintf(stderr, "usage: option-pages manual|sample\n");
+        fprintf(stderr, "usage: option-pages manual|sample|sample-dev|sample-staging|sample-prod\n");
         status = EXIT_FAILURE;
     }
     buf_fini(&out);

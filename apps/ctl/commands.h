@@ -14,9 +14,10 @@ int command_status(const struct invocation *invocation);
 int command_supervise(const struct invocation *invocation);
 int command_conf_check(const struct invocation *invocation);
 int command_conf_print(const struct invocation *invocation);
-
-/* The programs that have a section in the settings; ends with NULL. */
-extern const char *const service_names[];
+int command_conf_digest(const struct invocation *invocation);
+int command_conf_keygen(const struct invocation *invocation);
+int command_conf_sign(const struct invocation *invocation);
+int command_conf_verify(const struct invocation *invocation);
 
 /** The settings as this service would have them, from --config and --set. Faults are told on standard error; NULL then.
  *  The caller does settings_unref(). */

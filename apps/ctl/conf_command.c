@@ -5,12 +5,11 @@
 #include <unistd.h>
 
 #include "apps/ctl/commands.h"
+#include "conf/option.h"
 
 enum { FAULTS_MAX = 64 * 1024, PRINT_MAX = 1024 * 1024 };
 
 static const char default_file[] = SYSCONFDIR "/tandem/tandem.conf";
-
-const char *const service_names[] = {"user", "order", "inventory", NULL};
 
 /* The file asked for; else the usual one, when it is there. */
 static const char *settings_file(const struct invocation *invocation)
@@ -58,16 +57,16 @@ int command_conf_check(const struct invocation *invocation)
     struct buf told;
     int status = EXIT_SUCCESS;
     buf_init(&told, FAULTS_MAX);
-    for (size_t i = 0; service_names[i]; i++) {
+    for (size_t i = 0; option_services[i]; i++) {
         struct settings *settings = NULL;
         struct buf faults;
         buf_init(&faults, FAULTS_MAX);
-        enum err err = load(invocation, service_names[i], &faults, &settings);
+        enum err err = load(invocation, option_services[i], &faults, &settings);
         if (err) {
             status = EXIT_FAILURE;
             const char *text = faults.length > 0 ? buf_string(&faults) : err_cause();
             if (!text_equal_string(buf_text(&told), text))
-                fprintf(stderr, "tandemctl: as %s reads it:\n%s", service_names[i], text);
+                fprintf(stderr, "tandemctl: as %s reads it:\n%s", option_services[i], text);
             buf_reset(&told, FAULTS_MAX);
             buf_add_string(&told, text);
         }
@@ -84,26 +83,49 @@ int command_conf_check(const struct invocation *invocation)
 
 static bool is_service(const char *name)
 {
-    for (size_t i = 0; service_names[i]; i++) {
-        if (strcmp(service_names[i], name) == 0)
+    for (size_t i = 0; option_services[i]; i++) {
+        if (strcmp(option_services[i], name) == 0)
             return true;
     }
     return false;
 }
 
-int command_conf_print(const struct invocation *invocation)
+/* The settings as --service has them; *ret_status (untouched otherwise) is the exit status when there are none. */
+static struct settings *load_chosen(const struct invocation *invocation, int *ret_status)
 {
     const char *service = invocation_value(invocation, "service");
-    struct buf out;
-    if (service && !is_service(service))
-        return invocation_usage(invocation->command, "--service is user, order or inventory");
-    struct settings *settings = load_settings(invocation, service);
+    struct settings *settings = NULL;
+    if (service && !is_service(service)) {
+        *ret_status = invocation_usage(invocation->command, "--service is user, order or inventory");
+        return NULL;
+    }
+    settings = load_settings(invocation, service);
     if (!settings)
-        return EXIT_FAILURE;
+        *ret_status = EXIT_FAILURE;
+    return settings;
+}
+
+int command_conf_print(const struct invocation *invocation)
+{
+    int status = EXIT_SUCCESS;
+    struct buf out;
+    struct settings *settings = load_chosen(invocation, &status);
+    if (!settings)
+        return status;
     buf_init(&out, PRINT_MAX);
     settings_print(settings, &out);
     bool whole = buf_check(&out) == ERR_NONE && fwrite(out.data, 1, out.length, stdout) == out.length;
     buf_fini(&out);
     settings_unref(settings);
     return whole ? EXIT_SUCCESS : invocation_failure("the settings could not be printed");
+}
+
+int command_conf_digest(const struct invocation *invocation)
+{
+    int status = EXIT_SUCCESS;
+    struct settings *settings = load_chosen(invocation, &status);
+    if (settings)
+        puts(settings_digest(settings));
+    settings_unref(settings);
+    return status;
 }

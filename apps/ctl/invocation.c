@@ -140,6 +140,11 @@ static bool takes_program(const struct command *command)
     return command->operands && strncmp(command->operands, "--", 2) == 0;
 }
 
+static size_t operands_max(const struct command *command)
+{
+    return command->operands && strstr(command->operands, "...") ? INVOCATION_MAX_OPERANDS : command->operand_count;
+}
+
 static bool take_arguments(struct invocation *invocation, int argc, char **argv)
 {
     bool options_end = false;
@@ -156,7 +161,7 @@ static bool take_arguments(struct invocation *invocation, int argc, char **argv)
             if (taken == 0)
                 return false;
             at += taken;
-        } else if (invocation->operand_count < invocation->command->operand_count) {
+        } else if (invocation->operand_count < operands_max(invocation->command)) {
             invocation->operands[invocation->operand_count++] = argv[at++];
         } else {
             invocation_usage(invocation->command, "what is '%s'?", argv[at]);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 enum { EXIT_USAGE = 2 };                /* beside EXIT_SUCCESS and EXIT_FAILURE */
-enum { INVOCATION_MAX_GIVEN = 64, INVOCATION_MAX_OPERANDS = 4 };
+enum { INVOCATION_MAX_GIVEN = 64, INVOCATION_MAX_OPERANDS = 256 };
 
 struct invocation;
 
@@ -24,8 +24,9 @@ struct ctl_option {
 
 struct command {
     const char *name;                   /* one word or two, "user create" */
-    const char *operands;               /* "ADDRESS PATH"; NULL: none; "-- …": a program and its arguments */
-    unsigned operand_count;             /* 0 for a program */
+    const char *operands;               /* "ADDRESS PATH"; NULL: none; "FILE...": the last may be repeated; "-- …": a
+                                           program and its arguments */
+    unsigned operand_count;             /* the least; 0 for a program */
     const char *summary;                /* one line */
     const char *details;                /* for its own help */
     bool settings;                      /* also takes --config and --set */

@@ -7,6 +7,7 @@ tandemctl_SOURCES = \
 	apps/ctl/main.c \
 	apps/ctl/probe.c apps/ctl/probe.h \
 	apps/ctl/secret.c apps/ctl/secret.h \
+	apps/ctl/signature_command.c \
 	apps/ctl/status_command.c \
 	apps/ctl/supervise.c apps/ctl/supervise.h \
 	apps/ctl/supervise_command.c \

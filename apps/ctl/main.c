@@ -46,6 +46,28 @@ static const struct ctl_option conf_print_options[] = {
     END,
 };
 
+static const struct ctl_option conf_digest_options[] = {
+    {"service", "NAME", "user, order or inventory", true},
+    END,
+};
+
+static const struct ctl_option conf_keygen_options[] = {
+    {"public-key", "FILE", "where to put the public key, for conf.public_key_file", true},
+    {"secret-key", "FILE", "where to put the secret key, mode 0600, without a password", true},
+    END,
+};
+
+static const struct ctl_option conf_sign_options[] = {
+    {"secret-key", "FILE", "minisign's, without a password", true},
+    {"comment", "TEXT", "the trusted comment (default: the time and the name of the file)", false},
+    END,
+};
+
+static const struct ctl_option conf_verify_options[] = {
+    {"public-key", "FILE", "minisign's", true},
+    END,
+};
+
 static const struct ctl_option no_options[] = {END};
 
 static const struct command commands[] = {
@@ -72,6 +94,20 @@ static const struct command commands[] = {
      "Reads the settings as each of the services would.", true, no_options, command_conf_check},
     {"conf print", NULL, 0, "print every setting, its help, and where its value comes from",
      "Prints the settings in the form of a file.", true, conf_print_options, command_conf_print},
+    {"conf digest", NULL, 0, "print the digest that a service's /version has when it runs with the settings",
+     "The digest is of every value but of what secret files hold. Give what the service is given: the same --config,\n"
+     "--set and environment.",
+     true, conf_digest_options, command_conf_digest},
+    {"conf keygen", NULL, 0, "make a pair of keys to sign settings with",
+     "As minisign -G -W does: the secret key has no password, so its file's mode is what protects it. Prints the id.",
+     false, conf_keygen_options, command_conf_keygen},
+    {"conf sign", "FILE...", 1, "sign settings files",
+     "Writes FILE.minisig beside each, as minisign -S does. The secret key must be without a password; with one, sign\n"
+     "with minisign.",
+     false, conf_sign_options, command_conf_sign},
+    {"conf verify", "FILE...", 1, "verify the signatures of settings files",
+     "Verifies each FILE by the FILE.minisig beside it. Exit status 0 when all are signed by the key.",
+     false, conf_verify_options, command_conf_verify},
     {NULL, NULL, 0, NULL, NULL, false, NULL, NULL},
 };
 

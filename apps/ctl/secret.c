@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "apps/ctl/secret.h"
+#include "conf/secret_file.h"
 
 static enum err io_error(const char *what, const char *path)
 {
@@ -75,23 +76,12 @@ enum err secret_ask(const char *prompt, struct buf *out)
 
 /* ---- from a file ---- */
 
-static enum err check_private(int fd, const char *path)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        return io_error("stat", path);
-    if (S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IRWXO)) != 0)
-        return err_because(ERR_FORBIDDEN, "%s has mode %04o; take the rights of others away (chmod 600)", path,
-                           (unsigned)(status.st_mode & 07777));
-    return ERR_NONE;
-}
-
 enum err secret_read(const char *path, struct buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return io_error("open", path);
-    enum err err = check_private(fd, path);
+    enum err err = secret_file_check(fd, path);
     if (!err)
         err = read_line(fd, out);
     if (!err && out->length == 0)

@@ -6,6 +6,7 @@
 
 #include "apps/ctl/commands.h"
 #include "apps/ctl/probe.h"
+#include "conf/option.h"
 
 enum { TIMEOUT_MS = 6000, TIMEOUT_MAX_MS = 3600000 };
 
@@ -53,7 +54,7 @@ static int show_given(const struct invocation *invocation, unsigned timeout_ms)
 
 static bool show_known(const char *service, const struct settings *settings, unsigned timeout_ms)
 {
-    const char *address = settings_text(settings, "server.listen");
+    const char *address = settings_text(settings, OPTION_SERVER_LISTEN);
     if (address[0] != '\0')
         return show(service, (int)strlen(service), address, timeout_ms);
     printf("%-12s %-12s %8s  %s\n", service, "unknown", "-", "(server.listen is not set; use --socket)");
@@ -63,13 +64,13 @@ static bool show_known(const char *service, const struct settings *settings, uns
 static int show_all_known(const struct invocation *invocation, unsigned timeout_ms)
 {
     bool all = true;
-    for (size_t i = 0; service_names[i]; i++) {
-        struct settings *settings = load_settings(invocation, service_names[i]);
+    for (size_t i = 0; option_services[i]; i++) {
+        struct settings *settings = load_settings(invocation, option_services[i]);
         if (!settings)
             return EXIT_FAILURE;
         if (i == 0)
             show_heading();
-        all = show_known(service_names[i], settings, timeout_ms) && all;
+        all = show_known(option_services[i], settings, timeout_ms) && all;
         settings_unref(settings);
     }
     return all ? EXIT_SUCCESS : EXIT_FAILURE;

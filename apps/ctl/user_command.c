@@ -57,7 +57,7 @@ static enum err read_password(const struct invocation *invocation, const struct 
                               struct creation *creation)
 {
     const char *file = invocation_value(invocation, "password-file");
-    unsigned min = (unsigned)settings_int(settings, "password.min_length");
+    unsigned min = (unsigned)settings_int(settings, OPTION_PASSWORD_MIN_LENGTH);
     enum err err = file ? secret_read(file, &creation->password) : secret_ask("Password: ", &creation->password);
     if (err)
         return err;
@@ -71,8 +71,8 @@ static enum err read_password(const struct invocation *invocation, const struct 
 static enum err hash_password(const struct settings *settings, struct creation *creation)
 {
     const struct password_cost cost = {
-        .passes = (unsigned)settings_int(settings, "password.passes"),
-        .memory_kib = (unsigned)settings_int(settings, "password.memory_kib"),
+        .passes = (unsigned)settings_int(settings, OPTION_PASSWORD_PASSES),
+        .memory_kib = (unsigned)settings_int(settings, OPTION_PASSWORD_MEMORY_KIB),
     };
     enum err err = password_hash(secret_of(buf_text(&creation->password)), &cost, creation->hash);
     creation->account.password_hash = text_of(creation->hash);

@@ -10,13 +10,13 @@ enum err user_database_change(const struct settings *settings, db_work *work, vo
     /* the same sets as the service itself has */
     const struct migration_set sets[] = {events_migrations, app_migrations, user_migrations};
     const struct db_opts opts = {
-        .path = settings_text(settings, "db.path"),
+        .path = settings_text(settings, OPTION_DB_PATH),
         .batch_max = 1,
         .queue_max = 1,
-        .busy_timeout_ms = (unsigned)settings_int(settings, "db.busy_timeout_ms"),
-        .cache_kib = (unsigned)settings_int(settings, "db.cache_kib"),
-        .wal_checkpoint_bytes = (size_t)settings_int(settings, "db.wal_checkpoint_bytes"),
-        .wal_max_bytes = (size_t)settings_int(settings, "db.wal_max_bytes"),
+        .busy_timeout_ms = (unsigned)settings_int(settings, OPTION_DB_BUSY_TIMEOUT_MS),
+        .cache_kib = (unsigned)settings_int(settings, OPTION_DB_CACHE_KIB),
+        .wal_checkpoint_bytes = (size_t)settings_int(settings, OPTION_DB_WAL_CHECKPOINT_BYTES),
+        .wal_max_bytes = (size_t)settings_int(settings, OPTION_DB_WAL_MAX_BYTES),
     };
     struct db *db;
     if (opts.path[0] == '\0')

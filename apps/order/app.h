@@ -6,10 +6,8 @@
 
 #include "apps/order/payment.h"
 #include "apps/order/payment_worker.h"
-#include "apps/order/place.h"
 
 struct order_app {
-    struct place_limits limits;
     struct payment *payment;
     struct payment_worker *worker;
 };

@@ -18,12 +18,12 @@ enum { PAYMENT_THREADS = 4, PAYMENT_BATCH = 16, PATH_MAX_BYTES = 8192 };
 /* payment.sandbox_file, or payments.db beside the service's own database. */
 static void sandbox_file(const struct settings *settings, struct buf *out)
 {
-    const char *given = settings_text(settings, "payment.sandbox_file");
+    const char *given = settings_text(settings, OPTION_PAYMENT_SANDBOX_FILE);
     if (*given) {
         buf_add_string(out, given);
         return;
     }
-    struct text path = text_of(settings_text(settings, "db.path"));
+    struct text path = text_of(settings_text(settings, OPTION_DB_PATH));
     while (path.length > 0 && path.at[path.length - 1] != '/')
         path.length--;
     buf_add_text(out, path);
@@ -37,9 +37,9 @@ static enum err start_payment(struct service *service, struct order_app *app)
     buf_init(&file, PATH_MAX_BYTES);
     sandbox_file(settings, &file);
     struct payment_opts opts = {
-        .driver = settings_text(settings, "payment.driver"),
+        .driver = settings_text(settings, OPTION_PAYMENT_DRIVER),
         .sandbox_file = buf_string(&file),
-        .busy_timeout_ms = (unsigned)settings_int(settings, "db.busy_timeout_ms"),
+        .busy_timeout_ms = (unsigned)settings_int(settings, OPTION_DB_BUSY_TIMEOUT_MS),
     };
     enum err err = buf_check(&file);
     if (!err)
@@ -55,12 +55,19 @@ static enum err start_worker(struct service *service, struct order_app *app)
         .payment = app->payment,
         .threads = PAYMENT_THREADS,
         .batch_max = PAYMENT_BATCH,
-        .retry_first_ms = (unsigned)settings_int(service->settings, "payment.retry_first_ms"),
-        .retry_max_ms = (unsigned)settings_int(service->settings, "payment.retry_max_ms"),
+        .retry_first_ms = (unsigned)settings_int(service->settings, OPTION_PAYMENT_RETRY_FIRST_MS),
+        .retry_max_ms = (unsigned)settings_int(service->settings, OPTION_PAYMENT_RETRY_MAX_MS),
         .emit = order_emit_event,
         .emitter = service,
     };
     return payment_worker_start(&opts, &app->worker);
+}
+
+static void reload(struct service *service, const struct settings *settings)
+{
+    const struct order_app *app = service->app;
+    payment_worker_retry(app->worker, (unsigned)settings_int(settings, OPTION_PAYMENT_RETRY_FIRST_MS),
+                         (unsigned)settings_int(settings, OPTION_PAYMENT_RETRY_MAX_MS));
 }
 
 static void collect(void *context)
@@ -101,8 +108,6 @@ static enum err start(struct service *service)
     if (!app)
         return err_because(ERR_MEMORY, "no memory for the order service");
     service->app = app;
-    app->limits.lines_max = settings_int(service->settings, "order.lines_max");
-    app->limits.quantity_max = settings_int(service->settings, "order.quantity_max");
     enum err err = start_payment(service, app);
     if (!err)
         err = start_worker(service, app);
@@ -125,6 +130,7 @@ int main(int argc, char **argv)
         .handler_count = order_handler_count,
         .start = start,
         .stop = stop,
+        .reload = reload,
     };
     return service_main(&definition, argc, argv);
 }

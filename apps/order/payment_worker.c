@@ -34,6 +34,7 @@ struct payment_worker {
     int64_t next_us;             /* wall time when something comes due again */
     pthread_mutex_t leading;     /* of who comes to lead */
     atomic_bool leads;
+    atomic_uint retry_first_ms, retry_max_ms;
     atomic_uint_fast64_t approved, declined, unknown, refunded, refunds_refused, failures;
 };
 
@@ -81,8 +82,8 @@ static size_t take_due(struct payment_worker *worker, struct payment_due *due)
         log_event(LOG_ERROR, "payments that are due cannot be read", LOG_ERR(err));
         atomic_fetch_add(&worker->failures, 1);
         take.count = 0;
-        take.next_us =
-            clock_wall_us() + (err == ERR_BUSY ? worker->opts.retry_first_ms : STORE_PAUSE_MS) * INT64_C(1000);
+        int64_t pause_ms = err == ERR_BUSY ? atomic_load(&worker->retry_first_ms) : STORE_PAUSE_MS;
+        take.next_us = clock_wall_us() + pause_ms * 1000;
     }
     hand_on(worker, &take);
     return take.count;
@@ -234,7 +235,7 @@ static void record_all(struct payment_worker *worker, struct recording *recordin
 
 static int64_t pause_us(const struct payment_worker *worker, int64_t attempts)
 {
-    int64_t pause_ms = worker->opts.retry_first_ms, max_ms = worker->opts.retry_max_ms;
+    int64_t pause_ms = atomic_load(&worker->retry_first_ms), max_ms = atomic_load(&worker->retry_max_ms);
     while (--attempts > 0 && pause_ms < max_ms)
         pause_ms *= 2;
     return (pause_ms < max_ms ? pause_ms : max_ms) * 1000;
@@ -401,6 +402,12 @@ static void init_locks(struct payment_worker *worker)
     pthread_condattr_destroy(&attributes);
 }
 
+void payment_worker_retry(struct payment_worker *worker, unsigned first_ms, unsigned max_ms)
+{
+    atomic_store(&worker->retry_first_ms, first_ms);
+    atomic_store(&worker->retry_max_ms, max_ms);
+}
+
 enum err payment_worker_start(const struct payment_worker_opts *opts, struct payment_worker **ret)
 {
     assert(opts->threads > 0 && opts->batch_max > 0);
@@ -413,6 +420,7 @@ enum err payment_worker_start(const struct payment_worker_opts *opts, struct pay
     }
     worker->opts = *opts;
     worker->threads = threads;
+    payment_worker_retry(worker, opts->retry_first_ms, opts->retry_max_ms);
     worker->next_us = INT64_MAX;
     init_locks(worker);
     enum err err = db_listen(opts->db, payment_due_topic, wake, worker);

@@ -41,6 +41,9 @@ enum err must_check payment_worker_start(const struct payment_worker_opts *opts,
 /** Finishes what was taken, ends the threads and frees the worker; before the database is closed. NULL is fine. */
 void payment_worker_stop(struct payment_worker *worker);
 
+/** The pauses after unknown outcomes from now on. Any thread. */
+void payment_worker_retry(struct payment_worker *worker, unsigned first_ms, unsigned max_ms);
+
 /** Any thread. */
 void payment_worker_stats(const struct payment_worker *worker, struct payment_worker_stats *ret);
 

@@ -42,8 +42,11 @@ static void answer_order(struct call *call, int status, const struct order *orde
 
 static enum err placing_check(struct call *call)
 {
-    const struct order_app *app = call_app(call);
-    return place_check(call->input, &app->limits, call_arena(call), call->faults);
+    const struct place_limits limits = {
+        .lines_max = call_setting(call, OPTION_ORDER_LINES_MAX),
+        .quantity_max = call_setting(call, OPTION_ORDER_QUANTITY_MAX),
+    };
+    return place_check(call->input, &limits, call_arena(call), call->faults);
 }
 
 static enum err placing_command(struct call *call)

@@ -13,8 +13,7 @@ apps_user_libuser_a_SOURCES = \
 	apps/user/routes_password.c \
 	apps/user/routes_session.c \
 	apps/user/store.c apps/user/store.h \
-	apps/user/store_session.c \
-	apps/user/user.h
+	apps/user/store_session.c
 nodist_apps_user_libuser_a_SOURCES = apps/user/user_migrations.c
 LIBS_USER = apps/user/libuser.a $(LIBS_APP)
 

@@ -1,33 +1,9 @@
 /* tandem-user: accounts and sessions. */
 #include "config.h"
 
-#include <stdlib.h>
-
 #include "app/service.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
-#include "apps/user/user.h"
-#include "conf/settings.h"
-
-static enum err start(struct service *service)
-{
-    struct user_app *app = calloc(1, sizeof *app);
-    if (!app)
-        return err_because(ERR_MEMORY, "no memory for the user service");
-    app->password_cost.passes = (unsigned)settings_int(service->settings, "password.passes");
-    app->password_cost.memory_kib = (unsigned)settings_int(service->settings, "password.memory_kib");
-    app->password_min = (unsigned)settings_int(service->settings, "password.min_length");
-    app->session_lifetime_s = (unsigned)settings_int(service->settings, "session.lifetime_s");
-    app->session_per_user_max = (unsigned)settings_int(service->settings, "session.per_user_max");
-    password_dummy(&app->password_cost, app->dummy_hash);
-    service->app = app;
-    return ERR_NONE;
-}
-
-static void stop(struct service *service)
-{
-    free(service->app);
-}
 
 int main(int argc, char **argv)
 {
@@ -38,8 +14,6 @@ int main(int argc, char **argv)
         .endpoint_count = user_endpoint_count,
         .migrations = &user_migrations,
         .identify = user_identify,
-        .start = start,
-        .stop = stop,
     };
     return service_main(&definition, argc, argv);
 }

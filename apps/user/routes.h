@@ -10,6 +10,7 @@
 
 #include "app/call.h"
 #include "app/service.h"
+#include "apps/user/password.h"
 
 extern const struct endpoint user_endpoints[];
 extern const size_t user_endpoint_count;
@@ -36,6 +37,9 @@ struct password_input {
     struct secret current_password, new_password;
 };
 call_work password_check, password_task, password_command;
+
+/** What hashing a password costs in this call. */
+struct password_cost user_password_cost(const struct call *call);
 
 /* sessions (routes_session.c) */
 struct sign_in_input {

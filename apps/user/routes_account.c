@@ -5,7 +5,6 @@
 #include "apps/user/account.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
-#include "apps/user/user.h"
 #include "base/clock.h"
 
 static void write_account(struct json_writer *writer, const struct account *account)
@@ -50,8 +49,8 @@ static enum err refuse_last_admin(struct call *call)
 enum err registration_check(struct call *call)
 {
     const struct registration_input *input = call->input;
-    const struct user_app *app = call_app(call);
-    const char *fault = account_password_fault(input->password, app->password_min, call_arena(call));
+    unsigned min = (unsigned)call_setting(call, OPTION_PASSWORD_MIN_LENGTH);
+    const char *fault = account_password_fault(input->password, min, call_arena(call));
     return fault ? call_fault(call, "/password", fault) : ERR_NONE;
 }
 
@@ -68,7 +67,7 @@ static enum err check_free(struct call *call, struct text email_key)
 enum err registration_task(struct call *call)
 {
     const struct registration_input *input = call->input;
-    const struct user_app *app = call_app(call);
+    const struct password_cost cost = user_password_cost(call);
     struct arena *arena = call_arena(call);
     struct account *account = arena_calloc(arena, 1, sizeof *account);
     char *id = arena_alloc(arena, ID_SIZE), *hash = arena_alloc(arena, PASSWORD_HASH_SIZE);
@@ -79,7 +78,7 @@ enum err registration_task(struct call *call)
     if (!err)
         err = check_free(call, account->email_key);
     if (!err)
-        err = password_hash(input->password, &app->password_cost, hash);
+        err = password_hash(input->password, &cost, hash);
     if (err)
         return err;
     account->id = text_of(id_new(id));

@@ -7,7 +7,6 @@
 #include "apps/user/account.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
-#include "apps/user/user.h"
 
 /* From task to command. */
 struct new_password {
@@ -15,16 +14,24 @@ struct new_password {
     char hash[PASSWORD_HASH_SIZE];
 };
 
+struct password_cost user_password_cost(const struct call *call)
+{
+    return (struct password_cost){
+        .passes = (unsigned)call_setting(call, OPTION_PASSWORD_PASSES),
+        .memory_kib = (unsigned)call_setting(call, OPTION_PASSWORD_MEMORY_KIB),
+    };
+}
+
 enum err password_check(struct call *call)
 {
     const struct password_input *input = call->input;
-    const struct user_app *app = call_app(call);
     enum err err = account_may_change(&call->caller, call_path(call, "id"));
     if (err)
         return err;
     if (!secret_is_given(input->current_password) && !call_has_role(call, ROLE_ADMIN))
         err = call_fault(call, "/current_password", "is required");
-    const char *fault = account_password_fault(input->new_password, app->password_min, call_arena(call));
+    unsigned min = (unsigned)call_setting(call, OPTION_PASSWORD_MIN_LENGTH);
+    const char *fault = account_password_fault(input->new_password, min, call_arena(call));
     return fault ? call_fault(call, "/new_password", fault) : err;
 }
 
@@ -36,7 +43,7 @@ static enum err refuse_wrong(struct call *call)
 enum err password_task(struct call *call)
 {
     const struct password_input *input = call->input;
-    const struct user_app *app = call_app(call);
+    const struct password_cost cost = user_password_cost(call);
     struct new_password *new = arena_calloc(call_arena(call), 1, sizeof *new);
     struct account account;
     if (!new)
@@ -49,7 +56,7 @@ enum err password_task(struct call *call)
     if (err == ERR_UNAUTHENTICATED)
         return refuse_wrong(call);
     call->state = new;
-    return err ? err : password_hash(input->new_password, &app->password_cost, new->hash);
+    return err ? err : password_hash(input->new_password, &cost, new->hash);
 }
 
 /* Who signed in with the old password is signed out, but for the session that asks for this. */

@@ -5,7 +5,6 @@
 #include "apps/user/account.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
-#include "apps/user/user.h"
 #include "base/clock.h"
 
 /* Each sign-in pays for a little of the sweeping, so that there is never much of it. */
@@ -53,7 +52,8 @@ static enum err refuse_sign_in(struct call *call)
 static enum err verify(struct call *call, struct account *ret)
 {
     const struct sign_in_input *input = call->input;
-    const struct user_app *app = call_app(call);
+    const struct password_cost cost = user_password_cost(call);
+    char dummy[PASSWORD_HASH_SIZE];
     struct account account;
     struct text key;
     enum err found = account_email_key(input->email, call_arena(call), &key);
@@ -62,7 +62,8 @@ static enum err verify(struct call *call, struct account *ret)
     if (found && found != ERR_NOT_FOUND)
         return found;
 
-    enum err err = password_verify(input->password, found ? text_of(app->dummy_hash) : account.password_hash);
+    password_dummy(&cost, dummy);
+    enum err err = password_verify(input->password, found ? text_of(dummy) : account.password_hash);
     if (err == ERR_UNAUTHENTICATED || (!err && (found || !account.active)))
         return refuse_sign_in(call);
     if (!err)
@@ -73,13 +74,13 @@ static enum err verify(struct call *call, struct account *ret)
 enum err sign_in_task(struct call *call)
 {
     const struct sign_in_input *input = call->input;
-    const struct user_app *app = call_app(call);
+    const struct password_cost cost = user_password_cost(call);
     struct sign_in *sign_in = arena_calloc(call_arena(call), 1, sizeof *sign_in);
     if (!sign_in)
         return err_because(ERR_MEMORY, "no room to sign in");
     enum err err = verify(call, &sign_in->account);
-    if (!err && password_outdated(sign_in->account.password_hash, &app->password_cost)) {
-        err = password_hash(input->password, &app->password_cost, sign_in->new_hash);
+    if (!err && password_outdated(sign_in->account.password_hash, &cost)) {
+        err = password_hash(input->password, &cost, sign_in->new_hash);
         sign_in->rehashed = true;
     }
     if (!err)
@@ -114,13 +115,12 @@ static void respond_session(struct call *call, const char *token, const struct s
 enum err sign_in_command(struct call *call)
 {
     const struct sign_in *sign_in = call->state;
-    const struct user_app *app = call_app(call);
     int64_t now_us = clock_wall_us();
     struct session session = {
         .token_digest = text_of(sign_in->digest),
         .user_id = sign_in->account.id,
         .created_us = now_us,
-        .expires_us = now_us + (int64_t)app->session_lifetime_s * US_PER_S,
+        .expires_us = now_us + call_setting(call, OPTION_SESSION_LIFETIME_S) * US_PER_S,
     };
     enum err err = verify_unchanged(call, &sign_in->account);
     if (!err && sign_in->rehashed)
@@ -128,7 +128,7 @@ enum err sign_in_command(struct call *call)
     if (!err)
         err = store_sessions_sweep(call->db, now_us, SWEEP_MAX);
     if (!err)
-        err = store_sessions_trim(call->db, session.user_id, (int64_t)app->session_per_user_max - 1);
+        err = store_sessions_trim(call->db, session.user_id, call_setting(call, OPTION_SESSION_PER_USER_MAX) - 1);
     if (!err)
         err = store_session_add(call->db, &session);
     if (err)

@@ -1,11 +1,13 @@
 # The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
 
 SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
-	check/service/test_log check/service/test_log_stalled check/service/test_order check/service/test_restart \
-	check/service/test_scaled check/service/test_user
+	check/service/test_log check/service/test_log_stalled check/service/test_order check/service/test_reload \
+	check/service/test_restart check/service/test_scaled check/service/test_user
 check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
-dist_check_SCRIPTS += check/service/test_run.sh
-TESTS += $(SERVICE_TESTS) check/service/test_run.sh
+SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_run.sh check/service/test_settings.sh
+dist_check_SCRIPTS += $(SERVICE_TESTS_SH)
+EXTRA_DIST += check/service/settings.sh
+TESTS += $(SERVICE_TESTS) $(SERVICE_TESTS_SH)
 
 check_LIBRARIES += check/service/libservicetest.a
 check_service_libservicetest_a_SOURCES = \
@@ -29,6 +31,8 @@ check_service_test_log_stalled_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_log_stalled_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_reload_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_reload_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_restart_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_restart_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_scaled_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -43,6 +47,7 @@ check_service_test_load_SOURCES = check/service/test_load.c
 check_service_test_log_SOURCES = check/service/test_log.c
 check_service_test_log_stalled_SOURCES = check/service/test_log_stalled.c
 check_service_test_order_SOURCES = check/service/test_order.c
+check_service_test_reload_SOURCES = check/service/test_reload.c
 check_service_test_restart_SOURCES = check/service/test_restart.c
 check_service_test_scaled_SOURCES = check/service/test_scaled.c
 check_service_test_user_SOURCES = check/service/test_user.c

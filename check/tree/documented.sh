@@ -10,9 +10,35 @@ stale_page() {
         echo "$2 is not what the option table says; run make update-option-pages"
 }
 
+# The paths of all options.
+options() {
+    sed -nE 's/^ *(INTEGER|TEXTUAL|CHOICE|SECRET|OUTSIDE)\(OPTION_[A-Z_]+, "([a-z_.]+)".*/\2/p' shared/conf/option_table.h
+}
+
+# As many as there are rows, so that one that is written otherwise is not passed over.
+unread_options() {
+    local rows
+    rows=$(grep -cE '^ *[A-Z]+\(OPTION_' shared/conf/option_table.h)
+    [[ $(options | wc -l) == $((rows - $(grep -cE '^ *ROW\(OPTION_' shared/conf/option_table.h))) ]] ||
+        echo "not every row of shared/conf/option_table.h could be read"
+}
+
 unwritten_help() {
-    sed -nE 's/.*(INTEGER|TEXTUAL|CHOICE)\("([a-z_.]+)".*/\2/p' shared/conf/option_table.c | while read -r option; do
+    options | while read -r option; do
         grep -qF ".It Ic $option No" etc/tandem.conf.5 || echo "$option is not in tandem.conf(5)"
+    done
+}
+
+unsampled() {
+    local option sample
+    options | while read -r option; do
+        for sample in etc/tandem.conf etc/tandem.{dev,staging,prod}.conf; do
+            awk -v group="${option%%.*}" -v name="${option#*.}" '
+                $1 == group && $2 == "=" { inside = 1 }
+                $1 == "};" { inside = 0 }
+                inside && ($1 == name || ($1 == "#" && $2 == name)) { found = 1 }
+                END { exit !found }' "$sample" || echo "$option is not in $sample"
+        done
     done
 }
 
@@ -29,8 +55,9 @@ silent_pages() {
 
 silent_subcommands() {
     local command
-    for command in "user create" "token create" "conf check" "conf print" get status; do
-        grep -qF "${command%% *}" apps/ctl/tandemctl.1 || echo "tandemctl.1 does not tell of $command"
+    for command in "user create" "token create" "conf check" "conf print" "conf digest" "conf keygen" "conf sign" "conf verify" \
+        get status; do
+        grep -qE "^\.(It )?Cm $command( |\$)" apps/ctl/tandemctl.1 || echo "tandemctl.1 does not tell of $command"
         # shellcheck disable=SC2086
         "$BUILD/tandemctl" $command --help | grep -q . || echo "tandemctl $command --help is silent"
     done
@@ -44,7 +71,12 @@ bad_pages() {
 }
 
 holds "tandem.conf(5) is what the option table says" stale_page manual etc/tandem.conf.5
+holds "the sample settings of dev are what the option table says" stale_page sample-dev etc/tandem.dev.conf
+holds "the sample settings of staging are what the option table says" stale_page sample-staging etc/tandem.staging.conf
+holds "the sample settings of prod are what the option table says" stale_page sample-prod etc/tandem.prod.conf
+holds "every option is in every sample" unsampled
 holds "the sample settings are what the option table says" stale_page sample etc/tandem.conf
+holds "every option can be read from the table" unread_options
 holds "every option is in tandem.conf(5)" unwritten_help
 holds "every option of a service is in its page" silent_pages
 holds "every command of tandemctl is in its page and has a --help" silent_subcommands

@@ -119,9 +119,6 @@ static void test_nearest(void)
 /* The edges of a range are in it; what is next to them is not. */
 static void test_ranges(void)
 {
-    char override[PATH_BYTES];
-
-    begin();
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
 
@@ -133,23 +130,22 @@ static void test_ranges(void)
         } rows[] = {{option->min, ERR_NONE}, {option->max, ERR_NONE}, {option->min - 1, ERR_CONFIG},
                     {option->max + 1, ERR_CONFIG}};
         for (size_t j = 0; j < sizeof rows / sizeof rows[0]; j++) {
-            snprintf(override, sizeof override, "%s=%lld", option->path, (long long)rows[j].value);
-            CU_ASSERT_EQUAL(load_override(override), rows[j].err);
-            CU_ASSERT_EQUAL(told(option->path), rows[j].err != ERR_NONE);
+            err_clear();
+            CU_ASSERT_EQUAL(option_check(option, (union option_value){.integer = rows[j].value}), rows[j].err);
+            CU_ASSERT_EQUAL(strstr(err_cause(), option->path) != NULL, rows[j].err != ERR_NONE);
         }
     }
-    end();
 }
 
 static void test_defaults(void)
 {
     begin();
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "server.transport"), "native");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "server.listen"), "");
-    CU_ASSERT_EQUAL(settings_int(settings, "server.connections_max"), 4096);
-    CU_ASSERT_EQUAL(settings_int(settings, "bus.max_bytes"), 1073741824);
-    CU_ASSERT_EQUAL(settings_int(settings, "server.socket_mode"), 0660);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_SERVER_TRANSPORT), "native");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_SERVER_LISTEN), "");
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_SERVER_CONNECTIONS_MAX), 4096);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_BUS_MAX_BYTES), 1073741824);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_SERVER_SOCKET_MODE), 0660);
     end();
 }
 
@@ -160,11 +156,11 @@ static void test_file(void)
                                     "log = { level = \"debug\"; };\n"
                                     "db : { path = \"/var/lib/a \\\"b\\\".db\"; batch_max = 0x10; };\n"
                                     "bus = { max_bytes = 4294967296L; };\n"), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "log.level"), "debug");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "db.path"), "/var/lib/a \"b\".db");
-    CU_ASSERT_EQUAL(settings_int(settings, "db.batch_max"), 16);
-    CU_ASSERT_EQUAL(settings_int(settings, "bus.max_bytes"), INT64_C(4294967296));
-    CU_ASSERT_EQUAL(settings_int(settings, "db.queue_max"), 8192);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_LOG_LEVEL), "debug");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_DB_PATH), "/var/lib/a \"b\".db");
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_DB_BATCH_MAX), 16);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_BUS_MAX_BYTES), INT64_C(4294967296));
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_DB_QUEUE_MAX), 8192);
     CU_ASSERT_EQUAL(load_file(""), ERR_NONE);
     end();
 }
@@ -181,20 +177,20 @@ static void test_layers(void)
                                     "            user = { pool = { threads = 2; queue_max = 3; }; }; };\n"
                                     "pool = { threads = 3; queue_max = 4; };\n"
                                     "db = { batch_max = 9; path = \"/x\"; };\n"), ERR_NONE);
-    CU_ASSERT_EQUAL(settings_int(settings, "db.batch_max"), 9);
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.queue_max"), 6);
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.threads"), 7);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "log.level"), "error");
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_DB_BATCH_MAX), 9);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_QUEUE_MAX), 6);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_THREADS), 7);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_LOG_LEVEL), "error");
     opts.overrides = overrides;
     opts.override_count = sizeof overrides / sizeof overrides[0];
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "log.level"), "critical");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "db.path"), "");
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "user.url"), "http://a/?b=c");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_LOG_LEVEL), "critical");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_DB_PATH), "");
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_USER_URL), "http://a/?b=c");
     opts.service = NULL;
     opts.environment = NULL;
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.threads"), 3);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_THREADS), 3);
     end();
 }
 
@@ -243,6 +239,8 @@ static void test_bad_services(void)
     CU_ASSERT_EQUAL(load_file("service = {\n order = 7;\n};"), ERR_CONFIG);
     CU_ASSERT(told_at(2, "a service's section is a group"));
     CU_ASSERT_EQUAL(load_file("service = { order = {\n service = { order = { }; }; x = 1; }; };"), ERR_CONFIG);
+    CU_ASSERT_EQUAL(load_file("service = {\n oder = { };\n};"), ERR_CONFIG);
+    CU_ASSERT(told_at(2, "unknown service oder; did you mean order?"));
     CU_ASSERT_EQUAL(load_file("a={b={c={d={e={f={g={h={i={j={k={l=1;};};};};};};};};};};};"), ERR_CONFIG);
     CU_ASSERT(told_at(1, "groups are nested too deeply"));
     end();
@@ -285,22 +283,18 @@ static void test_unreadable_file(void)
     end();
 }
 
-static void test_included_file(void)
+/* libconfig would read them, and end the process when one is a folder. */
+static void test_includes(void)
 {
-    char other[PATH_BYTES], content[2 * PATH_BYTES], expected[2 * PATH_BYTES];
+    char content[2 * PATH_BYTES];
 
     begin();
-    snprintf(other, sizeof other, "%s/other.conf", folder);
-    snprintf(content, sizeof content, "pool = { threads = 3; };\n@include \"%s\"\n", other);
-    write_file(other, "\n\ndb = { batch_max = 0; };\n");
+    snprintf(content, sizeof content, "pool = { threads = 3; };\n@include \"%s\"\n", folder);
     CU_ASSERT_EQUAL(load_file(content), ERR_CONFIG);
-    snprintf(expected, sizeof expected, "%s:3: db.batch_max is 0", other);
-    CU_ASSERT(told(expected));
-    write_file(other, "\n\ndb = { batch_max = };\n");
-    CU_ASSERT_EQUAL(load_file(content), ERR_CONFIG);
-    snprintf(expected, sizeof expected, "%s:3: ", other);
-    CU_ASSERT(told(expected));
-    unlink(other);
+    CU_ASSERT(told_at(2, "there is no @include"));
+    CU_ASSERT_EQUAL(load_file("\n \t@include \"/nowhere/x.conf\""), ERR_CONFIG);
+    CU_ASSERT(told_at(2, "there is no @include"));
+    CU_ASSERT_EQUAL(load_file("# see @include\nuser = { url = \"http://a@b/\"; };\n"), ERR_NONE);
     end();
 }
 
@@ -367,9 +361,9 @@ static void test_print_reads_back(void)
     print(&out);
     opts.override_count = 0;
     CU_ASSERT_EQUAL_FATAL(load_file(buf_string(&out)), ERR_NONE);
-    CU_ASSERT_STRING_EQUAL(settings_text(settings, "db.path"), overrides[0] + strlen("db.path="));
-    CU_ASSERT_EQUAL(settings_int(settings, "bus.max_bytes"), INT64_C(1099511627776));
-    CU_ASSERT_EQUAL(settings_int(settings, "pool.threads"), 9);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_DB_PATH), overrides[0] + strlen("db.path="));
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_BUS_MAX_BYTES), INT64_C(1099511627776));
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_POOL_THREADS), 9);
     buf_fini(&out);
     end();
 }
@@ -380,7 +374,7 @@ static void test_references(void)
     CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
     struct settings *other = settings_ref(settings);
     settings_unref(settings);
-    CU_ASSERT_EQUAL(settings_int(other, "pool.threads"), 4);
+    CU_ASSERT_EQUAL(settings_int(other, OPTION_POOL_THREADS), 4);
     settings = NULL;
     settings_unref(other);
     settings_unref(NULL);
@@ -393,7 +387,7 @@ static void test_pages(void)
 
     begin();
     buf_init(&out, PRINT_BYTES);
-    option_sample(&out);
+    option_sample(NULL, &out);
     CU_ASSERT_EQUAL(buf_check(&out), ERR_NONE);
     CU_ASSERT_EQUAL(load_file(buf_string(&out)), ERR_NONE);
     for (size_t i = 0; i < option_count; i++)
@@ -417,7 +411,7 @@ static const struct suite_case cases[] = {
     {"sections of services must be sections", test_bad_services},
     {"a syntax error is told with its line", test_syntax},
     {"a file that cannot be read is told", test_unreadable_file},
-    {"a fault in an included file names that file", test_included_file},
+    {"including a file is a fault", test_includes},
     {"more faults than fit are still faults", test_many_faults},
     {"printing tells where each value came from", test_print_origins},
     {"what is printed reads back the same", test_print_reads_back},

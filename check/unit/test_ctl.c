@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,10 @@ static const struct {
     {{"status", NULL}, "--socket"},
     {{"conf", "check"}, "--set"},
     {{"conf", "print"}, "--service"},
+    {{"conf", "digest"}, "--service"},
+    {{"conf", "keygen"}, "--secret-key"},
+    {{"conf", "sign"}, "--comment"},
+    {{"conf", "verify"}, "--public-key"},
 };
 
 static void test_help(void)
@@ -84,6 +89,13 @@ static const char *const wrong[][8] = {
     {"status", "--socket", "unix:/no/name"},
     {"status", "--socket", "=unix:/no/name"},
     {"conf", "print", "--service", "nobody"},
+    {"conf", "digest"},
+    {"conf", "digest", "--service", "nobody"},
+    {"conf", "keygen", "--public-key", "x"},
+    {"conf", "sign", "--secret-key", "x"},
+    {"conf", "sign", "x"},
+    {"conf", "verify", "--public-key", "x"},
+    {"conf", "verify", "x"},
 };
 
 static void test_usage_errors(void)
@@ -131,6 +143,81 @@ static void test_conf_print(void)
     CU_ASSERT_EQUAL(CTL(&ctl, "conf", "print", "--service", "order"), 0);
     CU_ASSERT_PTR_NULL(strstr(ctl.out, ctl.database));
     CU_ASSERT_EQUAL(CTL(&ctl, "conf", "print", "--set", "nonesuch=1"), 1);
+    ctl_end(&ctl);
+}
+
+static void test_conf_digest(void)
+{
+    char first[128];
+    ctl_begin(&ctl);
+    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "digest", "--service", "user"), 0);
+    CU_ASSERT_EQUAL(strlen(ctl.out), 64 + 1);
+    snprintf(first, sizeof first, "%s", ctl.out);
+    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "digest", "--service", "order"), 0);
+    CU_ASSERT_STRING_NOT_EQUAL(ctl.out, first);
+    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "digest", "--service", "user", "--set", "pool.threads=0"), 1);
+    CU_ASSERT_STRING_EQUAL(ctl.out, "");
+    ctl_end(&ctl);
+}
+
+/* ---- signatures ---- */
+
+static char public_key[512], secret_key[512], signed_file[512], other_file[512];
+
+static void begin_signing(void)
+{
+    ctl_begin(&ctl);
+    snprintf(public_key, sizeof public_key, "%s/key.pub", ctl.folder);
+    snprintf(secret_key, sizeof secret_key, "%s/key.sec", ctl.folder);
+    ctl_file(&ctl, "signed.conf", "log = { };\n", 0644, signed_file, sizeof signed_file);
+    ctl_file(&ctl, "other.conf", "", 0644, other_file, sizeof other_file);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "keygen", "--public-key", public_key, "--secret-key", secret_key), 0);
+    CU_ASSERT_EQUAL(strlen(ctl.out), 16 + 1);
+}
+
+static void test_conf_keygen(void)
+{
+    char another[600];
+    struct stat status;
+    begin_signing();
+    CU_ASSERT(stat(secret_key, &status) == 0 && (status.st_mode & 07777) == 0600);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "keygen", "--public-key", public_key, "--secret-key", secret_key), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "not overwritten"));
+    snprintf(another, sizeof another, "%s.another", public_key);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "keygen", "--public-key", another, "--secret-key", secret_key), 1);
+    CU_ASSERT_NOT_EQUAL(access(another, F_OK), 0);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "keygen", "--public-key=/nowhere/x/k", "--secret-key", another), 1);
+    CU_ASSERT_NOT_EQUAL(access(another, F_OK), 0);
+    ctl_end(&ctl);
+}
+
+static void test_conf_sign(void)
+{
+    begin_signing();
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "verify", "--public-key", public_key, signed_file), 1);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, signed_file, other_file), 0);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "verify", "--public-key", public_key, signed_file, other_file), 0);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, "--comment", "two\nlines", signed_file),
+                    1);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", public_key, signed_file), 1);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, "/nowhere/x.conf"), 1);
+    CU_ASSERT_EQUAL(chmod(secret_key, 0644), 0);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, signed_file), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "mode 0644"));
+    ctl_end(&ctl);
+}
+
+/* Each file is told of, whatever is wrong with those before it. */
+static void test_conf_verify(void)
+{
+    begin_signing();
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "sign", "--secret-key", secret_key, signed_file, other_file), 0);
+    ctl_file(&ctl, "signed.conf", "log = { }; \n", 0644, signed_file, sizeof signed_file);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "verify", "--public-key", public_key, signed_file, other_file), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "signed.conf: it is not what was signed"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.out, "other.conf: signed\n"));
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "verify", "--public-key", signed_file, other_file), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "not a public key"));
     ctl_end(&ctl);
 }
 
@@ -275,6 +362,10 @@ static const struct suite_case cases[] = {
     {"an option may be repeated", test_repeated_option},
     {"conf check says what is wrong", test_conf_check},
     {"conf print shows what a service has", test_conf_print},
+    {"conf digest is of what a service has", test_conf_digest},
+    {"conf keygen keeps the secret one, and overwrites nothing", test_conf_keygen},
+    {"conf sign signs what conf verify takes", test_conf_sign},
+    {"conf verify tells of each file", test_conf_verify},
     {"get and status ask a service without a web server", test_get_and_status},
     {"a service that is silent costs no more than the timeout", test_silence_is_bounded},
     {"odd answers are told apart", test_odd_answers},

@@ -93,6 +93,7 @@ make_settings() {
         done
         printf '};\n'
     } >"$STATE/conf/tandem.conf"
+    cp "$SOURCE"/etc/tandem.*.conf "$STATE/conf/"   # for whoever has TANDEM_ENV set
 }
 
 # ---- parts ----

@@ -10,7 +10,6 @@
 #include "app/arguments.h"
 
 enum {
-    OVERRIDES_MAX = 64,
     FAULTS_MAX_BYTES = 64 * 1024,
     PRINT_MAX_BYTES = 256 * 1024,
     EXIT_USAGE = 2,
@@ -18,13 +17,6 @@ enum {
 };
 
 enum wish { WISH_RUN, WISH_HELP, WISH_VERSION, WISH_CHECK, WISH_PRINT, WISH_USAGE };
-
-struct arguments {
-    enum wish wish;
-    const char *file;
-    const char *overrides[OVERRIDES_MAX];
-    size_t override_count;
-};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -41,8 +33,9 @@ static void print_help(const struct service_definition *definition)
     printf("Usage: tandem-%s [--config FILE] [--set PATH=VALUE]...\n"
            "%s\n\n"
            "Serves FastCGI on descriptor 0 when that is a listening socket (spawn-fcgi), on the socket that\n"
-           "systemd passed, or on server.listen. Ends on SIGTERM, when the requests under way are done.\n\n"
-           "  -c, --config FILE      read settings from FILE\n"
+           "systemd passed, or on server.listen. Ends on SIGTERM, when the requests under way are done; SIGHUP has it\n"
+           "read its settings again, as it does by itself when their files change.\n\n"
+           "  -c, --config FILE      read settings from FILE, tandem.$TANDEM_ENV.conf and conf.d beside it\n"
            "  -s, --set PATH=VALUE   set one option, over everything else; may be repeated\n"
            "      --check-config     say everything that is wrong with the settings; exit status 0 or 1\n"
            "      --print-config     show every option with its value and where that came from\n"
@@ -54,24 +47,27 @@ static void print_help(const struct service_definition *definition)
 
 static enum wish parse(int argc, char **argv, struct arguments *arguments)
 {
+    struct settings_opts *opts = &arguments->settings_opts;
+    enum wish wish = WISH_RUN;
     int option;
     while ((option = getopt_long(argc, argv, "c:s:hV", long_options, NULL)) != -1) {
         switch (option) {
         case 'c':
-            arguments->file = optarg;
+            opts->file = optarg;
             break;
         case 's':
-            if (arguments->override_count == OVERRIDES_MAX) {
-                fprintf(stderr, "%s: --set can be given %d times at the most\n", argv[0], OVERRIDES_MAX);
+            if (opts->override_count == ARGUMENTS_OVERRIDES_MAX) {
+                fprintf(stderr, "%s: --set can be given %d times at the most\n", argv[0],
+                        ARGUMENTS_OVERRIDES_MAX);
                 return WISH_USAGE;
             }
-            arguments->overrides[arguments->override_count++] = optarg;
+            arguments->overrides[opts->override_count++] = optarg;
             break;
         case 'k':
-            arguments->wish = WISH_CHECK;
+            wish = WISH_CHECK;
             break;
         case 'p':
-            arguments->wish = WISH_PRINT;
+            wish = WISH_PRINT;
             break;
         case 'h':
             return WISH_HELP;
@@ -85,22 +81,14 @@ static enum wish parse(int argc, char **argv, struct arguments *arguments)
         fprintf(stderr, "%s: unexpected argument %s\n", argv[0], argv[optind]);
         return WISH_USAGE;
     }
-    return arguments->wish;
+    return wish;
 }
 
-static enum err load(const struct service_definition *definition, const struct arguments *arguments,
-                     struct settings **ret)
+static enum err load(const struct settings_opts *opts, struct settings **ret)
 {
-    struct settings_opts opts = {
-        .service = definition->name,
-        .file = arguments->file,
-        .environment = environ,
-        .overrides = arguments->overrides,
-        .override_count = arguments->override_count,
-    };
     struct buf faults;
     buf_init(&faults, FAULTS_MAX_BYTES);
-    enum err err = settings_load(&opts, &faults, ret);
+    enum err err = settings_load(opts, &faults, ret);
     if (err && faults.length > 0)
         fwrite(faults.data, 1, faults.length, stderr);
     else if (err)
@@ -121,12 +109,14 @@ static int print(const struct settings *settings)
     return written ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-bool arguments_read(const struct service_definition *definition, int argc, char **argv, struct settings **ret_settings,
-                    int *ret_status)
+bool arguments_read(const struct service_definition *definition, int argc, char **argv, struct arguments *arguments,
+                    struct settings **ret_settings, int *ret_status)
 {
-    struct arguments arguments = {.wish = WISH_RUN};
     struct settings *settings;
-    switch (parse(argc, argv, &arguments)) {
+    arguments->settings_opts = (struct settings_opts){
+        .service = definition->name, .environment = environ, .overrides = arguments->overrides};
+    enum wish wish = parse(argc, argv, arguments);
+    switch (wish) {
     case WISH_HELP:
         print_help(definition);
         *ret_status = EXIT_SUCCESS;
@@ -142,15 +132,15 @@ bool arguments_read(const struct service_definition *definition, int argc, char 
     default:
         break;
     }
-    if (load(definition, &arguments, &settings) != ERR_NONE) {
+    if (load(&arguments->settings_opts, &settings) != ERR_NONE) {
         *ret_status = EXIT_FAILURE;
         return false;
     }
-    if (arguments.wish == WISH_RUN) {
+    if (wish == WISH_RUN) {
         *ret_settings = settings;
         return true;
     }
-    *ret_status = arguments.wish == WISH_PRINT ? print(settings) : EXIT_SUCCESS;
+    *ret_status = wish == WISH_PRINT ? print(settings) : EXIT_SUCCESS;
     settings_unref(settings);
     return false;
 }

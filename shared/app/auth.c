@@ -1,35 +1,33 @@
 #include "config.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/auth.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/json_write.h"
+#include "conf/secret_file.h"
 
 enum { TOKEN_MAX = 512, WAYS = 4 };
 
 /*
  * The cache is a table of sets of WAYS entries. A token's digest is uniformly random, so its first bytes are its set;
- * within a set, the entry that ends first makes room. Bounded by construction, and no list to keep.
+ * within a set, the entry that was asked for first makes room. Bounded by construction, and no list to keep.
  */
 struct remembered {
     struct identity identity;
-    int64_t until_ns;
+    int64_t asked_ns;              /* 0: none */
+    int64_t until_ns;              /* the token's own end */
 };
 
 struct auth {
     struct client *client;
     char *token_file;
-    unsigned timeout_ms;
-    int64_t ttl_ns;
     pthread_mutex_t lock;
     size_t sets;
     struct remembered entries[];
@@ -47,8 +45,6 @@ enum err auth_new(const struct auth_opts *opts, struct auth **ret)
     }
     auth->client = opts->client;
     auth->token_file = token_file;
-    auth->timeout_ms = opts->timeout_ms;
-    auth->ttl_ns = opts->cache_ttl_s * NS_PER_S;
     auth->sets = sets;
     pthread_mutex_init(&auth->lock, NULL);
     *ret = auth;
@@ -72,14 +68,17 @@ static struct remembered *set_of(struct auth *auth, const char *token_digest)
     return &auth->entries[strtoul(head, NULL, 16) % auth->sets * WAYS];
 }
 
-enum err auth_recall(struct auth *auth, const char *token_digest, struct identity *ret)
+enum err auth_recall(struct auth *auth, const struct settings *settings, const char *token_digest,
+                     struct identity *ret)
 {
-    int64_t now = clock_now_ns();
+    int64_t now_ns = clock_now_ns();
+    int64_t oldest_ns = now_ns - settings_int(settings, OPTION_AUTH_CACHE_TTL_S) * NS_PER_S;
     enum err err = ERR_AGAIN;
     pthread_mutex_lock(&auth->lock);
     struct remembered *set = set_of(auth, token_digest);
     for (int i = 0; i < WAYS; i++) {
-        if (set[i].until_ns > now && strcmp(set[i].identity.token_digest, token_digest) == 0) {
+        if (set[i].until_ns > now_ns && set[i].asked_ns > oldest_ns &&
+            strcmp(set[i].identity.token_digest, token_digest) == 0) {
             *ret = set[i].identity;
             err = ERR_NONE;
             break;
@@ -102,30 +101,34 @@ static void remember(struct auth *auth, const struct identity *identity)
             place = &set[i];
             break;
         }
-        if (set[i].until_ns < place->until_ns)
+        if (set[i].asked_ns < place->asked_ns)
             place = &set[i];
     }
     place->identity = *identity;
-    place->until_ns = clock_now_ns() + (left_ns < auth->ttl_ns ? left_ns : auth->ttl_ns);
+    place->asked_ns = clock_now_ns();
+    place->until_ns = place->asked_ns + left_ns;
     pthread_mutex_unlock(&auth->lock);
 }
 
 /* Read at each use, so that a renewed token needs no restart. */
 static enum err own_token(const struct auth *auth, char out[static TOKEN_MAX])
 {
-    int fd = open(auth->token_file, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, out, TOKEN_MAX - 1);
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (length < 0)
-        return err_because(ERR_UNAVAILABLE, "user.token_file %s: %s", auth->token_file, strerror(error));
-    while (length > 0 && (out[length - 1] == '\n' || out[length - 1] == '\r'))
-        length--;
-    out[length] = '\0';
-    if (length == 0 || !text_is_visible_ascii(text_of(out)))
-        return err_because(ERR_UNAVAILABLE, "user.token_file %s does not hold a token", auth->token_file);
-    return ERR_NONE;
+    struct buf content;
+    buf_init(&content, 2 * TOKEN_MAX);
+    enum err err = secret_file_read(auth->token_file, &content);
+    struct text token = buf_text(&content);
+    while (token.length > 0 && strchr("\r\n", token.at[token.length - 1]))
+        token.length--;
+    if (err)
+        err = err_because(ERR_UNAVAILABLE, "user.token_file: %s", err_cause());
+    else if (token.length == 0 || token.length >= TOKEN_MAX || !text_is_visible_ascii(token))
+        err = err_because(ERR_UNAVAILABLE, "user.token_file %s does not hold a token", auth->token_file);
+    else
+        snprintf(out, TOKEN_MAX, "%.*s", TEXT_ARGS(token));
+    if (content.data)
+        sodium_memzero(content.data, content.capacity);
+    buf_fini(&content);
+    return err;
 }
 
 struct introspection {
@@ -190,7 +193,7 @@ static enum err ask(struct auth *auth, const struct call *call, struct text toke
         .headers = headers,
         .header_count = call->traceparent.at ? header_count : header_count - 1,
         .body = buf_text(&body),
-        .timeout_ms = auth->timeout_ms,
+        .timeout_ms = (unsigned)call_setting(call, OPTION_USER_TIMEOUT_MS),
     };
     err = buf_check(&body);
     if (!err)

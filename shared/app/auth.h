@@ -17,16 +17,15 @@ struct auth;
 struct auth_opts {
     struct client *client;         /* to the user service; must outlive this */
     const char *token_file;        /* holds the bearer token that this service calls with; read at each use */
-    unsigned timeout_ms;
     unsigned cache_entries;
-    unsigned cache_ttl_s;
 };
 
 enum err must_check auth_new(const struct auth_opts *opts, struct auth **ret);
 void auth_free(struct auth *auth);
 
-/** From the cache alone. ERR_AGAIN when it is not there. Never blocks; any thread. */
-enum err must_check auth_recall(struct auth *auth, const char *token_digest, struct identity *ret);
+/** From the cache alone, as settings allow now. ERR_AGAIN when it is not there. Never blocks; any thread. */
+enum err must_check auth_recall(struct auth *auth, const struct settings *settings, const char *token_digest,
+                                struct identity *ret);
 
 /** Asks the user service, for this call and under its request id and trace, and remembers. Blocks: a worker.
  *  ERR_UNAUTHENTICATED, ERR_UNAVAILABLE, ERR_DEADLINE. */

@@ -44,6 +44,11 @@ void *call_app(const struct call *call)
     return call->service->app;
 }
 
+int64_t call_setting(const struct call *call, enum option_id option)
+{
+    return settings_int(call->settings, option);
+}
+
 struct text call_path(const struct call *call, const char *name)
 {
     for (size_t i = 0; i < call->match.name_count; i++) {

@@ -22,6 +22,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
+#include "conf/settings.h"
 #include "net/problem.h"
 #include "net/route.h"
 #include "net/server.h"
@@ -67,6 +68,7 @@ struct endpoint {
 
 struct call {
     struct service *service;
+    struct settings *settings;         /* as they were when the call came in; all of it is done by them */
     struct exchange *exchange;
     const struct endpoint *endpoint;   /* NULL until routed */
     struct route_match match;
@@ -95,6 +97,9 @@ struct arena *call_arena(struct call *call);
 
 /** The service's own state, as its start() set it. */
 void *call_app(const struct call *call);
+
+/** An integer option, as it was when the call came in. */
+int64_t call_setting(const struct call *call, enum option_id option);
 
 /** A {name} of the path, decoded. */
 struct text call_path(const struct call *call, const char *name);

@@ -2,8 +2,10 @@
 
 #include "app/health.h"
 #include "app/metrics.h"
+#include "app/reload.h"
 #include "app/service.h"
 #include "base/clock.h"
+#include "conf/option.h"
 
 enum { NEEDED_TIMEOUT_MS = 1000, SERVICE_UNAVAILABLE = 503 };
 
@@ -17,6 +19,23 @@ static enum err ping(struct call *call)
     return http_header_add(&call->exchange->request, response, "Content-Type", TEXT("text/plain; charset=utf-8"));
 }
 
+/* With what this process runs: whether what was delivered is in effect, and what a restart is needed for. */
+static void write_settings(const struct settings *settings, struct json_writer *writer)
+{
+    json_key(writer, "settings");
+    json_object_begin(writer);
+    json_member_string(writer, "digest", settings_digest(settings));
+    json_member_time(writer, "loaded_at", settings_loaded_us(settings));
+    json_key(writer, "await_restart");
+    json_array_begin(writer);
+    for (size_t i = 0; i < option_count; i++) {
+        if (settings_awaits_restart(settings, (enum option_id)i))
+            json_string(writer, option_table[i].path);
+    }
+    json_array_end(writer);
+    json_object_end(writer);
+}
+
 static enum err version(struct call *call)
 {
     struct json_writer writer;
@@ -24,7 +43,9 @@ static enum err version(struct call *call)
     json_object_begin(&writer);
     json_member_string(&writer, "service", call->service->definition->name);
     json_member_string(&writer, "version", PACKAGE_VERSION);
+    write_settings(call->settings, &writer);
     json_object_end(&writer);
+    call_header(call, "Cache-Control", "no-store");
     return ERR_NONE;
 }
 
@@ -69,6 +90,12 @@ static enum state check_user_service(struct call *call)
     return STATE_DEGRADED;
 }
 
+/* What was wrong is not in effect, so the service is as good as before. */
+static enum state check_settings(struct call *call)
+{
+    return reload_state(call->service->reload) ? STATE_DEGRADED : STATE_OK;
+}
+
 struct check {
     const char *name;
     enum state (*run)(struct call *call);   /* on a state that is not ok, err_cause() says why */
@@ -79,6 +106,7 @@ static const struct check checks[] = {
     {"database", check_database, true},
     {"accepting", check_accepting, false},
     {"user-service", check_user_service, false},
+    {"settings", check_settings, false},
 };
 
 static enum state run_check(struct call *call, const struct check *check, struct json_writer *writer)

@@ -16,6 +16,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/parts.c \
 	shared/app/pipeline.c shared/app/pipeline.h \
 	shared/app/pool.c shared/app/pool.h \
+	shared/app/reload.c shared/app/reload.h \
 	shared/app/service.c shared/app/service.h
 nodist_shared_app_libapp_a_SOURCES = shared/app/app_migrations.c
 

@@ -4,16 +4,14 @@
 #include <sodium.h>
 
 #include "app/call.h"
-#include "app/service.h"
-#include "conf/settings.h"
 
 enum { CURSOR_KEY_MAX = 256, CURSOR_MAX = CURSOR_KEY_MAX * 4 / 3 + 4 };
 
 static enum err read_limit(struct call *call, struct text given, int64_t *ret)
 {
-    int64_t most = settings_int(call->service->settings, "page.limit_max");
+    int64_t most = call_setting(call, OPTION_PAGE_LIMIT_MAX);
     if (!given.at) {
-        *ret = settings_int(call->service->settings, "page.limit_default");
+        *ret = call_setting(call, OPTION_PAGE_LIMIT_DEFAULT);
         return ERR_NONE;
     }
     if (text_to_int(given, ret) != ERR_NONE || *ret < 1 || *ret > most)

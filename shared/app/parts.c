@@ -12,6 +12,7 @@
 #include "app/observe.h"
 #include "app/part.h"
 #include "app/pipeline.h"
+#include "app/reload.h"
 #include "app/service.h"
 #include "conf/settings.h"
 
@@ -23,19 +24,19 @@ enum {
     LIBFCGI_LANES = 16,
 };
 
-static unsigned number(const struct service *service, const char *path)
+static unsigned number(const struct service *service, enum option_id option)
 {
-    return (unsigned)settings_int(service->settings, path);
+    return (unsigned)settings_int(service->settings, option);
 }
 
-static size_t size(const struct service *service, const char *path)
+static size_t size(const struct service *service, enum option_id option)
 {
-    return (size_t)settings_int(service->settings, path);
+    return (size_t)settings_int(service->settings, option);
 }
 
-static const char *string(const struct service *service, const char *path)
+static const char *string(const struct service *service, enum option_id option)
 {
-    return settings_text(service->settings, path);
+    return settings_text(service->settings, option);
 }
 
 /* ---- endpoints: the common ones first, then the application's ---- */
@@ -73,8 +74,8 @@ static void stop_endpoints(struct service *service)
 static enum err start_listener(struct service *service)
 {
     struct listen_opts opts = {
-        .address = string(service, "server.listen"),
-        .socket_mode = number(service, "server.socket_mode"),
+        .address = string(service, OPTION_SERVER_LISTEN),
+        .socket_mode = number(service, OPTION_SERVER_SOCKET_MODE),
     };
     return listener_open(&opts, &service->listener);
 }
@@ -90,13 +91,13 @@ static enum err start_database(struct service *service)
 {
     const struct migration_set sets[] = {events_migrations, app_migrations, *service->definition->migrations};
     struct db_opts opts = {
-        .path = string(service, "db.path"),
-        .batch_max = number(service, "db.batch_max"),
-        .queue_max = number(service, "db.queue_max"),
-        .busy_timeout_ms = number(service, "db.busy_timeout_ms"),
-        .cache_kib = number(service, "db.cache_kib"),
-        .wal_checkpoint_bytes = size(service, "db.wal_checkpoint_bytes"),
-        .wal_max_bytes = size(service, "db.wal_max_bytes"),
+        .path = string(service, OPTION_DB_PATH),
+        .batch_max = number(service, OPTION_DB_BATCH_MAX),
+        .queue_max = number(service, OPTION_DB_QUEUE_MAX),
+        .busy_timeout_ms = number(service, OPTION_DB_BUSY_TIMEOUT_MS),
+        .cache_kib = number(service, OPTION_DB_CACHE_KIB),
+        .wal_checkpoint_bytes = size(service, OPTION_DB_WAL_CHECKPOINT_BYTES),
+        .wal_max_bytes = size(service, OPTION_DB_WAL_MAX_BYTES),
     };
     enum err err = db_open(&opts, &service->db);
     if (err)
@@ -122,10 +123,10 @@ static enum err start_writer(struct service *service)
 static enum err start_bus(struct service *service)
 {
     struct bus_opts opts = {
-        .url = string(service, "bus.url"),
-        .retention_s = number(service, "bus.retention_s"),
-        .max_bytes = size(service, "bus.max_bytes"),
-        .busy_timeout_ms = number(service, "bus.busy_timeout_ms"),
+        .url = string(service, OPTION_BUS_URL),
+        .retention_s = number(service, OPTION_BUS_RETENTION_S),
+        .max_bytes = size(service, OPTION_BUS_MAX_BYTES),
+        .busy_timeout_ms = number(service, OPTION_BUS_BUSY_TIMEOUT_MS),
     };
     return bus_open(&opts, &service->bus);
 }
@@ -141,7 +142,7 @@ static enum err make_relay(struct service *service)
     struct relay_opts opts = {
         .db = service->db,
         .bus = service->bus,
-        .batch_max = number(service, "events.batch_max"),
+        .batch_max = number(service, OPTION_EVENTS_BATCH_MAX),
         .retry_max_ms = RELAY_RETRY_MAX_MS,
         .failed = observe_relay_failure,
     };
@@ -172,11 +173,11 @@ static enum err start_consumer(struct service *service)
         .handlers = service->definition->handlers,
         .handler_count = service->definition->handler_count,
         .context = service,
-        .batch_max = number(service, "events.batch_max"),
-        .attempts_max = number(service, "events.attempts_max"),
-        .retry_first_ms = number(service, "events.retry_first_ms"),
-        .retry_max_ms = number(service, "events.retry_max_ms"),
-        .inbox_retention_s = number(service, "events.inbox_retention_s"),
+        .batch_max = number(service, OPTION_EVENTS_BATCH_MAX),
+        .attempts_max = number(service, OPTION_EVENTS_ATTEMPTS_MAX),
+        .retry_first_ms = number(service, OPTION_EVENTS_RETRY_FIRST_MS),
+        .retry_max_ms = number(service, OPTION_EVENTS_RETRY_MAX_MS),
+        .inbox_retention_s = number(service, OPTION_EVENTS_INBOX_RETENTION_S),
         .failed = observe_event_failure,
         .applied = observe_event,
     };
@@ -208,7 +209,7 @@ static enum err start_auth(struct service *service)
     if (service->definition->identify)
         return ERR_NONE;
     struct client_opts client_opts = {
-        .base_url = string(service, "user.url"),
+        .base_url = string(service, OPTION_USER_URL),
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .response_max_bytes = CLIENT_RESPONSE_MAX,
     };
@@ -217,10 +218,8 @@ static enum err start_auth(struct service *service)
         return err;
     struct auth_opts opts = {
         .client = service->user_client,
-        .token_file = string(service, "user.token_file"),
-        .timeout_ms = number(service, "user.timeout_ms"),
-        .cache_entries = number(service, "auth.cache_entries"),
-        .cache_ttl_s = number(service, "auth.cache_ttl_s"),
+        .token_file = string(service, OPTION_USER_TOKEN_FILE),
+        .cache_entries = number(service, OPTION_AUTH_CACHE_ENTRIES),
     };
     err = auth_new(&opts, &service->auth);
     if (err)
@@ -253,8 +252,8 @@ static enum err start_pool(struct service *service)
 {
     struct pool_opts opts = {
         .db = service->db,
-        .threads = number(service, "pool.threads"),
-        .queue_max = number(service, "pool.queue_max"),
+        .threads = number(service, OPTION_POOL_THREADS),
+        .queue_max = number(service, OPTION_POOL_QUEUE_MAX),
     };
     return pool_open(&opts, &service->pool);
 }
@@ -282,9 +281,9 @@ static void stop_readers(struct service *service)
 
 static enum err start_readers(struct service *service)
 {
-    service->lanes = number(service, "server.lanes");
+    service->lanes = number(service, OPTION_SERVER_LANES);
     if (service->lanes == 0)
-        service->lanes = default_lanes(string(service, "server.transport"));
+        service->lanes = default_lanes(string(service, OPTION_SERVER_TRANSPORT));
     service->lane_readers = calloc(service->lanes, sizeof(struct db_connection *));
     if (!service->lane_readers)
         return err_because(ERR_MEMORY, "no memory for %u reading connections", service->lanes);
@@ -301,24 +300,22 @@ static enum err start_readers(struct service *service)
 static enum err start_server(struct service *service)
 {
     struct server_opts opts = {
-        .transport = string(service, "server.transport"),
+        .transport = string(service, OPTION_SERVER_TRANSPORT),
         .listen_fd = service->listener.fd,
         .lanes = service->lanes,
-        .connections_max = number(service, "server.connections_max"),
-        .params_max_bytes = size(service, "server.params_max_bytes"),
-        .params_max_count = number(service, "server.params_max_count"),
-        .body_max_bytes = size(service, "server.body_max_bytes"),
-        .arena_max_bytes = size(service, "server.arena_max_bytes"),
-        .response_max_bytes = size(service, "server.response_max_bytes"),
-        .header_timeout_ms = number(service, "server.header_timeout_ms"),
-        .body_timeout_ms = number(service, "server.body_timeout_ms"),
-        .write_timeout_ms = number(service, "server.write_timeout_ms"),
-        .idle_timeout_ms = number(service, "server.idle_timeout_ms"),
+        .connections_max = number(service, OPTION_SERVER_CONNECTIONS_MAX),
+        .params_max_bytes = size(service, OPTION_SERVER_PARAMS_MAX_BYTES),
+        .params_max_count = number(service, OPTION_SERVER_PARAMS_MAX_COUNT),
+        .body_max_bytes = size(service, OPTION_SERVER_BODY_MAX_BYTES),
+        .arena_max_bytes = size(service, OPTION_SERVER_ARENA_MAX_BYTES),
+        .response_max_bytes = size(service, OPTION_SERVER_RESPONSE_MAX_BYTES),
+        .header_timeout_ms = number(service, OPTION_SERVER_HEADER_TIMEOUT_MS),
+        .body_timeout_ms = number(service, OPTION_SERVER_BODY_TIMEOUT_MS),
+        .write_timeout_ms = number(service, OPTION_SERVER_WRITE_TIMEOUT_MS),
+        .idle_timeout_ms = number(service, OPTION_SERVER_IDLE_TIMEOUT_MS),
         .dispatch = pipeline_dispatch,
         .context = service,
     };
-    service->requests_max = number(service, "server.requests_max");
-    service->request_timeout_ms = number(service, "server.request_timeout_ms");
     return server_open(&opts, &service->server);
 }
 
@@ -340,6 +337,7 @@ const struct part service_parts[] = {
     {"pool", start_pool, stop_pool},
     {"consumer", start_consumer, stop_consumer},
     {"readers", start_readers, stop_readers},
+    {"settings", reload_start, reload_stop},
     {"server", start_server, stop_server},
 };
 const size_t service_part_count = sizeof service_parts / sizeof service_parts[0];

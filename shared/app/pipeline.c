@@ -39,6 +39,7 @@ static void answer(struct call *call, enum err err)
 {
     struct service *service = call->service;
     struct exchange *exchange = call->exchange;
+    struct settings *settings = call->settings;
     if (!err)
         err = buf_check(&exchange->response.body);
     call->err = err;
@@ -46,7 +47,8 @@ static void answer(struct call *call, enum err err)
         respond_problem(call, err);
     call_header(call, "X-Request-Id", "%.*s", TEXT_ARGS(call->request_id));
     observe_call(call);
-    exchange_finish(exchange);
+    exchange_finish(exchange);   /* the call is gone with it */
+    settings_unref(settings);
     atomic_fetch_sub_explicit(&service->in_flight, 1, memory_order_release);
 }
 
@@ -254,7 +256,7 @@ static enum err identify(struct call *call)
     digest_hex(secret_reveal(token), digest);
     if (call->service->definition->identify)
         return call->service->definition->identify(call, digest, &call->caller);
-    return auth_recall(call->service->auth, digest, &call->caller);
+    return auth_recall(call->service->auth, call->settings, digest, &call->caller);
 }
 
 /* The front passes "/order/healthz" as it came; a service's own name before the path is not part of it. */
@@ -321,12 +323,13 @@ static struct call *admit(struct service *service, struct exchange *exchange)
     call->exchange = exchange;
     call->db = service->lane_readers[exchange->lane];
     call->started_ns = call->queued_since_ns = exchange->request.received_ns;
+    call->settings = current_take(&service->current);
     leave_queue(call);
-    call->deadline_ns = call->started_ns + service->request_timeout_ms * NS_PER_MS;
+    call->deadline_ns = call->started_ns + call_setting(call, OPTION_SERVER_REQUEST_TIMEOUT_MS) * NS_PER_MS;
     give_ids(call);
     if (atomic_load(&service->closed))
         answer(call, ERR_CLOSED);
-    else if (under_way >= service->requests_max)
+    else if (under_way >= call_setting(call, OPTION_SERVER_REQUESTS_MAX))
         shed(call);
     else
         return call;

@@ -14,6 +14,7 @@
 #include "app/log_settings.h"
 #include "app/notify.h"
 #include "app/part.h"
+#include "app/reload.h"
 #include "app/service.h"
 #include "base/clock.h"
 #include "conf/settings.h"
@@ -50,10 +51,12 @@ static enum err sweep_some(struct db_connection *connection, void *context)
 /* Small steps, so that requests come in between. */
 static void sweep_idempotency_keys(struct service *service)
 {
+    struct settings *settings = current_take(&service->current);
     struct sweep sweep = {
-        .retention_s = (unsigned)settings_int(service->settings, "idempotency.retention_s"),
+        .retention_s = (unsigned)settings_int(settings, OPTION_IDEMPOTENCY_RETENTION_S),
         .more = true,
     };
+    settings_unref(settings);
     while (sweep.more) {
         enum err err = db_write(service->db, sweep_some, &sweep);
         if (err) {
@@ -73,6 +76,8 @@ static void wait_and_keep_house(struct service *service, const sigset_t *signals
             return;
         if (got == SIGUSR1)
             log_reopen();
+        if (got == SIGHUP)
+            reload_ask(service->reload);
         if (got < 0 && errno == EAGAIN)
             sweep_idempotency_keys(service);
     }
@@ -102,9 +107,9 @@ static bool linger(const struct service *service, const sigset_t *signals, int64
     return true;
 }
 
-static int64_t ns_from_now(const struct service *service, const char *setting)
+static int64_t ns_from_now(const struct service *service, enum option_id option)
 {
-    return clock_now_ns() + settings_int(service->settings, setting) * NS_PER_MS;
+    return clock_now_ns() + settings_int(service->settings, option) * NS_PER_MS;
 }
 
 /* First not ready, while whoever asks is still answered: those who choose between processes need time to notice. Then
@@ -116,10 +121,10 @@ static void drain(struct service *service, const sigset_t *signals)
     atomic_store(&service->draining, true);
     tell(NOTIFY_STOPPING);
     server_retire(service->server);
-    bool patient = linger(service, signals, ns_from_now(service, "server.drain_delay_ms"), true);
+    bool patient = linger(service, signals, ns_from_now(service, OPTION_SERVER_DRAIN_DELAY_MS), true);
     server_drain(service->server);
     if (patient)
-        linger(service, signals, ns_from_now(service, "server.drain_timeout_ms"), false);
+        linger(service, signals, ns_from_now(service, OPTION_SERVER_DRAIN_TIMEOUT_MS), false);
     if (is_busy(service))
         log_event(LOG_WARNING, "connections were cut off", LOG_INT("connections", server_busy(service->server)));
     atomic_store(&service->closed, true);
@@ -150,7 +155,8 @@ static int run(struct service *service, const sigset_t *signals)
 
 int service_main(const struct service_definition *definition, int argc, char **argv)
 {
-    struct service service = {.definition = definition};
+    struct arguments arguments;
+    struct service service = {.definition = definition, .settings_opts = &arguments.settings_opts};
     struct settings *settings = NULL;
     int status = EXIT_SUCCESS;
     sigset_t signals;
@@ -158,12 +164,14 @@ int service_main(const struct service_definition *definition, int argc, char **a
         fprintf(stderr, "%s: libsodium cannot be initialised\n", argv[0]);
         return EXIT_FAILURE;
     }
-    if (!arguments_read(definition, argc, argv, &settings, &status))
+    if (!arguments_read(definition, argc, argv, &arguments, &settings, &status))
         return status;
     block_signals(&signals);
     service.settings = settings;
+    current_init(&service.current, settings);
     status = log_settings_open(definition->name, settings) == ERR_NONE ? run(&service, &signals) : EXIT_FAILURE;
     log_close(LOG_CLOSE_MS);
+    current_fini(&service.current);
     settings_unref(settings);
     return status;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "app/call.h"
+#include "conf/current.h"
 #include "events/consumer.h"
 #include "events/outbox.h"
 #include "net/client.h"
@@ -19,7 +20,7 @@
 
 struct auth;
 struct observation;
-struct settings;
+struct reload;
 
 /** Who a bearer token belongs to, by its digest, read with call->db. ERR_UNAUTHENTICATED when nobody. */
 typedef enum err identify_work(struct call *call, const char *token_digest, struct identity *ret);
@@ -37,11 +38,17 @@ struct service_definition {
      * its own waits for the writer. Sets app. On an error it has cleaned up after itself. May be NULL. */
     enum err (*start)(struct service *service);
     void (*stop)(struct service *service);         /* after the last request and event, while the writer still runs */
+    /* Other settings are in effect: for what keeps some beside its calls. On a thread of its own, between start and
+     * stop. May be NULL. */
+    void (*reload)(struct service *service, const struct settings *settings);
 };
 
 struct service {
     const struct service_definition *definition;
-    const struct settings *settings;
+    const struct settings_opts *settings_opts;     /* where the settings come from */
+    const struct settings *settings;               /* as they were at the start: for what cannot change later */
+    struct current current;                        /* as they are now */
+    struct reload *reload;
     void *app;                                     /* the application's own state */
     struct db *db;
     struct bus *bus;
@@ -62,7 +69,6 @@ struct service {
     atomic_ullong shed;                            /* requests refused early */
     atomic_bool draining;                          /* no new connections; told by /readyz */
     atomic_bool closed;                            /* no new requests: they are answered 503 on their lane */
-    unsigned requests_max, request_timeout_ms;
 };
 
 /** Everything from arguments to exit status. Options: --help, --version, --config FILE, --set PATH=VALUE,

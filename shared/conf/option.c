@@ -37,19 +37,31 @@ static unsigned distance(struct text a, const char *b)
     return row[width];
 }
 
+/* Takes the candidate when it is nearer than what was found so far. */
+static void compare(struct text name, const char *candidate, unsigned *least, const char **nearest)
+{
+    unsigned far = name.length > NAME_MAX_LENGTH ? *least : distance(name, candidate);
+    if (far < *least) {
+        *least = far;
+        *nearest = candidate;
+    }
+}
+
 const char *option_nearest(struct text path)
 {
     const char *nearest = NULL;
     unsigned least = NEAR + 1;
-    if (path.length > NAME_MAX_LENGTH)
-        return NULL;
-    for (size_t i = 0; i < option_count; i++) {
-        unsigned far = distance(path, option_table[i].path);
-        if (far < least) {
-            least = far;
-            nearest = option_table[i].path;
-        }
-    }
+    for (size_t i = 0; i < option_count; i++)
+        compare(path, option_table[i].path, &least, &nearest);
+    return nearest;
+}
+
+const char *option_service_nearest(struct text name)
+{
+    const char *nearest = NULL;
+    unsigned least = NEAR + 1;
+    for (const char *const *service = option_services; *service; service++)
+        compare(name, *service, &least, &nearest);
     return nearest;
 }
 

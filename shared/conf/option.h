@@ -1,5 +1,5 @@
 /*
- * Options: one table holds every setting there is. The parser, --print-config and the manual all come from it.
+ * Options: one table holds every setting there is (conf/option_table.h). What is here asks it.
  *
  * Immutable: any thread.
  */
@@ -13,12 +13,13 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "conf/option_table.h"
 
 enum option_type { OPTION_TEXT, OPTION_INTEGER, OPTION_BOOLEAN };
 
 enum option_effect {
     OPTION_AT_START,     /* a change needs a restart */
-    OPTION_LIVE,
+    OPTION_LIVE,         /* a change takes effect when the settings are reloaded */
 };
 
 struct option {
@@ -29,6 +30,8 @@ struct option {
     const char *choices;         /* text: the only values, with '|' between them; NULL: any */
     const char *unit;            /* "ms", "s", "bytes", "KiB"; "" when it counts or is no number */
     enum option_effect effect;
+    bool secret;                 /* text: names a file whose content is a secret (conf/secret_file.h) */
+    bool outside;                /* not taken from files */
     const char *help;            /* one line */
 };
 
@@ -41,11 +44,25 @@ union option_value {
 extern const struct option option_table[];
 extern const size_t option_count;
 
+/* Two integer options, of which the first's value is at most the second's. */
+struct option_relation {
+    enum option_id less, more;
+};
+
+extern const struct option_relation option_relations[];
+extern const size_t option_relation_count;
+
+/* The services that may have a section in a file; ends with NULL. */
+extern const char *const option_services[];
+
 /** The index of a path, or -1. */
 ptrdiff_t option_find(struct text path);
 
 /** The known path that is nearest to one that is not, for a message; NULL when none is near. */
 const char *option_nearest(struct text path);
+
+/** Likewise of the services. */
+const char *option_service_nearest(struct text name);
 
 enum { OPTION_ENVIRONMENT_SIZE = 96 };
 

@@ -6,7 +6,7 @@
 #include "conf/option_pages.h"
 
 static const char manual_head[] =
-    ".\\\" Written by etc/option-pages from the table in shared/conf/option_table.c: do not edit.\n"
+    ".\\\" Written by etc/option-pages from the table in shared/conf/option_table.h: do not edit.\n"
     ".Dd November 23, 2026\n"
     ".Dt TANDEM.CONF 5\n"
     ".Os\n"
@@ -21,8 +21,9 @@ static const char manual_head[] =
     ".Xr tandem-inventory 8\n"
     "and the command\n"
     ".Xr tandemctl 1\n"
-    "read one file in the format of libconfig, given with\n"
-    ".Fl -config .\n"
+    "read files in the format of libconfig: the one given with\n"
+    ".Fl -config ,\n"
+    "and what stands beside it.\n"
     "Groups nest, values end with a semicolon, and comments begin with a hash:\n"
     ".Bd -literal -offset indent\n"
     "log = { level = \"debug\"; };\n"
@@ -34,20 +35,94 @@ static const char manual_head[] =
     ".Pp\n"
     "What stands under\n"
     ".Ic service . Ns Ar name\n"
-    "counts for the service of that name alone, and wins over the rest of the file.\n"
+    "counts for the service of that name alone, and wins over the rest of that file.\n"
     ".Pp\n"
-    "A value is taken from the last of these that has it: the default; the file; the file's section for the service;\n"
+    "A value is taken from the last of these that has it:\n"
+    ".Bl -enum -compact\n"
+    ".It\n"
+    "the default;\n"
+    ".It\n"
+    "the file;\n"
+    ".It\n"
+    ".Pa tandem. Ns Ev $TANDEM_ENV Ns Pa .conf\n"
+    "beside it, when that variable is set, to a word of a-z, 0-9 and hyphens such as dev, staging or prod.\n"
+    "That file must then be there: without it a mistyped name would run with other settings than were meant;\n"
+    ".It\n"
+    ".Pa conf.d/*.conf\n"
+    "beside it, in the order of their names as bytes, hidden ones left out;\n"
+    ".It\n"
     "the environment, where\n"
     ".Ic log.level\n"
     "is\n"
     ".Ev TANDEM_LOG_LEVEL ;\n"
-    "and the command line,\n"
+    ".It\n"
+    "the command line,\n"
     ".Fl -set Cm log.level=debug .\n"
+    ".El\n"
+    ".Pp\n"
+    "A later file wins over all of an earlier one, its sections for services included.\n"
+    "There is no\n"
+    ".Ic @include ;\n"
+    "no line of a file begins with an at sign.\n"
     ".Fl -check-config\n"
     "tells everything that is wrong, with file and line, and\n"
     ".Fl -print-config\n"
     "shows every value with the place it came from.\n"
-    ".Sh OPTIONS\n";
+    ".Pp\n"
+    "Secrets stand in files of their own, which options name.\n"
+    "Such a file is refused when its mode lets other users do anything, or its group change it.\n"
+    ".Sh RELOADING\n"
+    "A running service reads its settings again within a second after one of the files changed, in whichever way:\n"
+    "written, renamed into place, by another target of a link on the way to it, as with\n"
+    ".Ql ln -sfn\n"
+    "and in Kubernetes.\n"
+    ".Dv SIGHUP\n"
+    "has them read at once; it is needed where the system cannot tell of changes, such as those that another machine\n"
+    "makes to a network file system.\n"
+    ".Pp\n"
+    "All is read and validated before anything changes.\n"
+    "A file that is replaced by renaming is read whole; one that is written in place may be read half-written.\n"
+    "When there is a fault, the old settings stay; each fault is logged with file and line,\n"
+    ".Pa /readyz\n"
+    "has the check\n"
+    ".Dq settings\n"
+    "as degraded, which does not make the service unready, and\n"
+    ".Va tandem_config_reload_failures_total\n"
+    "counts it.\n"
+    "Requests under way end with the settings that they began with.\n"
+    "Options that do not take effect at once keep the value that the service was started with; the log and\n"
+    ".Pa /version\n"
+    "name those that now have another one.\n"
+    ".Pp\n"
+    ".Pa /version\n"
+    "also has the digest of the settings that are in effect, and when they were read:\n"
+    ".Dl {\(dqdigest\(dq: \(dq...\(dq, \(dqloaded_at\(dq: \(dq...\(dq, \(dqawait_restart\(dq: [\(dqpool.threads\(dq]}\n"
+    ".Xr tandemctl 1\n"
+    "prints the same digest with\n"
+    ".Cm conf digest .\n"
+    ".Sh SIGNED SETTINGS\n"
+    "With\n"
+    ".Ic conf.public_key_file\n"
+    "each of the files must have a signature beside it,\n"
+    ".Pa tandem.conf.minisig\n"
+    "for\n"
+    ".Pa tandem.conf ,\n"
+    "as\n"
+    ".Xr minisign 1\n"
+    "and\n"
+    ".Cm tandemctl conf sign\n"
+    "make it.\n"
+    "What is not signed with that key, or was altered, is refused, at the start and at a reload.\n"
+    "The option cannot stand in a file: whoever could change an unsigned one could take it out.\n"
+    "Give it in the environment or on the command line, and keep the key where who delivers settings cannot write.\n"
+    "It is read at the start; another key needs a restart.\n"
+    ".Pp\n"
+    "A signature says who made a file, not that it is the latest, nor under which name it was meant: whoever can\n"
+    "write the folder can put an older signed file back, another signed file in its place, or take one out of\n"
+    ".Pa conf.d .\n"
+    "The digest shows that.\n"
+    ".Sh OPTIONS\n"
+    "Those marked as live take effect when the settings are reloaded, others when the service is started.\n";
 
 static const char manual_foot[] =
     ".Sh LOG\n"
@@ -113,7 +188,18 @@ static const char manual_foot[] =
     ".It\n"
     "Without memory the library ends the process.\n"
     ".El\n"
+    ".Sh FILES\n"
+    ".Bl -tag -width indent -compact\n"
+    ".It Pa /etc/tandem/tandem.conf\n"
+    "under the prefix that Tandem was built for: where\n"
+    ".Xr tandemctl 1\n"
+    "and the units of systemd look.\n"
+    ".It Pa tandem.dev.conf , tandem.staging.conf , tandem.prod.conf\n"
+    "beside it: samples for these values of\n"
+    ".Ev TANDEM_ENV .\n"
+    ".El\n"
     ".Sh SEE ALSO\n"
+    ".Xr minisign 1 ,\n"
     ".Xr tandemctl 1 ,\n"
     ".Xr tandem-inventory 8 ,\n"
     ".Xr tandem-order 8 ,\n"
@@ -121,6 +207,20 @@ static const char manual_foot[] =
 
 static const char sample_head[] =
     "# Settings of the Tandem services; see tandem.conf(5). Each option stands here with its default.\n";
+
+/* Of the samples for one environment: what is not commented out. */
+static const struct difference {
+    const char *environment;
+    enum option_id option;
+    const char *value;
+} differences[] = {
+    {"dev", OPTION_LOG_LEVEL, "debug"},
+    {"dev", OPTION_LOG_FORMAT, "text"},
+    {"staging", OPTION_LOG_LEVEL, "debug"},
+    {"staging", OPTION_SESSION_LIFETIME_S, "3600"},
+    {"prod", OPTION_LOG_LEVEL, "info"},
+    {"prod", OPTION_SERVER_DRAIN_TIMEOUT_MS, "30000"},
+};
 
 /* What no default can say: it differs from service to service. */
 static const char sample_foot[] =
@@ -132,17 +232,17 @@ static const char sample_foot[] =
     "    inventory = { db = { path = \"/var/lib/tandem/inventory.db\"; }; };\n"
     "};\n";
 
-static void write_default(const struct option *option, struct buf *out)
+static void write_value(const struct option *option, const char *value, struct buf *out)
 {
     const char *quote = option->type == OPTION_TEXT ? "\"" : "";
-    buf_addf(out, "%s%s%s", quote, option->initial, quote);
+    buf_addf(out, "%s%s%s", quote, value, quote);
 }
 
 /* In mdoc a line that begins with a dot or an apostrophe is a command; none of the table's help does. */
 static void write_entry(const struct option *option, struct buf *out)
 {
     buf_addf(out, ".It Ic %s No =\\ ", option->path);
-    write_default(option, out);
+    write_value(option, option->initial, out);
     buf_addf(out, "\n%s.\n", option->help);
     if (option->type == OPTION_INTEGER)
         buf_addf(out, "From %" PRId64 " to %" PRId64 "%s%s.\n", option->min, option->max, *option->unit ? " " : "",
@@ -150,7 +250,11 @@ static void write_entry(const struct option *option, struct buf *out)
     if (option->choices)
         buf_addf(out, "One of\n.Li %s .\n", option->choices);
     if (option->effect == OPTION_LIVE)
-        buf_add_string(out, "A change takes effect at once.\n");
+        buf_add_string(out, "Live.\n");
+    if (option->secret)
+        buf_add_string(out, "Names a secret file.\n");
+    if (option->outside)
+        buf_add_string(out, "Taken from the environment and the command line only.\n");
 }
 
 void option_manual(struct buf *out)
@@ -163,22 +267,40 @@ void option_manual(struct buf *out)
     buf_add_string(out, manual_foot);
 }
 
-void option_sample(struct buf *out)
+/* Its value in this environment; NULL when it is as everywhere. */
+static const char *difference(const char *environment, enum option_id option)
+{
+    for (size_t i = 0; environment && i < sizeof differences / sizeof differences[0]; i++) {
+        if (differences[i].option == option && text_equal_string(text_of(environment), differences[i].environment))
+            return differences[i].value;
+    }
+    return NULL;
+}
+
+void option_sample(const char *environment, struct buf *out)
 {
     struct text group = TEXT_NONE;
-    buf_add_string(out, sample_head);
+    if (environment)
+        buf_addf(out, "# What is different where TANDEM_ENV is %s; see tandem.conf(5). Each option stands here with "
+                      "its default.\n", environment);
+    else
+        buf_add_string(out, sample_head);
     for (size_t i = 0; i < option_count; i++) {
-        struct text name = text_of(option_table[i].path);
+        const struct option *option = &option_table[i];
+        const char *value = difference(environment, (enum option_id)i);
+        struct text name = text_of(option->path);
         struct text this_group = text_split(&name, '.');
         if (!text_equal(this_group, group)) {
             buf_addf(out, "%s\n%.*s = {\n", group.at ? "};\n" : "", TEXT_ARGS(this_group));
             group = this_group;
         }
-        buf_addf(out, "    # %s%s%s\n    # %.*s = ", option_table[i].help, *option_table[i].unit ? "; in " : "",
-                 option_table[i].unit, TEXT_ARGS(name));
-        write_default(&option_table[i], out);
+        buf_addf(out, "    # %s%s%s%s\n    %s%.*s = ", option->help, *option->unit ? "; in " : "", option->unit,
+                 option->outside ? "; only in the environment and on the command line" : "", value ? "" : "# ",
+                 TEXT_ARGS(name));
+        write_value(option, value ? value : option->initial, out);
         buf_add_string(out, ";\n");
     }
     buf_add_string(out, "};\n");
-    buf_add_string(out, sample_foot);
+    if (!environment)
+        buf_add_string(out, sample_foot);
 }

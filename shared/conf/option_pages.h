@@ -9,7 +9,8 @@
 /** tandem.conf(5), in mdoc. */
 void option_manual(struct buf *out);
 
-/** A settings file that holds every option with its default, commented out. */
-void option_sample(struct buf *out);
+/** A settings file that holds every option with its default, commented out; of an environment ("dev", "staging",
+ *  "prod"; NULL for none) with what is different there. */
+void option_sample(const char *environment, struct buf *out);
 
 #endif

@@ -2,128 +2,23 @@
 
 #include "conf/option.h"
 
-#define MEBI INT64_C(1048576)
-#define DAY_S INT64_C(86400)
+#define INTEGER(id, path, initial, min, max, unit, effect, help) \
+    [id] = {path, OPTION_INTEGER, initial, min, max, NULL, unit, OPTION_##effect, false, false, help},
+#define TEXTUAL(id, path, initial, max, effect, help) \
+    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, false, false, help},
+#define CHOICE(id, path, initial, choices, effect, help) \
+    [id] = {path, OPTION_TEXT, initial, 0, 64, choices, "", OPTION_##effect, false, false, help},
+#define SECRET(id, path, initial, max, effect, help) \
+    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, true, false, help},
+#define OUTSIDE(id, path, initial, max, effect, help) \
+    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, false, true, help},
 
-/* path, default, range, unit, effect, help */
-#define INTEGER(path, initial, min, max, unit, effect, help) \
-    {path, OPTION_INTEGER, initial, min, max, NULL, unit, effect, help}
-#define TEXTUAL(path, initial, max, effect, help) {path, OPTION_TEXT, initial, 0, max, NULL, "", effect, help}
-#define CHOICE(path, initial, choices, effect, help) {path, OPTION_TEXT, initial, 0, 64, choices, "", effect, help}
+const struct option option_table[] = {OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE)};
+const size_t option_count = OPTIONS;
 
-#define LEVELS "debug|info|warning|error|critical"
-#define MODULE_LEVEL(path, help) CHOICE(path, "inherit", "inherit|" LEVELS, OPTION_LIVE, help "; inherit is log.level")
+#define RELATION(less, more) {less, more},
+const struct option_relation option_relations[] = {OPTION_RELATIONS(RELATION)};
+const size_t option_relation_count = sizeof option_relations / sizeof option_relations[0];
 
-const struct option option_table[] = {
-    CHOICE("server.transport", "native", "native|libfcgi", OPTION_AT_START,
-           "who speaks FastCGI: Tandem's own reactors, or the library with a thread per request"),
-    TEXTUAL("server.listen", "", 256, OPTION_AT_START,
-            "unix:/path.sock, 127.0.0.1:9001 or [::1]:9001; not used when a socket is inherited"),
-    INTEGER("server.socket_mode", "432", 0, 511, "", OPTION_AT_START,
-            "permission bits of the unix socket, in decimal (432 is 0660)"),
-    INTEGER("server.lanes", "0", 0, 64, "", OPTION_AT_START,
-            "threads that read requests; 0 is one per core, with libfcgi 16"),
-    INTEGER("server.connections_max", "4096", 1, 1000000, "", OPTION_AT_START,
-            "connections at once; further ones wait in the backlog"),
-    INTEGER("server.params_max_bytes", "65536", 1024, 16 * MEBI, "bytes", OPTION_AT_START,
-            "of the parameters (header fields) of a request; more is answered 431"),
-    INTEGER("server.params_max_count", "256", 16, 65536, "", OPTION_AT_START, "parameters of a request"),
-    INTEGER("server.body_max_bytes", "1048576", 0, 1024 * MEBI, "bytes", OPTION_AT_START,
-            "of the body of a request; more is answered 413"),
-    INTEGER("server.arena_max_bytes", "4194304", 65536, 1024 * MEBI, "bytes", OPTION_AT_START,
-            "of the memory that one request may use"),
-    INTEGER("server.response_max_bytes", "16777216", 65536, 1024 * MEBI, "bytes", OPTION_AT_START,
-            "of the body of a response; more is answered 500"),
-    INTEGER("server.header_timeout_ms", "10000", 10, 3600000, "ms", OPTION_AT_START,
-            "from the first byte of a request to its last parameter"),
-    INTEGER("server.body_timeout_ms", "30000", 10, 3600000, "ms", OPTION_AT_START,
-            "from the last parameter to the last byte of the body"),
-    INTEGER("server.write_timeout_ms", "30000", 10, 3600000, "ms", OPTION_AT_START,
-            "without progress in sending a response"),
-    INTEGER("server.idle_timeout_ms", "75000", 10, 86400000, "ms", OPTION_AT_START,
-            "a kept connection without a request"),
-    INTEGER("server.request_timeout_ms", "10000", 10, 3600000, "ms", OPTION_AT_START,
-            "from a request's arrival to the start of its handler; later it is answered 504"),
-    INTEGER("server.requests_max", "4096", 1, 1000000, "", OPTION_AT_START,
-            "requests under way at once; more are answered 503"),
-    INTEGER("server.drain_delay_ms", "0", 0, 3600000, "ms", OPTION_AT_START,
-            "how long a service that stops still takes requests, while /readyz says that it is not ready"),
-    INTEGER("server.drain_timeout_ms", "10000", 0, 3600000, "ms", OPTION_AT_START,
-            "how long requests under way may take to end when the service stops"),
-    INTEGER("pool.threads", "4", 1, 256, "", OPTION_AT_START, "workers for what blocks"),
-    INTEGER("pool.queue_max", "256", 1, 1000000, "", OPTION_AT_START, "jobs that may wait for a worker"),
-    TEXTUAL("db.path", "", 4000, OPTION_AT_START, "the SQLite file of the service"),
-    INTEGER("db.batch_max", "256", 1, 65536, "", OPTION_AT_START, "changes committed together"),
-    INTEGER("db.queue_max", "8192", 1, 1000000, "", OPTION_AT_START, "changes that may wait for the writer"),
-    INTEGER("db.busy_timeout_ms", "5000", 0, 600000, "ms", OPTION_AT_START,
-            "waiting for another process's transaction"),
-    INTEGER("db.cache_kib", "1024", 64, MEBI, "KiB", OPTION_AT_START, "page cache of each connection"),
-    INTEGER("db.wal_checkpoint_bytes", "4194304", 65536, 1024 * MEBI, "bytes", OPTION_AT_START,
-            "size of the write-ahead log at which it begins to be copied back"),
-    INTEGER("db.wal_max_bytes", "67108864", 65536, 16384 * MEBI, "bytes", OPTION_AT_START,
-            "size of the write-ahead log at which the writer waits until it is copied back"),
-    TEXTUAL("bus.url", "embedded:/var/lib/tandem/bus.db", 4000, OPTION_AT_START,
-            "what carries events: embedded:/path/bus.db"),
-    INTEGER("bus.retention_s", "604800", 0, 3650 * DAY_S, "s", OPTION_AT_START,
-            "how long events are kept after every group has read them"),
-    INTEGER("bus.max_bytes", "1073741824", MEBI, 1048576 * MEBI, "bytes", OPTION_AT_START,
-            "size of the embedded bus at which it takes no more events"),
-    INTEGER("bus.busy_timeout_ms", "5000", 0, 600000, "ms", OPTION_AT_START,
-            "waiting for another process's transaction on the bus"),
-    INTEGER("events.batch_max", "128", 1, 65536, "", OPTION_AT_START, "events taken from or given to the bus together"),
-    INTEGER("events.attempts_max", "10", 1, 1000, "", OPTION_AT_START,
-            "tries of a failing event before it is a dead letter"),
-    INTEGER("events.retry_first_ms", "100", 1, 3600000, "ms", OPTION_AT_START,
-            "pause before the second try; doubles from there"),
-    INTEGER("events.retry_max_ms", "60000", 1, 86400000, "ms", OPTION_AT_START, "the longest pause between tries"),
-    INTEGER("events.inbox_retention_s", "1209600", 60, 3650 * DAY_S, "s", OPTION_AT_START,
-            "how long ids of handled events are remembered"),
-    INTEGER("idempotency.retention_s", "86400", 60, 365 * DAY_S, "s", OPTION_AT_START,
-            "how long the answer to an Idempotency-Key is kept"),
-    CHOICE("log.level", "info", LEVELS, OPTION_LIVE, "what is logged, and above"),
-    MODULE_LEVEL("log.level_base", "of what the log tells of itself"),
-    MODULE_LEVEL("log.level_conf", "of settings and their reloading"),
-    MODULE_LEVEL("log.level_state", "of the database"),
-    MODULE_LEVEL("log.level_net", "of requests: the access lines, which are of level info, and warning from status 500 on"),
-    MODULE_LEVEL("log.level_events", "of events: applied ones are of level info"),
-    MODULE_LEVEL("log.level_app", "of what every service does: its start and end, for one"),
-    MODULE_LEVEL("log.level_user", "of accounts and sessions"),
-    MODULE_LEVEL("log.level_order", "of orders and payments"),
-    MODULE_LEVEL("log.level_inventory", "of items and stock"),
-    CHOICE("log.format", "json", "json|text", OPTION_AT_START, "JSON lines, or text for a person's terminal"),
-    CHOICE("log.sink", "stderr", "stderr|file|syslog", OPTION_AT_START, "where the log goes"),
-    TEXTUAL("log.file", "", 4000, OPTION_AT_START,
-            "the file, when log.sink is file; opened anew on SIGUSR1, as after logrotate has renamed it"),
-    TEXTUAL("log.syslog_socket", "/dev/log", 100, OPTION_AT_START,
-            "the local syslog's socket, when log.sink is syslog; the facility is daemon"),
-    INTEGER("log.repeat_burst", "100", 0, 1000000, "", OPTION_LIVE,
-            "how often a second a message is logged before it is counted only, and told as \"repeated\"; 0 is always"),
-    INTEGER("log.access_sample", "1", 1, 1000000, "", OPTION_LIVE,
-            "one request id in so many has its access lines and its applied events logged; what failed is always"),
-    TEXTUAL("user.url", "http://127.0.0.1:8080", 1000, OPTION_AT_START,
-            "where order and inventory reach the user service"),
-    TEXTUAL("user.token_file", "/etc/tandem/service.token", 4000, OPTION_AT_START,
-            "holds the bearer token that order and inventory introspect with (tandemctl token create)"),
-    INTEGER("user.timeout_ms", "2000", 10, 600000, "ms", OPTION_AT_START, "of a call to the user service"),
-    INTEGER("auth.cache_entries", "10000", 4, 10000000, "", OPTION_AT_START, "tokens remembered"),
-    INTEGER("auth.cache_ttl_s", "30", 1, DAY_S, "s", OPTION_AT_START,
-            "how long a token is trusted without asking again; signing out takes effect everywhere within it"),
-    INTEGER("session.lifetime_s", "86400", 60, 3650 * DAY_S, "s", OPTION_AT_START, "of a bearer token"),
-    INTEGER("session.per_user_max", "20", 1, 10000, "", OPTION_AT_START,
-            "sessions of one user; the oldest makes room"),
-    INTEGER("password.min_length", "8", 1, 128, "", OPTION_AT_START, "characters of a password"),
-    INTEGER("password.passes", "2", 1, 100, "", OPTION_AT_START, "passes of argon2id"),
-    INTEGER("password.memory_kib", "19456", 8, 4 * MEBI, "KiB", OPTION_AT_START, "memory of argon2id"),
-    CHOICE("payment.driver", "sandbox", "sandbox", OPTION_AT_START, "who is charged"),
-    TEXTUAL("payment.sandbox_file", "", 4000, OPTION_AT_START,
-            "the sandbox gateway's ledger, a SQLite file; empty: payments.db beside db.path"),
-    INTEGER("payment.timeout_ms", "5000", 10, 600000, "ms", OPTION_AT_START, "of a call to the gateway"),
-    INTEGER("payment.retry_first_ms", "200", 1, 3600000, "ms", OPTION_AT_START,
-            "pause after an unknown outcome; doubles from there"),
-    INTEGER("payment.retry_max_ms", "60000", 1, 86400000, "ms", OPTION_AT_START, "the longest such pause"),
-    INTEGER("order.lines_max", "100", 1, 10000, "", OPTION_AT_START, "lines of an order"),
-    INTEGER("order.quantity_max", "10000", 1, 1000000000, "", OPTION_AT_START, "pieces of an order line"),
-    INTEGER("page.limit_default", "20", 1, 10000, "", OPTION_AT_START, "rows of a page when none are asked for"),
-    INTEGER("page.limit_max", "100", 1, 10000, "", OPTION_AT_START, "rows of a page that may be asked for"),
-};
-const size_t option_count = sizeof option_table / sizeof option_table[0];
+#define SERVICE(name) name,
+const char *const option_services[] = {OPTION_SERVICES(SERVICE) NULL};

@@ -2,12 +2,18 @@
  * Settings: the values of all options, gathered from layers into one immutable snapshot.
  *
  * Layers, later ones winning:
- *   default       the option table (conf/option.h)
- *   file          libconfig; `log = { level = "debug"; };` sets log.level
+ *   default       the option table (conf/option_table.h)
+ *   file          FILE, in libconfig's format: `log = { level = "debug"; };` sets log.level
+ *   TANDEM_ENV    tandem.$TANDEM_ENV.conf beside FILE, when that variable is set; it must then be there
+ *   conf.d        conf.d/NAME.conf beside FILE, in the order of their names (as bytes)
  *   environment   TANDEM_LOG_LEVEL=debug
  *   argument      --set log.level=debug
- * One file serves all programs of a machine. What only one of them is to have stands under its name:
- * `service = { order = { db = { path = "/var/lib/tandem/order.db"; }; }; };` and wins over the rest of the file.
+ * One set of files serves all programs of a machine. What only one of them is to have stands under its name:
+ * `service = { order = { db = { path = "/var/lib/tandem/order.db"; }; }; };` and wins over the rest of that file. A
+ * later file wins over all of an earlier one, its sections for services included.
+ *
+ * With conf.public_key_file each file needs its minisign signature beside it, FILE.minisig (conf/signature.h). That
+ * option cannot be in a file, since whoever can change an unsigned file could take it out.
  *
  * A snapshot is never changed, so any thread may read it; it is freed with its last reference.
  */
@@ -20,20 +26,26 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "conf/option_table.h"
 
 struct settings;
+struct signature_key;
 
 struct settings_opts {
-    const char *service;              /* whose sections of the file count: "order"; NULL for none */
-    const char *file;                 /* NULL: no file */
+    const char *service;              /* whose sections of the files count: "order"; NULL for none */
+    const char *file;                 /* NULL: no files */
     char *const *environment;         /* as environ; NULL: none */
     const char *const *overrides;     /* "log.level=debug" */
     size_t override_count;
+    const struct settings *running;   /* NULL at the start; see below */
 };
 
 /**
  * Reads all layers. ERR_CONFIG when anything is wrong: every fault is then a line in faults, with file and line where
  * there are any, and the nearest known name for an unknown one. ERR_MEMORY.
+ *
+ * To load again what a process runs with, give its settings as `running`: files are then verified with the key that
+ * was read at the start, and options that need a restart keep the value that they run with.
  */
 enum err must_check settings_load(const struct settings_opts *opts, struct buf *faults, struct settings **ret);
 
@@ -41,11 +53,23 @@ struct settings *settings_ref(struct settings *settings);
 /** NULL is fine. */
 void settings_unref(struct settings *settings);
 
-/* A value by its path. A path that the table does not have, or has with another type, is a programmer's error. Texts
- * live as long as the snapshot. */
-const char *settings_text(const struct settings *settings, const char *path);
-int64_t settings_int(const struct settings *settings, const char *path);
-bool settings_bool(const struct settings *settings, const char *path);
+/* The value of an option, which is of that type. Texts live as long as the snapshot. */
+const char *settings_text(const struct settings *settings, enum option_id option);
+int64_t settings_int(const struct settings *settings, enum option_id option);
+bool settings_bool(const struct settings *settings, enum option_id option);
+
+/** Whether the value took the place of another one of the settings it was loaded over. */
+bool settings_changed(const struct settings *settings, enum option_id option);
+
+/** Whether the layers say something else, which needs a restart to take effect. */
+bool settings_awaits_restart(const struct settings *settings, enum option_id option);
+
+/** SHA-256, in hexadecimal, of "path = value\n" of every option in the order of the table: two processes with the same
+ *  digest run with the same settings. What secret files hold is no part of it. */
+const char *settings_digest(const struct settings *settings);
+
+/** When it was loaded, in wall time. */
+int64_t settings_loaded_us(const struct settings *settings);
 
 /** Writes every value in the form of a file, each with its help, and the layer (and file and line) it came from. */
 void settings_print(const struct settings *settings, struct buf *out);

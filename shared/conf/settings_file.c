@@ -1,43 +1,43 @@
 #include "config.h"
 
-#include <errno.h>
 #include <libconfig.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "conf/settings_private.h"
 
-enum { PATH_SIZE = 256, GROUP_DEPTH_MAX = 8, FILE_MAX_BYTES = 1024 * 1024, READ_BYTES = 4096 };
+enum { PATH_SIZE = 256, GROUP_DEPTH_MAX = 8 };
 
 struct reading {
     struct settings *settings;
-    const char *file;        /* in the settings' arena */
+    const struct source *source;
+    unsigned rank;           /* of what stands outside sections for services; one more within */
     const char *service;
     struct buf *faults;
 };
 
-/* Where a setting stands: the file given, or one that it includes. */
-static const char *file_of(struct reading *reading, const config_setting_t *setting)
-{
-    const char *included = config_setting_source_file(setting);
-    return included ? included : reading->file;
-}
+/* Where in the file, and whether it counts for this service. */
+struct place {
+    char path[PATH_SIZE];
+    unsigned depth;
+    bool in_section, applies;
+};
 
 static void fault(struct reading *reading, const config_setting_t *setting, const char *reason)
 {
-    buf_addf(reading->faults, "%s:%u: %s\n", file_of(reading, setting), config_setting_source_line(setting), reason);
+    buf_addf(reading->faults, "%s:%u: %s\n", reading->source->path, config_setting_source_line(setting), reason);
 }
 
-static void fault_unknown(struct reading *reading, const config_setting_t *setting, const char *path)
+static void fault_unknown(struct reading *reading, const config_setting_t *setting, const char *what, const char *name,
+                          const char *nearest)
 {
-    const char *nearest = option_nearest(text_of(path));
     char reason[PATH_SIZE * 2];
-    if (nearest)
-        snprintf(reason, sizeof reason, "unknown option %s; did you mean %s?", path, nearest);
-    else
-        snprintf(reason, sizeof reason, "unknown option %s", path);
+    snprintf(reason, sizeof reason, "unknown %s %s%s%s%s", what, name, nearest ? "; did you mean " : "",
+             nearest ? nearest : "", nearest ? "?" : "");
     fault(reading, setting, reason);
 }
+
+/* ---- values ---- */
 
 static const char *const type_names[] = {
     [OPTION_TEXT] = "a string in quotes",
@@ -49,6 +49,9 @@ static enum err value_of(struct reading *reading, const struct option *option, c
                          union option_value *ret)
 {
     int type = config_setting_type(setting);
+    if (option->outside)
+        return err_because(ERR_CONFIG, "%s is taken from the environment or --set only, not from a file",
+                           option->path);
     if (option->type == OPTION_INTEGER && (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64)) {
         ret->integer = config_setting_get_int64(setting);
     } else if (option->type == OPTION_BOOLEAN && type == CONFIG_TYPE_BOOL) {
@@ -63,29 +66,35 @@ static enum err value_of(struct reading *reading, const struct option *option, c
     return option_check(option, *ret);
 }
 
-static void read_value(struct reading *reading, const config_setting_t *setting, const char *path,
-                       enum settings_layer layer, bool applies)
+static void read_value(struct reading *reading, const config_setting_t *setting, const struct place *place)
 {
-    union option_value value = {.text = NULL};
-    ptrdiff_t at = option_find(text_of(path));
-    if (at < 0) {
-        fault_unknown(reading, setting, path);
-        return;
-    }
-    if (value_of(reading, &option_table[at], setting, &value) != ERR_NONE) {
+    struct settings_value value = {
+        .rank = reading->rank + place->in_section,
+        .layer = reading->source->layer,
+        .origin = reading->source->path,
+        .line = config_setting_source_line(setting),
+    };
+    ptrdiff_t at = option_find(text_of(place->path));
+    if (at < 0)
+        fault_unknown(reading, setting, "option", place->path, option_nearest(text_of(place->path)));
+    else if (value_of(reading, &option_table[at], setting, &value.value) != ERR_NONE)
         fault(reading, setting, err_cause());
-        return;
-    }
-    struct settings_value *place = &reading->settings->values[at];
-    if (!applies || place->layer > layer)
-        return;
-    const char *origin = arena_string(&reading->settings->arena, text_of(file_of(reading, setting)));
-    *place = (struct settings_value){value, layer, origin ? origin : reading->file,
-                                     config_setting_source_line(setting)};
+    else if (place->applies && reading->settings->values[at].rank < value.rank)
+        reading->settings->values[at] = value;
 }
 
-static void read_group(struct reading *reading, const config_setting_t *group, const char *prefix,
-                       enum settings_layer layer, bool applies, unsigned depth);
+/* ---- groups ---- */
+
+static void read_group(struct reading *reading, const config_setting_t *group, const struct place *place);
+
+static bool is_service(const char *name)
+{
+    for (const char *const *service = option_services; *service; service++) {
+        if (strcmp(*service, name) == 0)
+            return true;
+    }
+    return false;
+}
 
 /* service = { NAME = { … }; }: the options of one program. */
 static void read_services(struct reading *reading, const config_setting_t *services)
@@ -96,81 +105,71 @@ static void read_services(struct reading *reading, const config_setting_t *servi
     }
     for (int i = 0; i < config_setting_length(services); i++) {
         const config_setting_t *section = config_setting_get_elem(services, (unsigned)i);
-        if (!config_setting_is_group(section)) {
+        const char *name = config_setting_name(section);
+        struct place place = {.depth = 1, .in_section = true};
+        place.applies = reading->service && strcmp(name, reading->service) == 0;
+        if (!is_service(name))
+            fault_unknown(reading, section, "service", name, option_service_nearest(text_of(name)));
+        else if (!config_setting_is_group(section))
             fault(reading, section, "a service's section is a group of options");
-            continue;
-        }
-        bool applies = reading->service && strcmp(config_setting_name(section), reading->service) == 0;
-        read_group(reading, section, "", LAYER_SERVICE, applies, 1);
+        else
+            read_group(reading, section, &place);
     }
 }
 
-static void read_group(struct reading *reading, const config_setting_t *group, const char *prefix,
-                       enum settings_layer layer, bool applies, unsigned depth)
+static void read_group(struct reading *reading, const config_setting_t *group, const struct place *place)
 {
-    char path[PATH_SIZE];
     for (int i = 0; i < config_setting_length(group); i++) {
         const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-        int length = snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", config_setting_name(setting));
-        if (length >= (int)sizeof path || depth > GROUP_DEPTH_MAX)
+        struct place inner = {.depth = place->depth + 1, .in_section = place->in_section, .applies = place->applies};
+        int length = snprintf(inner.path, sizeof inner.path, "%s%s%s", place->path, *place->path ? "." : "",
+                              config_setting_name(setting));
+        if (length >= (int)sizeof inner.path || inner.depth > GROUP_DEPTH_MAX + 1)
             fault(reading, setting, "groups are nested too deeply");
-        else if (layer == LAYER_FILE && strcmp(path, "service") == 0)
+        else if (!place->in_section && strcmp(inner.path, "service") == 0)
             read_services(reading, setting);
         else if (config_setting_is_group(setting))
-            read_group(reading, setting, path, layer, applies, depth + 1);
+            read_group(reading, setting, &inner);
         else
-            read_value(reading, setting, path, layer, applies);
+            read_value(reading, setting, &inner);
     }
 }
 
-/* libconfig's own reader ends the process when a read fails, as it does on a folder. */
-static enum err read_whole(const char *file, struct buf *out)
+/* ---- the whole file ---- */
+
+/*
+ * libconfig would read what a line beginning with @include names, and end the process when that is a folder; nor would
+ * it be signed. So there is none: no line begins with an at sign, whatever it may be a part of.
+ */
+static bool has_include(struct reading *reading, const char *content)
 {
-    FILE *stream = fopen(file, "re");
-    size_t got = 0;
-    if (!stream)
-        return err_because(ERR_CONFIG, "%s", strerror(errno));
-    do {
-        char *room = buf_reserve(out, READ_BYTES);
-        got = room ? fread(room, 1, READ_BYTES, stream) : 0;
-        buf_commit(out, got);
-    } while (got > 0);
-    int code = ferror(stream) ? errno : 0;
-    fclose(stream);
-    if (code)
-        return err_because(ERR_CONFIG, "%s", strerror(code));
-    if (buf_check(out) != ERR_NONE)
-        return err_because(ERR_CONFIG, "it is larger than %d bytes", FILE_MAX_BYTES);
-    if (text_find(buf_text(out), '\0') >= 0)
-        return err_because(ERR_CONFIG, "it has a NUL byte");
-    return ERR_NONE;
+    struct text rest = text_of(content);
+    for (unsigned line = 1; rest.at; line++) {
+        struct text text = text_split(&rest, '\n');
+        while (text.length > 0 && strchr(" \t\r\v\f", *text.at))
+            text = (struct text){text.at + 1, text.length - 1};
+        if (text.length > 0 && *text.at == '@') {
+            buf_addf(reading->faults, "%s:%u: there is no @include; put the file into " SOURCE_FOLDER "\n",
+                     reading->source->path, line);
+            return true;
+        }
+    }
+    return false;
 }
 
-static void parse(struct reading *reading, const char *content)
+void settings_read_file(struct settings *settings, const struct source *source, unsigned rank, const char *content,
+                        const char *service, struct buf *faults)
 {
+    struct reading reading = {settings, source, rank, service, faults};
     config_t config;
+    if (has_include(&reading, content))
+        return;
     config_init(&config);
     if (config_read_string(&config, content)) {
-        read_group(reading, config_root_setting(&config), "", LAYER_FILE, true, 0);
+        const struct place root = {.applies = true};
+        read_group(&reading, config_root_setting(&config), &root);
     } else {
-        const char *included = config_error_file(&config);
-        buf_addf(reading->faults, "%s:%d: %s\n", included ? included : reading->file, config_error_line(&config),
-                 config_error_text(&config));
+        buf_addf(faults, "%s:%d: %s\n", source->path, config_error_line(&config), config_error_text(&config));
     }
     config_destroy(&config);
-}
-
-enum err settings_read_file(struct settings *settings, const char *file, const char *service, struct buf *faults)
-{
-    struct reading reading = {.settings = settings, .service = service, .faults = faults};
-    struct buf content;
-    buf_init(&content, FILE_MAX_BYTES + READ_BYTES);
-    reading.file = arena_string(&settings->arena, text_of(file));
-    enum err err = reading.file ? read_whole(file, &content) : err_because(ERR_MEMORY, "no memory for a file's name");
-    if (!err)
-        parse(&reading, buf_string(&content));
-    else
-        buf_addf(faults, "%s: %s\n", file, err_cause());
-    buf_fini(&content);
-    return err;
 }

@@ -49,6 +49,12 @@
         "Events that were repeated or late and changed nothing")                                                       \
     ROW(METRIC_PAYMENTS, "tandem_payments_total", COUNTER, ONE, "outcome",                                             \
         "Answers of the payment gateway, and outcomes that could not be recorded")                                     \
+    ROW(METRIC_CONFIG_RELOADS, "tandem_config_reloads_total", COUNTER, ONE, "",                                        \
+        "Times the settings were read again, failures included")                                                       \
+    ROW(METRIC_CONFIG_RELOAD_FAILURES, "tandem_config_reload_failures_total", COUNTER, ONE, "",                        \
+        "Times what was read was wrong, and the old settings stayed")                                                  \
+    ROW(METRIC_CONFIG_LAST_RELOAD, "tandem_config_last_reload_success", GAUGE, ONE, "",                                \
+        "1 when the latest reload succeeded or there was none, 0 when it failed")                                      \
     ROW(METRIC_LOG_LINES, "tandem_log_lines_total", COUNTER, ONE, "", "Log lines written")                             \
     ROW(METRIC_LOG_DROPPED, "tandem_log_lines_dropped_total", COUNTER, ONE, "",                                        \
         "Log lines lost because the sink stalled or failed")                                                           \

@@ -1,0 +1,178 @@
+/*
+ * Every option there is. The parser, --print-config, the manual and the samples all come from here; so do the
+ * enumerators that code asks for values by, so that a name that does not exist does not compile.
+ *
+ * A row: its enumerator, its path in a file, its default (written as in a file but without quotes), what is allowed,
+ * when a change takes effect (LIVE: with the next reload), and one line of help. By kind:
+ *   INTEGER   id, path, default, least, most, unit ("ms", "s", "bytes", "KiB"; "" when it counts), effect, help
+ *   TEXTUAL   id, path, default, longest in bytes, effect, help
+ *   CHOICE    id, path, default, the only values with '|' between them, effect, help
+ *   SECRET    as TEXTUAL: the path of a file that holds a secret, which others may not read
+ *   OUTSIDE   as TEXTUAL: taken from the environment and the command line only, never from a file
+ */
+#ifndef TANDEM_CONF_OPTION_TABLE_H
+#define TANDEM_CONF_OPTION_TABLE_H
+
+#include <stdint.h>
+
+#define OPTION_MEBI INT64_C(1048576)
+#define OPTION_DAY_S INT64_C(86400)
+#define OPTION_LEVELS "debug|info|warning|error|critical"
+
+#define OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE)                                                       \
+    OUTSIDE(OPTION_CONF_PUBLIC_KEY_FILE, "conf.public_key_file", "", 4000, AT_START,                                  \
+            "minisign public key that every settings file must be signed with; empty: none need be")                  \
+    CHOICE(OPTION_SERVER_TRANSPORT, "server.transport", "native", "native|libfcgi", AT_START,                         \
+           "who speaks FastCGI: Tandem's own reactors, or the library with a thread per request")                     \
+    TEXTUAL(OPTION_SERVER_LISTEN, "server.listen", "", 256, AT_START,                                                 \
+            "unix:/path.sock, 127.0.0.1:9001 or [::1]:9001; not used when a socket is inherited")                     \
+    INTEGER(OPTION_SERVER_SOCKET_MODE, "server.socket_mode", "432", 0, 511, "", AT_START,                             \
+            "permission bits of the unix socket, in decimal (432 is 0660)")                                           \
+    INTEGER(OPTION_SERVER_LANES, "server.lanes", "0", 0, 64, "", AT_START,                                            \
+            "threads that read requests; 0 is one per core, with libfcgi 16")                                         \
+    INTEGER(OPTION_SERVER_CONNECTIONS_MAX, "server.connections_max", "4096", 1, 1000000, "", AT_START,                \
+            "connections at once; further ones wait in the backlog")                                                  \
+    INTEGER(OPTION_SERVER_PARAMS_MAX_BYTES, "server.params_max_bytes", "65536", 1024, 16 * OPTION_MEBI, "bytes",      \
+            AT_START, "of the parameters (header fields) of a request; more is answered 431")                         \
+    INTEGER(OPTION_SERVER_PARAMS_MAX_COUNT, "server.params_max_count", "256", 16, 65536, "", AT_START,                \
+            "parameters of a request")                                                                                \
+    INTEGER(OPTION_SERVER_BODY_MAX_BYTES, "server.body_max_bytes", "1048576", 0, 1024 * OPTION_MEBI, "bytes",         \
+            AT_START, "of the body of a request; more is answered 413")                                               \
+    INTEGER(OPTION_SERVER_ARENA_MAX_BYTES, "server.arena_max_bytes", "4194304", 65536, 1024 * OPTION_MEBI, "bytes",   \
+            AT_START, "of the memory that one request may use")                                                       \
+    INTEGER(OPTION_SERVER_RESPONSE_MAX_BYTES, "server.response_max_bytes", "16777216", 65536, 1024 * OPTION_MEBI,     \
+            "bytes", AT_START, "of the body of a response; more is answered 500")                                     \
+    INTEGER(OPTION_SERVER_HEADER_TIMEOUT_MS, "server.header_timeout_ms", "10000", 10, 3600000, "ms", AT_START,        \
+            "from the first byte of a request to its last parameter")                                                 \
+    INTEGER(OPTION_SERVER_BODY_TIMEOUT_MS, "server.body_timeout_ms", "30000", 10, 3600000, "ms", AT_START,            \
+            "from the last parameter to the last byte of the body")                                                   \
+    INTEGER(OPTION_SERVER_WRITE_TIMEOUT_MS, "server.write_timeout_ms", "30000", 10, 3600000, "ms", AT_START,          \
+            "without progress in sending a response")                                                                 \
+    INTEGER(OPTION_SERVER_IDLE_TIMEOUT_MS, "server.idle_timeout_ms", "75000", 10, 86400000, "ms", AT_START,           \
+            "a kept connection without a request")                                                                    \
+    INTEGER(OPTION_SERVER_REQUEST_TIMEOUT_MS, "server.request_timeout_ms", "10000", 10, 3600000, "ms", LIVE,          \
+            "from a request's arrival to the start of its handler; later it is answered 504")                         \
+    INTEGER(OPTION_SERVER_REQUESTS_MAX, "server.requests_max", "4096", 1, 1000000, "", LIVE,                          \
+            "requests under way at once; more are answered 503")                                                      \
+    INTEGER(OPTION_SERVER_DRAIN_DELAY_MS, "server.drain_delay_ms", "0", 0, 3600000, "ms", AT_START,                   \
+            "how long a service that stops still takes requests, while /readyz says that it is not ready")            \
+    INTEGER(OPTION_SERVER_DRAIN_TIMEOUT_MS, "server.drain_timeout_ms", "10000", 0, 3600000, "ms", AT_START,           \
+            "how long requests under way may take to end when the service stops")                                     \
+    INTEGER(OPTION_POOL_THREADS, "pool.threads", "4", 1, 256, "", AT_START, "workers for what blocks")                \
+    INTEGER(OPTION_POOL_QUEUE_MAX, "pool.queue_max", "256", 1, 1000000, "", AT_START,                                 \
+            "jobs that may wait for a worker")                                                                        \
+    TEXTUAL(OPTION_DB_PATH, "db.path", "", 4000, AT_START, "the SQLite file of the service")                          \
+    INTEGER(OPTION_DB_BATCH_MAX, "db.batch_max", "256", 1, 65536, "", AT_START, "changes committed together")         \
+    INTEGER(OPTION_DB_QUEUE_MAX, "db.queue_max", "8192", 1, 1000000, "", AT_START,                                    \
+            "changes that may wait for the writer")                                                                   \
+    INTEGER(OPTION_DB_BUSY_TIMEOUT_MS, "db.busy_timeout_ms", "5000", 0, 600000, "ms", AT_START,                       \
+            "waiting for another process's transaction")                                                              \
+    INTEGER(OPTION_DB_CACHE_KIB, "db.cache_kib", "512", 64, OPTION_MEBI, "KiB", AT_START,                            \
+            "page cache of each connection")                                                                          \
+    INTEGER(OPTION_DB_WAL_CHECKPOINT_BYTES, "db.wal_checkpoint_bytes", "4194304", 65536, 1024 * OPTION_MEBI, "bytes", \
+            AT_START, "size of the write-ahead log at which it begins to be copied back")                             \
+    INTEGER(OPTION_DB_WAL_MAX_BYTES, "db.wal_max_bytes", "67108864", 65536, 16384 * OPTION_MEBI, "bytes", AT_START,   \
+            "size of the write-ahead log at which the writer waits until it is copied back")                          \
+    TEXTUAL(OPTION_BUS_URL, "bus.url", "embedded:/var/lib/tandem/bus.db", 4000, AT_START,                             \
+            "what carries events: embedded:/path/bus.db")                                                             \
+    INTEGER(OPTION_BUS_RETENTION_S, "bus.retention_s", "604800", 0, 3650 * OPTION_DAY_S, "s", AT_START,               \
+            "how long events are kept after every group has read them")                                               \
+    INTEGER(OPTION_BUS_MAX_BYTES, "bus.max_bytes", "1073741824", OPTION_MEBI, 1048576 * OPTION_MEBI, "bytes",         \
+            AT_START, "size of the embedded bus at which it takes no more events")                                    \
+    INTEGER(OPTION_BUS_BUSY_TIMEOUT_MS, "bus.busy_timeout_ms", "5000", 0, 600000, "ms", AT_START,                     \
+            "waiting for another process's transaction on the bus")                                                   \
+    INTEGER(OPTION_EVENTS_BATCH_MAX, "events.batch_max", "128", 1, 65536, "", AT_START,                               \
+            "events taken from or given to the bus together")                                                         \
+    INTEGER(OPTION_EVENTS_ATTEMPTS_MAX, "events.attempts_max", "10", 1, 1000, "", AT_START,                           \
+            "tries of a failing event before it is a dead letter")                                                    \
+    INTEGER(OPTION_EVENTS_RETRY_FIRST_MS, "events.retry_first_ms", "100", 1, 3600000, "ms", AT_START,                 \
+            "pause before the second try; doubles from there")                                                        \
+    INTEGER(OPTION_EVENTS_RETRY_MAX_MS, "events.retry_max_ms", "60000", 1, 86400000, "ms", AT_START,                  \
+            "the longest pause between tries")                                                                        \
+    INTEGER(OPTION_EVENTS_INBOX_RETENTION_S, "events.inbox_retention_s", "1209600", 60, 3650 * OPTION_DAY_S, "s",     \
+            AT_START, "how long ids of handled events are remembered")                                                \
+    INTEGER(OPTION_IDEMPOTENCY_RETENTION_S, "idempotency.retention_s", "86400", 60, 365 * OPTION_DAY_S, "s", LIVE,    \
+            "how long the answer to an Idempotency-Key is kept")                                                      \
+    CHOICE(OPTION_LOG_LEVEL, "log.level", "info", OPTION_LEVELS, LIVE, "what is logged, and above")                   \
+    CHOICE(OPTION_LOG_LEVEL_BASE, "log.level_base", "inherit", "inherit|" OPTION_LEVELS, LIVE,                        \
+           "of what the log tells of itself; inherit is log.level")                                                   \
+    CHOICE(OPTION_LOG_LEVEL_CONF, "log.level_conf", "inherit", "inherit|" OPTION_LEVELS, LIVE,                        \
+           "of settings and their reloading; inherit is log.level")                                                   \
+    CHOICE(OPTION_LOG_LEVEL_STATE, "log.level_state", "inherit", "inherit|" OPTION_LEVELS, LIVE,                      \
+           "of the database; inherit is log.level")                                                                   \
+    CHOICE(OPTION_LOG_LEVEL_NET, "log.level_net", "inherit", "inherit|" OPTION_LEVELS, LIVE,                          \
+           "of requests: access lines are of level info, and warning from status 500 on; inherit is log.level")       \
+    CHOICE(OPTION_LOG_LEVEL_EVENTS, "log.level_events", "inherit", "inherit|" OPTION_LEVELS, LIVE,                    \
+           "of events: applied ones are of level info; inherit is log.level")                                         \
+    CHOICE(OPTION_LOG_LEVEL_APP, "log.level_app", "inherit", "inherit|" OPTION_LEVELS, LIVE,                          \
+           "of what every service does: its start and end, for one; inherit is log.level")                            \
+    CHOICE(OPTION_LOG_LEVEL_USER, "log.level_user", "inherit", "inherit|" OPTION_LEVELS, LIVE,                        \
+           "of accounts and sessions; inherit is log.level")                                                          \
+    CHOICE(OPTION_LOG_LEVEL_ORDER, "log.level_order", "inherit", "inherit|" OPTION_LEVELS, LIVE,                      \
+           "of orders and payments; inherit is log.level")                                                            \
+    CHOICE(OPTION_LOG_LEVEL_INVENTORY, "log.level_inventory", "inherit", "inherit|" OPTION_LEVELS, LIVE,              \
+           "of items and stock; inherit is log.level")                                                                \
+    CHOICE(OPTION_LOG_FORMAT, "log.format", "json", "json|text", AT_START,                                            \
+           "JSON lines, or text for a person's terminal")                                                             \
+    CHOICE(OPTION_LOG_SINK, "log.sink", "stderr", "stderr|file|syslog", AT_START, "where the log goes")               \
+    TEXTUAL(OPTION_LOG_FILE, "log.file", "", 4000, AT_START,                                                          \
+            "the file, when log.sink is file; opened anew on SIGUSR1, as after logrotate has renamed it")             \
+    TEXTUAL(OPTION_LOG_SYSLOG_SOCKET, "log.syslog_socket", "/dev/log", 100, AT_START,                                 \
+            "the local syslog's socket, when log.sink is syslog; the facility is daemon")                             \
+    INTEGER(OPTION_LOG_REPEAT_BURST, "log.repeat_burst", "100", 0, 1000000, "", LIVE,                                 \
+            "how often a second a message is logged before it is counted only, and told as \"repeated\"; 0 is always")\
+    INTEGER(OPTION_LOG_ACCESS_SAMPLE, "log.access_sample", "1", 1, 1000000, "", LIVE,                                 \
+            "one request id in so many has its access lines and its applied events logged; what failed is always")    \
+    TEXTUAL(OPTION_USER_URL, "user.url", "http://127.0.0.1:8080", 1000, AT_START,                                     \
+            "where order and inventory reach the user service")                                                       \
+    SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/service.token", 4000, AT_START,                    \
+           "holds the bearer token that order and inventory introspect with (tandemctl token create)")                \
+    INTEGER(OPTION_USER_TIMEOUT_MS, "user.timeout_ms", "2000", 10, 600000, "ms", LIVE,                                \
+            "of a call to the user service")                                                                          \
+    INTEGER(OPTION_AUTH_CACHE_ENTRIES, "auth.cache_entries", "10000", 4, 10000000, "", AT_START, "tokens remembered") \
+    INTEGER(OPTION_AUTH_CACHE_TTL_S, "auth.cache_ttl_s", "30", 1, OPTION_DAY_S, "s", LIVE,                            \
+            "how long a token is trusted without asking again; signing out takes effect everywhere within it")        \
+    INTEGER(OPTION_SESSION_LIFETIME_S, "session.lifetime_s", "86400", 60, 3650 * OPTION_DAY_S, "s", LIVE,             \
+            "of a bearer token")                                                                                      \
+    INTEGER(OPTION_SESSION_PER_USER_MAX, "session.per_user_max", "20", 1, 10000, "", LIVE,                            \
+            "sessions of one user; the oldest makes room")                                                            \
+    INTEGER(OPTION_PASSWORD_MIN_LENGTH, "password.min_length", "8", 1, 128, "", LIVE, "characters of a password")     \
+    INTEGER(OPTION_PASSWORD_PASSES, "password.passes", "2", 1, 100, "", LIVE, "passes of argon2id")                   \
+    INTEGER(OPTION_PASSWORD_MEMORY_KIB, "password.memory_kib", "19456", 8, 4 * OPTION_MEBI, "KiB", LIVE,              \
+            "memory of argon2id")                                                                                     \
+    CHOICE(OPTION_PAYMENT_DRIVER, "payment.driver", "sandbox", "sandbox", AT_START, "who is charged")                 \
+    TEXTUAL(OPTION_PAYMENT_SANDBOX_FILE, "payment.sandbox_file", "", 4000, AT_START,                                  \
+            "the sandbox gateway's ledger, a SQLite file; empty: payments.db beside db.path")                         \
+    INTEGER(OPTION_PAYMENT_TIMEOUT_MS, "payment.timeout_ms", "5000", 10, 600000, "ms", AT_START,                      \
+            "of a call to the gateway")                                                                               \
+    INTEGER(OPTION_PAYMENT_RETRY_FIRST_MS, "payment.retry_first_ms", "200", 1, 3600000, "ms", LIVE,                   \
+            "pause after an unknown outcome; doubles from there")                                                     \
+    INTEGER(OPTION_PAYMENT_RETRY_MAX_MS, "payment.retry_max_ms", "60000", 1, 86400000, "ms", LIVE,                    \
+            "the longest such pause")                                                                                 \
+    INTEGER(OPTION_ORDER_LINES_MAX, "order.lines_max", "100", 1, 10000, "", LIVE, "lines of an order")                \
+    INTEGER(OPTION_ORDER_QUANTITY_MAX, "order.quantity_max", "10000", 1, 1000000000, "", LIVE,                        \
+            "pieces of an order line")                                                                                \
+    INTEGER(OPTION_PAGE_LIMIT_DEFAULT, "page.limit_default", "20", 1, 10000, "", LIVE,                                \
+            "rows of a page when none are asked for")                                                                 \
+    INTEGER(OPTION_PAGE_LIMIT_MAX, "page.limit_max", "100", 1, 10000, "", LIVE,                                       \
+            "rows of a page that may be asked for")
+
+/* An option, by name: settings_int(settings, OPTION_PAGE_LIMIT_MAX). Also its index in option_table. */
+enum option_id {
+#define OPTION_ID(id, ...) id,
+    OPTION_TABLE(OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID)
+#undef OPTION_ID
+    OPTIONS,
+};
+
+/* Options that must not be out of order: the first's value is at most the second's. */
+#define OPTION_RELATIONS(ROW)                                                                                         \
+    ROW(OPTION_PAGE_LIMIT_DEFAULT, OPTION_PAGE_LIMIT_MAX)                                                             \
+    ROW(OPTION_EVENTS_RETRY_FIRST_MS, OPTION_EVENTS_RETRY_MAX_MS)                                                     \
+    ROW(OPTION_PAYMENT_RETRY_FIRST_MS, OPTION_PAYMENT_RETRY_MAX_MS)                                                   \
+    ROW(OPTION_DB_WAL_CHECKPOINT_BYTES, OPTION_DB_WAL_MAX_BYTES)
+
+/* The programs that may have a section of their own in a file. */
+#define OPTION_SERVICES(ROW) ROW("user") ROW("order") ROW("inventory")
+
+#endif

@@ -1,0 +1,48 @@
+#include "config.h"
+
+#include <inttypes.h>
+
+#include "conf/secret_file.h"
+#include "conf/settings_private.h"
+
+/* "FILE:3: " of a value from a file, "TANDEM_LOG_LEVEL: ", "--set: "; nothing for a default. */
+static void begin_fault(const struct settings_value *value, struct buf *faults)
+{
+    if (value->line)
+        buf_addf(faults, "%s:%u: ", value->origin, value->line);
+    else if (value->origin)
+        buf_addf(faults, "%s: ", value->origin);
+}
+
+/* Told where somebody said something: at the higher layer of the two. */
+static void check_relation(const struct settings *settings, const struct option_relation *relation, struct buf *faults)
+{
+    const struct settings_value *less = &settings->values[relation->less];
+    const struct settings_value *more = &settings->values[relation->more];
+    if (less->value.integer <= more->value.integer)
+        return;
+    begin_fault(less->rank >= more->rank ? less : more, faults);
+    buf_addf(faults, "%s is %" PRId64 " (", option_table[relation->less].path, less->value.integer);
+    settings_print_origin(less, faults);
+    buf_addf(faults, "), more than %s, which is %" PRId64 " (", option_table[relation->more].path,
+             more->value.integer);
+    settings_print_origin(more, faults);
+    buf_add_string(faults, ")\n");
+}
+
+static void check_secret(const struct settings *settings, size_t at, struct buf *faults)
+{
+    const struct settings_value *value = &settings->values[at];
+    if (!option_table[at].secret || secret_file_check_path(value->value.text) == ERR_NONE)
+        return;
+    begin_fault(value, faults);
+    buf_addf(faults, "%s: %s\n", option_table[at].path, err_cause());
+}
+
+void settings_check(const struct settings *settings, struct buf *faults)
+{
+    for (size_t i = 0; i < option_relation_count; i++)
+        check_relation(settings, &option_relations[i], faults);
+    for (size_t i = 0; i < option_count; i++)
+        check_secret(settings, i, faults);
+}
