@@ -11,7 +11,7 @@ stale_page() {
 }
 
 unwritten_help() {
-    sed -nE 's/.*(INTEGER|TEXTUAL|CHOICE)\("([a-z_.]+)".*/\2/p' shared/conf/option_table.c | while read -r option; do
+    sed -nE 's/.*(INTEGER|TEXTUAL|CHOICE|MODULE_LEVEL)\("([a-z_.]+)".*/\2/p' shared/conf/option_table.c | while read -r option; do
         grep -qF ".It Ic $option No" etc/tandem.conf.5 || echo "$option is not in tandem.conf(5)"
     done
 }
