@@ -120,7 +120,8 @@ static void test_password_limits(void)
     CU_ASSERT_STRING_EQUAL(account_password_fault(secret_of(TEXT("012345678")), 10, &arena),
                            "must have at least 10 characters");
     /* ten bytes, but five characters */
-    CU_ASSERT_PTR_NOT_NULL(account_password_fault(secret_of(TEXT("\xc3\xab\xc3\xab\xc3\xab\xc3\xab\xc3\xab")), 10, &arena));
+    CU_ASSERT_PTR_NOT_NULL(account_password_fault(secret_of(TEXT("\xc3\xab\xc3\xab\xc3\xab\xc3\xab\xc3\xab")), 10,
+                                                  &arena));
     CU_ASSERT_PTR_NULL(account_password_fault(secret_of((struct text){most, PASSWORD_MAX_BYTES}), 10, &arena));
     CU_ASSERT_PTR_NOT_NULL(account_password_fault(secret_of((struct text){most, PASSWORD_MAX_BYTES + 1}), 10, &arena));
     arena_fini(&arena);

@@ -19,7 +19,7 @@ struct consumer {
     struct db_connection *reader;
     struct bus_delivery *deliveries;
     struct arena arena;                /* of the batch under way; the writer's while it runs a retry */
-    struct event *applied;             /* in this transaction, without their data; the writer's while one is under way */
+    struct event *applied;             /* in this transaction, without data; the writer's while one is under way */
     size_t applied_count;
     struct arena applied_arena;
     struct wakeup wakeup;

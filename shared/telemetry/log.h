@@ -7,8 +7,8 @@
  *
  * A line has time (RFC 3339, UTC, microseconds), level, service, instance, msg, the context of the request under way
  * (request_id, trace_id, span_id, user_id, where known), module, then the event's own fields. msg is a constant
- * sentence, a literal; what varies is a field. No input can forge a line or a colour: everything that is not a printable
- * character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
+ * sentence, a literal; what varies is a field. No input can forge a line or a colour: everything that is not a
+ * printable character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
  *
  * A caller never waits: it formats into a buffer of its own thread, and one writer thread carries the lines to the
  * sink, in the order of their times, within flush_ms, and at once from LOG_ERROR on. When the sink stalls and a buffer

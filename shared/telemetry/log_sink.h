@@ -36,7 +36,7 @@ void log_sink_close(struct log_sink *sink);
 /** A file by its path again; ERR_IO, and the one that is open is kept. Nothing for what is no file. */
 enum err must_check log_sink_reopen(struct log_sink *sink);
 
-/** Writes some of it, as write(2), once poll(2) says that the sink is ready. The last byte given is a line's newline. */
+/** Writes some of it, as write(2), once poll(2) says that it is ready. The last byte given is a line's newline. */
 ssize_t log_sink_write(struct log_sink *sink, unsigned level, const char *bytes, size_t length);
 
 #endif
