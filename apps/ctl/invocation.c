@@ -140,9 +140,11 @@ static bool takes_program(const struct command *command)
     return command->operands && strncmp(command->operands, "--", 2) == 0;
 }
 
+/* What follows "--" is the program's, and no operand. */
 static size_t operands_max(const struct command *command)
 {
-    return command->operands && strstr(command->operands, "...") ? INVOCATION_MAX_OPERANDS : command->operand_count;
+    bool repeats = command->operands && !takes_program(command) && strstr(command->operands, "...");
+    return repeats ? INVOCATION_MAX_OPERANDS : command->operand_count;
 }
 
 static bool take_arguments(struct invocation *invocation, int argc, char **argv)
