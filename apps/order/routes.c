@@ -133,6 +133,7 @@ static enum err orders_query(struct call *call)
     struct order *orders;
     struct json_writer writer;
     size_t count;
+    bool more;
     enum err err = call_page(call, &page);
     if (!err)
         err = read_status(call, &filter);
@@ -141,20 +142,19 @@ static enum err orders_query(struct call *call)
     if (err)
         return err;
     filter.before = page.after;
-    filter.limit = page.limit + 1;   /* one more tells whether there is a next page */
-    err = store_order_list(call->db, call_arena(call), &filter, &orders, &count);
+    filter.limit = page.limit;
+    err = store_order_list(call->db, call_arena(call), &filter, &orders, &count, &more);
     if (err)
         return err;
-    size_t shown = count > (size_t)page.limit ? (size_t)page.limit : count;
     call_header(call, "Cache-Control", "private, no-cache");
     call_json(call, 200, &writer);
     json_object_begin(&writer);
     json_key(&writer, "items");
     json_array_begin(&writer);
-    for (size_t i = 0; i < shown; i++)
+    for (size_t i = 0; i < count; i++)
         order_write(&writer, &orders[i]);
     json_array_end(&writer);
-    call_page_next(call, &writer, count > shown ? orders[shown - 1].id : TEXT_NONE);
+    call_page_next(call, &writer, more ? orders[count - 1].id : TEXT_NONE);
     json_object_end(&writer);
     return ERR_NONE;
 }

@@ -201,32 +201,42 @@ static struct db_statement *list_query(struct db_connection *db, const struct or
         db_bind_string(row, at++, order_state_name(filter->state));
     /* '~' stands after every id. */
     db_bind_text(row, at++, filter->before.length ? filter->before : TEXT("~"));
-    db_bind_int(row, at, filter->limit);
+    db_bind_int(row, at, filter->limit + 1);
     return row;
 }
 
-enum err store_order_list(struct db_connection *db, struct arena *arena, const struct order_filter *filter,
-                          struct order **ret_orders, size_t *ret_count)
+/* One row more than asked for tells whether there are others. */
+static enum err read_heads(struct db_connection *db, struct arena *arena, const struct order_filter *filter,
+                           struct order *orders, size_t *ret_count)
 {
-    struct order *orders = arena_calloc(arena, (size_t)filter->limit, sizeof *orders);
+    struct db_statement *row = list_query(db, filter);
     size_t count = 0;
     enum err err = ERR_NONE;
-    if (!orders)
-        return err_because(ERR_MEMORY, "no memory for a list of orders");
-    struct db_statement *row = list_query(db, filter);
     while (!err && db_next(row)) {
         err = read_head(row, arena, &orders[count]);
         count += err == ERR_NONE;
     }
     enum err done = db_done(row);
-    if (!err)
-        err = done;
-    for (size_t i = 0; i < count && !err; i++)
-        err = read_lines(db, arena, &orders[i]);
+    if (!err && !done)
+        *ret_count = count;
+    return err ? err : done;
+}
+
+enum err store_order_list(struct db_connection *db, struct arena *arena, const struct order_filter *filter,
+                          struct order **ret_orders, size_t *ret_count, bool *ret_more)
+{
+    size_t limit = (size_t)filter->limit, found = 0, count = 0;
+    struct order *orders = arena_calloc(arena, limit + 1, sizeof *orders);
+    if (!orders)
+        return err_because(ERR_MEMORY, "no memory for a list of orders");
+    enum err err = read_heads(db, arena, filter, orders, &found);
+    while (!err && count < found && count < limit && (count == 0 || arena->total_bytes < arena->max_bytes / 2))
+        err = read_lines(db, arena, &orders[count++]);
     if (err)
         return err;
     *ret_orders = orders;
     *ret_count = count;
+    *ret_more = count < found;
     return ERR_NONE;
 }
 

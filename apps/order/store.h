@@ -47,12 +47,13 @@ struct order_filter {
     struct text user_id;       /* absent: of everybody */
     enum order_state state;    /* ORDER_NEW: in any */
     struct text before;        /* an order's id; empty: from the newest on */
-    int64_t limit;
+    int64_t limit;             /* 1 at least */
 };
 
-/** The newest first, with their lines. */
+/** The newest first, with their lines: filter->limit of them, or fewer when those would fill more than half of the
+ *  arena, but one at least. *ret_more says whether there are others behind. */
 enum err must_check store_order_list(struct db_connection *db, struct arena *arena, const struct order_filter *filter,
-                                     struct order **ret_orders, size_t *ret_count);
+                                     struct order **ret_orders, size_t *ret_count, bool *ret_more);
 
 /** To order->state at order->updated_us, as version order->version, which follows the stored one. ERR_CONFLICT when it
  *  does not. */

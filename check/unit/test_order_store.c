@@ -135,10 +135,12 @@ static size_t walk(struct order_filter filter, char seen[][ID_SIZE])
 {
     struct order *orders;
     size_t count, total = 0;
+    bool more = false;
     filter.limit = 4;
     filter.before = TEXT("");
     do {
-        CU_ASSERT_EQUAL_FATAL(store_order_list(reader, &arena, &filter, &orders, &count), ERR_NONE);
+        CU_ASSERT_EQUAL_FATAL(store_order_list(reader, &arena, &filter, &orders, &count, &more), ERR_NONE);
+        CU_ASSERT_EQUAL(more && count < 4, false);
         for (size_t i = 0; i < count; i++) {
             snprintf(seen[total + i], ID_SIZE, "%.*s", TEXT_ARGS(orders[i].id));
             CU_ASSERT_EQUAL(orders[i].line_count, 1);
@@ -147,8 +149,36 @@ static size_t walk(struct order_filter filter, char seen[][ID_SIZE])
         total += count;
         if (count > 0)
             filter.before = orders[count - 1].id;
-    } while (count > 0);
+    } while (more);
     return total;
+}
+
+/* A page ends early rather than fail; what comes after is on the next one. */
+static void test_list_in_little_memory(void)
+{
+    char id[ID_SIZE];
+    struct order_filter filter = {.state = ORDER_NEW, .limit = PAGED, .before = TEXT("")};
+    struct order *orders;
+    size_t count, total = 0, pages = 0;
+    bool more = false;
+    begin();
+    for (int i = 0; i < PAGED; i++)
+        fixture_place(NULL, "tea", 1, id);
+    do {
+        struct arena small;
+        arena_init(&small, 24 * 1024);
+        CU_ASSERT_EQUAL_FATAL(store_order_list(reader, &small, &filter, &orders, &count, &more), ERR_NONE);
+        CU_ASSERT_TRUE_FATAL(count > 0);
+        CU_ASSERT_EQUAL(orders[count - 1].line_count, 1);
+        snprintf(id, sizeof id, "%.*s", TEXT_ARGS(orders[count - 1].id));
+        filter.before = text_of(id);
+        total += count;
+        pages++;
+        arena_fini(&small);
+    } while (more);
+    CU_ASSERT_EQUAL(total, PAGED);
+    CU_ASSERT_TRUE(pages > 1);
+    end();
 }
 
 static void test_lists(void)
@@ -297,6 +327,7 @@ static const struct suite_case cases[] = {
     {"a transition from a version that is not stored any more is refused", test_stale_version},
     {"without memory nothing is returned", test_no_memory},
     {"pages by user, by status, by both and of all have each order once, the newest first", test_lists},
+    {"a page ends early rather than take all memory, and the next goes on", test_list_in_little_memory},
     {"every list has an index to walk", test_lists_use_indexes},
     {"the history has every transition in order", test_history},
     {"orders go in by the thousand", test_rate},

@@ -195,6 +195,53 @@ static void test_ends(void)
     ends_by(SIGTERM, "libfcgi");
 }
 
+static void test_signals(void)
+{
+    static const int harmless[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ};
+    struct process process;
+    begin();
+    start((const char *const[]){NULL}, &process);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
+        kill(process.pid, harmless[i]);
+        CU_ASSERT(answers(NULL));
+    }
+    CU_ASSERT_EQUAL(process_stop(&process, SIGTERM, PATIENCE_MS), ERR_NONE);
+    end();
+}
+
+/* A limit on the size of files is met like a full disk, and not with the end by a signal. */
+static void test_file_size(void)
+{
+    struct ending ending = {.status = -1};
+    begin();
+    const char *const argv[] = {"sh", "-c", "ulimit -f 4; exec \"$@\"", "sh", program, "--config", config, NULL};
+    CU_ASSERT_EQUAL_FATAL(process_start(argv, log_path, SIGKILL, &ending.process), ERR_NONE);
+    CU_ASSERT(process_until(has_ended, &ending, PATIENCE_MS));
+    process_kill(&ending.process);
+    CU_ASSERT(WIFEXITED(ending.status) && WEXITSTATUS(ending.status) == 1);
+    read_said();
+    SAYS("ERR_STORAGE_FULL");
+    end();
+}
+
+static void test_closed_descriptors(void)
+{
+    struct process process;
+    begin();
+    const char *const argv[] = {"sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh", program, "--config", config, NULL};
+    CU_ASSERT_EQUAL_FATAL(process_start(argv, log_path, SIGKILL, &process), ERR_NONE);
+    CU_ASSERT(process_until(answers, NULL, PATIENCE_MS));
+    for (int fd = 0; fd <= 2; fd++) {
+        char path[64], is[64] = "";
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)process.pid, fd);
+        CU_ASSERT(readlink(path, is, sizeof is - 1) > 0);
+        CU_ASSERT_STRING_EQUAL(is, "/dev/null");
+    }
+    CU_ASSERT_EQUAL(process_stop(&process, SIGTERM, PATIENCE_MS), ERR_NONE);
+    end();
+}
+
 /* Half a second or more of hashing, on a worker. */
 #define SLOW "--set", "password.passes=100", "--set", "password.memory_kib=8192"
 
@@ -214,7 +261,8 @@ static bool occupy(struct fcgi_client *client, struct fcgi_reply *ret_refusal)
     CU_ASSERT(fcgi_client_send(client, buf_text(&request), FCGI_CLIENT_WHOLE));
     buf_fini(&request);
     for (answered.fd = client->fd; poll(&answered, 1, 0) == 0;) {
-        if (fcgi_client_get(address, "/ping", ret_refusal) && ret_refusal->status == 503)
+        bool refused = fcgi_client_get(address, "/ping", ret_refusal) && ret_refusal->status == 503;
+        if (refused && poll(&answered, 1, 200) == 0)   /* it was not this one's own refusal that the ping met */
             return true;
         fcgi_reply_fini(ret_refusal);
     }
@@ -284,6 +332,9 @@ static const struct suite_case cases[] = {
     {"settings are printed as they are", test_print_config},
     {"what keeps it from starting is said, and nothing is left", test_cannot_start},
     {"it serves on a socket of its own, and ends with status 0 when told", test_ends},
+    {"signals that mean nothing here do nothing", test_signals},
+    {"a limit on the size of files is told, and does not kill", test_file_size},
+    {"nothing takes the place of a standard descriptor that is closed", test_closed_descriptors},
     {"requests beyond those that may be under way are refused, and told when to try again", test_overload},
     {"a request that is under way is answered before the end", test_drain},
 };

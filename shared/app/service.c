@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -20,16 +21,33 @@
 
 enum { SWEEP_INTERVAL_S = 60, LOG_CLOSE_MS = 1000, DRAIN_STEP_NS = 2 * NS_PER_MS };
 
+/* Whoever starts this may have closed descriptors 0, 1 or 2. What is opened next would take their places, and the log
+ * would be written to a socket or into a file. */
+static void hold_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* ---- signals: the main thread's, everywhere else blocked ---- */
 
+/* Those that ask for something that other daemons do, and would end this one, are taken and do nothing. A peer that is
+ * gone, and a file that may grow no further, are told by the call that meets them. */
 static void block_signals(sigset_t *set)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 struct sweep {
@@ -132,6 +150,7 @@ int service_main(const struct service_definition *definition, int argc, char **a
     struct settings *settings = NULL;
     int status = EXIT_SUCCESS;
     sigset_t signals;
+    hold_standard_descriptors();
     if (sodium_init() < 0) {
         fprintf(stderr, "%s: libsodium cannot be initialised\n", argv[0]);
         return EXIT_FAILURE;
