@@ -13,8 +13,10 @@ static void set(enum metric metric, uint64_t value)
 
 static void collect_server(struct service *service)
 {
-    struct server_stats stats;
-    server_stats(service->server, &stats);
+    struct server_stats stats = {.requests = 0};
+    struct server *server = atomic_load(&service->server);
+    if (server)
+        server_stats(server, &stats);
     set(METRIC_SERVER_ACCEPTED, stats.connections_accepted);
     set(METRIC_SERVER_OPEN, stats.connections_open);
     set(METRIC_SERVER_REQUESTS, stats.requests);

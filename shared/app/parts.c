@@ -316,7 +316,11 @@ static enum err start_server(struct service *service)
         .dispatch = pipeline_dispatch,
         .context = service,
     };
-    return server_open(&opts, &service->server);
+    struct server *server;
+    enum err err = server_open(&opts, &server);
+    if (!err)
+        atomic_store(&service->server, server);
+    return err;
 }
 
 static void stop_server(struct service *service)

@@ -58,7 +58,7 @@ struct service {
     struct client *user_client;                    /* NULL where definition->identify is set */
     struct auth *auth;
     struct listener listener;
-    struct server *server;
+    struct server *_Atomic server;                 /* set after its lanes run, which may serve already */
     struct router *router;
     struct endpoint *endpoints;                    /* the application's and those every service has */
     size_t endpoint_count;
