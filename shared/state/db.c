@@ -1,9 +1,11 @@
 #include "config.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "state/db_private.h"
 
@@ -29,6 +31,20 @@ static enum err check_opts(const struct db_opts *opts)
     return ERR_NONE;
 }
 
+const char *path_beside(const struct db *db, const char *suffix, char out[static DB_PATH_SIZE])
+{
+    snprintf(out, DB_PATH_SIZE, "%s%s", db->path, suffix);
+    return out;
+}
+
+/* What the processes that have the file open share beside it. */
+static enum err open_shared(struct db *db)
+{
+    char path[DB_PATH_SIZE];
+    enum err err = turn_open(path_beside(db, "-turn", path), &db->turn);
+    return err ? err : lease_open(db);
+}
+
 enum err db_open(const struct db_opts *opts, struct db **ret)
 {
     pthread_once(&configured, configure_sqlite);
@@ -47,10 +63,13 @@ enum err db_open(const struct db_opts *opts, struct db **ret)
     db->opts = *opts;
     db->path = strdup(opts->path);
     db->opts.path = db->path;
+    db->lease_fd = -1;
 
     err = db->path ? batch_init(&db->batch, opts->batch_max) : err_because(ERR_MEMORY, "open: out of memory");
     if (!err)
         err = connection_open(db, CONNECTION_WRITER, &db->writer);
+    if (!err)
+        err = open_shared(db);
     if (err)
         db_close(db);
     else
@@ -74,6 +93,9 @@ void db_close(struct db *db)
     writer_stop(db);
     checkpoint_stop(db);
     connection_close(db->writer);
+    turn_close(db->turn);
+    if (db->lease_fd >= 0)
+        close(db->lease_fd);
     batch_fini(&db->batch);
     pthread_mutex_destroy(&db->lock);
     pthread_cond_destroy(&db->work);
@@ -96,6 +118,7 @@ void db_stats(struct db *db, struct db_stats *ret)
         .commit_ns = DB_GET(db, commit_ns),
         .wal_bytes = DB_GET(db, wal_bytes),
         .queued = DB_GET(db, queued),
+        .turn_ns = DB_GET(db, turn_ns),
     };
 }
 

@@ -3,13 +3,15 @@
  *
  * Reads go through a connection per thread, opened with db_reader_open(). Changes go through the database's one
  * writer, a thread that gathers every job that waits into one transaction, each job in a savepoint of its own, commits
- * once, and only then tells each job how it went (group commit). A job that fails is undone alone. Nobody else writes.
+ * once, and only then tells each job how it went (group commit). A job that fails is undone alone. Nobody else in the
+ * process writes. The writers of several processes take turns, a batch each, in the order they asked (state/turn.h).
  *
  * SQL is written once, in what SQLite (3.40 and later) and PostgreSQL share: $1 parameters, RETURNING, ON CONFLICT, ids
  * made by the application, times as integer microseconds, money as integer minor units. Statements are prepared
  * once per connection and kept; the key is the address of the SQL string, so pass literals or static arrays.
  *
- * SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE. Checkpoints run off the writer's path.
+ * SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE. Checkpoints run off the writer's path. Beside the file
+ * lie those of the log (-wal, -shm), of turns (-turn) and of leases (-lease); the latter two hold nothing worth keeping.
  */
 #ifndef TANDEM_STATE_DB_H
 #define TANDEM_STATE_DB_H
@@ -29,7 +31,7 @@ struct db_opts {
     const char *path;                  /* of the SQLite file; made when missing, its folder is not */
     unsigned batch_max;                /* jobs in one transaction */
     unsigned queue_max;                /* jobs that may wait; db_submit() refuses more */
-    unsigned busy_timeout_ms;          /* waiting for another process's transaction */
+    unsigned busy_timeout_ms;          /* waiting for another process's transaction, and before that for the turn */
     unsigned cache_kib;                /* page cache of each connection */
     size_t wal_checkpoint_bytes;       /* the checkpointer starts at this size of the log … */
     size_t wal_max_bytes;              /* … and at this one the writer itself waits for a full checkpoint */
@@ -37,7 +39,7 @@ struct db_opts {
 
 /* What the database has done so far; these only rise, but for wal_bytes and queued, which are of this moment. */
 struct db_stats {
-    uint64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued;
+    uint64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns;
 };
 
 /** Opens the file and checks that it is a healthy database, without starting the writer. ERR_STORAGE, ERR_STORAGE_FULL,
@@ -87,6 +89,14 @@ void db_notify(struct db_connection *connection, const char *topic);
 
 /** Ends a db_listen(): wake is not called any more once this returns. Any thread but the writer's. */
 void db_unlisten(struct db *db, const char *topic, void *context);
+
+/* ---- leases: what one process at a time does ---- */
+
+/** Whether this database handle holds the lease, taking it when nobody does. One of all processes holds it, until
+ *  db_lease_end(), db_close() or its end, however it comes; so asking again each second takes over within one. number is
+ *  from 0, and the caller's own to share out. Any thread; never blocks. */
+bool db_lease_take(struct db *db, unsigned number);
+void db_lease_end(struct db *db, unsigned number);
 
 /* ---- statements ----
  * A sticky-error cursor:

@@ -46,11 +46,14 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int frame
     return SQLITE_OK;
 }
 
-void checkpoint_when_due(struct db *db)
+bool checkpoint_is_due(const struct db *db)
+{
+    return db->checkpoint.last_bytes >= db->checkpoint.full_bytes;
+}
+
+void checkpoint_fully(struct db *db)
 {
     struct db_checkpoint *checkpoint = &db->checkpoint;
-    if (checkpoint->last_bytes < checkpoint->full_bytes)
-        return;
     struct db_connection *writer = db->writer;
     writer->busy_timeout_ms = RESTART_WAIT_MS;
     pthread_mutex_lock(&checkpoint->running);

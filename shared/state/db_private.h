@@ -3,7 +3,7 @@
  *
  * db_sqlite.c opens connections and translates errors, db_statement.c is the statement cache and cursor, db_batch.c
  * runs a batch of jobs as one transaction, db_writer.c is the queue and the writer's thread, db_checkpoint.c keeps
- * the write-ahead log bounded, db.c puts them together.
+ * the write-ahead log bounded, db_lease.c is what one process at a time does, db.c puts them together.
  */
 #ifndef TANDEM_STATE_DB_PRIVATE_H
 #define TANDEM_STATE_DB_PRIVATE_H
@@ -14,10 +14,12 @@
 
 #include "base/buf.h"
 #include "state/db.h"
+#include "state/turn.h"
 
 enum {
     DB_STATEMENTS = 128,           /* kept per connection; the least recently used makes room */
     DB_PARAMETERS = 64,            /* of one statement */
+    DB_PATH_SIZE = 4352,
 };
 
 struct db_statement {
@@ -45,7 +47,7 @@ struct db_connection {
 };
 
 struct db_counters {
-    atomic_uint_fast64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued;
+    atomic_uint_fast64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns;
 };
 
 struct db_listener {
@@ -86,6 +88,8 @@ struct db {
     struct db_connection *writer;  /* the main thread's until db_start(), then the writer thread's */
     struct db_batch batch;
     struct db_checkpoint checkpoint;
+    struct turn *turn;             /* used like the writer */
+    int lease_fd;
     pthread_t thread;
     pthread_mutex_t lock;          /* of the queue and the two flags */
     pthread_cond_t work;
@@ -117,6 +121,15 @@ enum err must_check connection_run(struct db_connection *connection, const char 
 /** Whether a transaction is under way; a failure may have ended it. */
 bool connection_in_transaction(const struct db_connection *connection);
 
+/* ---- db.c ---- */
+
+/** The path of a file beside the database; returns out. */
+const char *path_beside(const struct db *db, const char *suffix, char out[static DB_PATH_SIZE]);
+
+/* ---- db_lease.c ---- */
+
+enum err must_check lease_open(struct db *db);
+
 /* ---- db_statement.c ---- */
 
 void connection_forget_statements(struct db_connection *connection);
@@ -142,7 +155,8 @@ void writer_stop(struct db *db);
 enum err must_check checkpoint_start(struct db *db);
 void checkpoint_stop(struct db *db);
 
-/** Between two batches, on the writer's thread: a full checkpoint when the log has reached its ceiling. */
-void checkpoint_when_due(struct db *db);
+/** Between two batches, on the writer's thread and in its turn: a full checkpoint when the log has reached its ceiling. */
+bool checkpoint_is_due(const struct db *db);
+void checkpoint_fully(struct db *db);
 
 #endif

@@ -5,21 +5,40 @@
 #include <semaphore.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "state/db_private.h"
 #include "state/thread.h"
 
 /* ---- the thread ---- */
 
-/* Waits for work and takes up to a batch of it; waiting longer for a fuller one gains nothing. False at the end. */
-static bool take_batch(struct db *db)
+/* False at the end. */
+static bool wait_for_work(struct db *db)
 {
-    struct db_batch *batch = &db->batch;
     pthread_mutex_lock(&db->lock);
     while (!db->first && !db->closing) {
         db->idle = true;
         pthread_cond_wait(&db->work, &db->lock);
     }
     db->idle = false;
+    bool is_work = db->first != NULL;
+    pthread_mutex_unlock(&db->lock);
+    return is_work;
+}
+
+/* Other processes go first if they asked first. Who is not served in time tries all the same: SQLite then says who it is
+ * that holds everybody up. */
+static void wait_for_turn(struct db *db)
+{
+    int64_t start_ns = clock_now_ns();
+    turn_take(db->turn, db->opts.busy_timeout_ms);
+    DB_COUNT(db, turn_ns, (uint64_t)(clock_now_ns() - start_ns));
+}
+
+/* Takes what waits, up to a batch; waiting longer for a fuller one gains nothing. */
+static void take_batch(struct db *db)
+{
+    struct db_batch *batch = &db->batch;
+    pthread_mutex_lock(&db->lock);
     while (db->first && batch->count < db->opts.batch_max) {
         struct db_job *job = db->first;
         db->first = job->next;
@@ -30,16 +49,22 @@ static bool take_batch(struct db *db)
     db->queued -= batch->count;
     DB_SET(db, queued, db->queued);
     pthread_mutex_unlock(&db->lock);
-    return batch->count > 0;
 }
 
 static void *run(void *context)
 {
     struct db *db = context;
-    while (take_batch(db)) {
+    while (wait_for_work(db)) {
+        wait_for_turn(db);
+        take_batch(db);
         batch_run(db, &db->batch);
+        bool is_due = checkpoint_is_due(db);
+        if (!is_due)
+            turn_pass(db->turn);
         batch_tell(db, &db->batch);
-        checkpoint_when_due(db);
+        if (is_due)
+            checkpoint_fully(db);
+        turn_pass(db->turn);
     }
     return NULL;
 }

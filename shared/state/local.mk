@@ -3,11 +3,13 @@ shared_state_libstate_a_SOURCES = \
 	shared/state/db.c shared/state/db.h shared/state/db_private.h \
 	shared/state/db_batch.c \
 	shared/state/db_checkpoint.c \
+	shared/state/db_lease.c \
 	shared/state/db_sqlite.c \
 	shared/state/db_statement.c \
 	shared/state/db_writer.c \
 	shared/state/migrate.c shared/state/migrate.h \
-	shared/state/thread.c shared/state/thread.h
+	shared/state/thread.c shared/state/thread.h \
+	shared/state/turn.c shared/state/turn.h
 
 # A folder of migrations becomes a C file in the build tree. To have some, copy these lines and put your names in:
 #
