@@ -10,6 +10,7 @@
 #include "apps/order/payment_store.h"
 #include "apps/order/payment_worker.h"
 #include "base/clock.h"
+#include "events/lease.h"
 #include "state/thread.h"
 #include "telemetry/log.h"
 
@@ -28,6 +29,8 @@ struct payment_worker {
     pthread_cond_t wake;
     bool woken, stopping;
     int64_t next_us;             /* wall time when something comes due again */
+    pthread_mutex_t leading;     /* of who comes to lead */
+    atomic_bool leads;
     atomic_uint_fast64_t approved, declined, unknown, refunded, refunds_refused, failures;
 };
 
@@ -259,6 +262,39 @@ static void settle(struct payment_worker *worker, const struct payment_due *due,
     expect(worker, next_us);
 }
 
+/* ---- one process at a time ---- */
+
+static enum err resume_work(struct db_connection *db, void *context)
+{
+    (void)context;
+    return payment_store_resume(db, clock_wall_us());
+}
+
+/* What is leased was taken by a process that has ended, since it no longer leads. */
+static bool take_over(struct payment_worker *worker)
+{
+    if (!db_lease_take(worker->opts.db, LEASE_BACKGROUND))
+        return false;
+    enum err err = db_write(worker->opts.db, resume_work, NULL);
+    if (err)
+        log_event(LOG_ERROR, "payments that were left open cannot be taken up", LOG_ERR(err));
+    return err == ERR_NONE;
+}
+
+/* When another process does, it is asked again soon. */
+static bool leads(struct payment_worker *worker)
+{
+    if (atomic_load(&worker->leads))
+        return true;
+    pthread_mutex_lock(&worker->leading);
+    if (!atomic_load(&worker->leads))
+        atomic_store(&worker->leads, take_over(worker));
+    pthread_mutex_unlock(&worker->leading);
+    if (!atomic_load(&worker->leads))
+        expect(worker, clock_wall_us() + LEASE_ASK_MS * INT64_C(1000));
+    return atomic_load(&worker->leads);
+}
+
 /* ---- the threads ---- */
 
 /* False at the end. Whoever wakes takes the reason with it, so that the others sleep on. */
@@ -284,8 +320,10 @@ static void *run(void *context)
     struct payment_due *due = calloc(worker->opts.batch_max, sizeof *due);
     struct recording *recordings = calloc(worker->opts.batch_max, sizeof *recordings);
     if (due && recordings) {
-        while (wait_until_due(worker))
-            settle(worker, due, recordings, take_due(worker, due));
+        while (wait_until_due(worker)) {
+            if (leads(worker))
+                settle(worker, due, recordings, take_due(worker, due));
+        }
     } else {
         log_event(LOG_ERROR, "no memory to take payments");
     }
@@ -305,25 +343,26 @@ static void wake(void *context)
 
 /* ---- start and stop ---- */
 
-static enum err resume_work(struct db_connection *db, void *context)
+static enum err begin_work(struct db_connection *db, void *context)
 {
     (void)context;
-    return payment_store_resume(db, clock_wall_us());
+    db_notify(db, payment_due_topic);
+    return ERR_NONE;
 }
 
-static void resume_done(struct db_job *job, enum err err)
+static void begin_done(struct db_job *job, enum err err)
 {
     (void)err;
     free(job);
 }
 
 /* Queued, since the writer may not run yet; its commit wakes whoever listens then. */
-static enum err resume(struct db *db)
+static enum err begin(struct db *db)
 {
     struct db_job *job = calloc(1, sizeof *job);
     if (!job)
         return err_because(ERR_MEMORY, "no memory for the payment worker");
-    *job = (struct db_job){.work = resume_work, .done = resume_done};
+    *job = (struct db_job){.work = begin_work, .done = begin_done};
     enum err err = db_submit(db, job);
     if (err)
         free(job);
@@ -336,6 +375,7 @@ static void init_locks(struct payment_worker *worker)
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&worker->lock, NULL);
+    pthread_mutex_init(&worker->leading, NULL);
     pthread_cond_init(&worker->wake, &attributes);
     pthread_condattr_destroy(&attributes);
 }
@@ -360,7 +400,7 @@ enum err payment_worker_start(const struct payment_worker_opts *opts, struct pay
         worker->started += err == ERR_NONE;
     }
     if (!err)
-        err = resume(opts->db);
+        err = begin(opts->db);
     if (err)
         payment_worker_stop(worker);
     else
@@ -380,6 +420,7 @@ void payment_worker_stop(struct payment_worker *worker)
     for (unsigned i = 0; i < worker->started; i++)
         pthread_join(worker->threads[i], NULL);
     pthread_mutex_destroy(&worker->lock);
+    pthread_mutex_destroy(&worker->leading);
     pthread_cond_destroy(&worker->wake);
     free(worker->threads);
     free(worker);

@@ -4,6 +4,9 @@
  * They sleep until a commit makes a payment due, or until the next one comes due again. What is due is taken in batches
  * and recorded in batches. An unknown outcome is asked for again, with the same key, after a pause that doubles up to a
  * ceiling, for as long as it takes: giving up could leave a charge that nobody knows of.
+ *
+ * Of several processes with one database one pays (events/lease.h). Whoever comes to it takes up at once what the one
+ * before left open; what another process makes due is seen within a second.
  */
 #ifndef TANDEM_ORDER_PAYMENT_WORKER_H
 #define TANDEM_ORDER_PAYMENT_WORKER_H
@@ -32,7 +35,7 @@ struct payment_worker_stats {
 
 struct payment_worker;
 
-/** Before or after db_start(): what was left open by an earlier run is taken up once the writer runs. ERR_MEMORY. */
+/** Before or after db_start(): it begins once the writer runs. ERR_MEMORY. */
 enum err must_check payment_worker_start(const struct payment_worker_opts *opts, struct payment_worker **ret);
 
 /** Finishes what was taken, ends the threads and frees the worker; before the database is closed. NULL is fine. */

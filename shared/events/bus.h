@@ -56,7 +56,7 @@ enum err must_check bus_fetch(struct bus_subscription *subscription, unsigned ti
 /** All up to and including offset have been dealt with: they are not delivered to this group again. */
 enum err must_check bus_acknowledge(struct bus_subscription *subscription, int64_t offset);
 
-/** Goes back to the last acknowledged: the next fetch delivers from there again. */
+/** Goes back to the last acknowledged, by whichever process of the group: the next fetch delivers from there again. */
 void bus_rewind(struct bus_subscription *subscription);
 
 /** Ends a bus_fetch() that waits. Any thread. */

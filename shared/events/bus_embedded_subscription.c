@@ -28,6 +28,7 @@ struct subscription {
     pthread_mutex_t lock;             /* of the reader: the lag is asked for by other threads */
     struct db_connection *reader;
     int inotify_fd, wake_fd;
+    bool is_stale;                    /* the next fetch asks where the group is */
     int64_t acknowledged;             /* all up to here has been dealt with, durably … */
     int64_t delivered;                /* … the last that was handed out … */
     int64_t scanned;                  /* … and up to here there is nothing else of these types */
@@ -161,7 +162,7 @@ enum err bus_embedded_acknowledge(struct bus_subscription *base, int64_t offset)
 void bus_embedded_rewind(struct bus_subscription *base)
 {
     struct subscription *subscription = (struct subscription *)base;
-    subscription->delivered = subscription->scanned = subscription->acknowledged;
+    subscription->is_stale = true;
 }
 
 /* Events of other types would hold up the sweeping of the log for as long as none of the group's own come. */
@@ -173,6 +174,21 @@ static enum err leave_behind(struct subscription *subscription)
 }
 
 /* ---- fetching ---- */
+
+static enum err find_position(struct subscription *subscription)
+{
+    int64_t position = subscription->acknowledged;
+    struct db_statement *query = db_query(subscription->reader, position_sql);
+    db_bind_string(query, 1, subscription->group);
+    while (db_next(query))
+        position = db_int(query, 0);
+    enum err err = db_done(query);
+    if (err)
+        return err;
+    subscription->acknowledged = subscription->delivered = subscription->scanned = position;
+    subscription->is_stale = false;
+    return ERR_NONE;
+}
 
 static int64_t newest_position(struct subscription *subscription, enum err *ret_err)
 {
@@ -199,6 +215,8 @@ static enum err fetch_now(struct subscription *subscription, struct arena *arena
 {
     enum err err, failure = ERR_NONE;
     size_t count = 0;
+    if (subscription->is_stale && (err = find_position(subscription)) != ERR_NONE)
+        return err;
     int64_t newest = newest_position(subscription, &err);
     if (err || newest <= subscription->scanned)
         return err;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "events/backoff.h"
 #include "events/consumer_private.h"
+#include "events/lease.h"
 #include "events/parked.h"
 #include "state/thread.h"
 
@@ -69,12 +70,26 @@ static void pause_after_failure(struct consumer *consumer, unsigned failures, en
     wakeup_wait(&consumer->wakeup, backoff_ms(failures, opts->retry_first_ms, max_ms));
 }
 
+/* Another process may have gone on with the group meanwhile, so who takes over begins where that one stopped. */
+static bool leads(struct consumer *consumer)
+{
+    if (!consumer->leads && db_lease_take(consumer->opts.db, LEASE_BACKGROUND)) {
+        consumer->leads = true;
+        bus_rewind(consumer->subscription);
+    }
+    return consumer->leads;
+}
+
 static void *run(void *context)
 {
     struct consumer *consumer = context;
     unsigned failures = 0;
     while (!consumer->stopping) {
         unsigned wait_ms = 0;
+        if (!leads(consumer)) {
+            wakeup_wait(&consumer->wakeup, LEASE_ASK_MS);
+            continue;
+        }
         enum err err = retry_when_due(consumer, &wait_ms);
         if (!err)
             err = take_batch(consumer, wait_ms);

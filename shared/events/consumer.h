@@ -5,6 +5,8 @@
  * is told only after that commit. An event whose handler fails is set aside in the same transaction, with the later
  * events of its subject behind it, so that one poisoned event holds up no other subject; it is tried again with growing
  * pauses, and after attempts_max it is a dead letter, which stays until an operator sends it again or drops it.
+ *
+ * Of several processes with one database one consumes (events/lease.h), and another takes over when that one has ended.
  */
 #ifndef TANDEM_EVENTS_CONSUMER_H
 #define TANDEM_EVENTS_CONSUMER_H

@@ -22,6 +22,7 @@ struct consumer {
     struct wakeup wakeup;
     pthread_t thread;
     bool started;
+    bool leads;                        /* the thread's: this process consumes */
     atomic_bool stopping;
     atomic_uint_fast64_t handled, repeated, retried, dead;
 };

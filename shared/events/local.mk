@@ -8,6 +8,7 @@ shared_events_libevents_a_SOURCES = \
 	shared/events/consumer_apply.c \
 	shared/events/dead_letter.c shared/events/dead_letter.h \
 	shared/events/event.c shared/events/event.h \
+	shared/events/lease.h \
 	shared/events/outbox.c shared/events/outbox.h shared/events/outbox_private.h \
 	shared/events/parked.c shared/events/parked.h \
 	shared/events/relay.c \

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "events/backoff.h"
+#include "events/lease.h"
 #include "events/outbox_private.h"
 #include "events/wakeup.h"
 #include "state/thread.h"
@@ -12,7 +13,8 @@
 enum {
     BATCH_BYTES = 2 * 1024 * 1024,   /* of events in memory at once */
     RETRY_FIRST_MS = 10,
-    RECHECK_MS = 1000,               /* another process may have added, which wakes nobody here */
+    RECHECK_MS = 1000,               /* another process may have added, and died before it published */
+    OTHER_MS = 5,                    /* another process publishes; it may have overlooked what was added here */
 };
 
 struct relay {
@@ -73,12 +75,32 @@ static void pause_after_failure(struct relay *relay, unsigned failures)
     }
 }
 
+/* Publishes all there is, unless another process does. *ret_wait_ms is when to look again. */
+static enum err publish_all(struct relay *relay, unsigned *ret_wait_ms)
+{
+    enum err err;
+    *ret_wait_ms = RECHECK_MS;
+    if (!db_lease_take(relay->opts.db, LEASE_RELAY)) {
+        uint64_t waiting = 0;
+        err = outbox_backlog(relay->reader, &waiting, &(int64_t){0});
+        if (!err && waiting)
+            *ret_wait_ms = OTHER_MS;
+        return err;
+    }
+    do
+        err = publish_batch(relay);
+    while (!err && relay->count && !is_out_of_time(relay));
+    db_lease_end(relay->opts.db, LEASE_RELAY);
+    return err;
+}
+
 static void *run(void *context)
 {
     struct relay *relay = context;
     unsigned failures = 0;
     while (!is_out_of_time(relay)) {
-        enum err err = publish_batch(relay);
+        unsigned wait_ms;
+        enum err err = publish_all(relay, &wait_ms);
         if (err) {
             if (relay->opts.failed)
                 relay->opts.failed(relay->opts.context, err);
@@ -86,11 +108,9 @@ static void *run(void *context)
             continue;
         }
         failures = 0;
-        if (relay->count == 0) {
-            if (relay->stopping)
-                break;
-            wakeup_wait(&relay->wakeup, RECHECK_MS);
-        }
+        if (relay->stopping && wait_ms == RECHECK_MS)
+            break;
+        wakeup_wait(&relay->wakeup, wait_ms);
     }
     return NULL;
 }
