@@ -134,6 +134,7 @@ static void test_drain(void)
     server_drain(fixture.server);
     server_drain(fixture.server);
     CU_ASSERT_TRUE(fcgi_client_closed(&idle, 5000));
+    CU_ASSERT_TRUE(EVENTUALLY(server_busy(fixture.server) == 1));   /* every lane has heard */
     fixture_client(&fixture, &late);
     send_get(&late, "/ping");
     CU_ASSERT_EQUAL(server_busy(fixture.server), 1);
@@ -145,6 +146,46 @@ static void test_drain(void)
     CU_ASSERT_EQUAL(fixture_dispatched(), 2);
     fcgi_client_close(&idle);
     fcgi_client_close(&held);
+    fcgi_client_close(&late);
+    fixture_close(&fixture);
+}
+
+/* A connection that has not brought a request yet is about to: it is served, or closed after a while. */
+static void test_drain_fresh(void)
+{
+    struct fixture fixture;
+    struct server_opts opts = fixture_opts();
+    struct fcgi_client fresh, silent;
+    fixture_open(&fixture, &opts);
+    fixture_client(&fixture, &fresh);
+    fixture_client(&fixture, &silent);
+    CU_ASSERT_TRUE(EVENTUALLY(fixture_stats(&fixture).connections_open == 2));
+    server_drain(fixture.server);
+    CU_ASSERT_TRUE(server_busy(fixture.server) > 0);
+    CU_ASSERT_TRUE(fixture_ping(&fresh, "/ping", true));
+    CU_ASSERT_TRUE(fcgi_client_closed(&fresh, 5000));
+    CU_ASSERT_TRUE(fcgi_client_closed(&silent, 10 * SERVER_FRESH_MS));
+    CU_ASSERT_TRUE(EVENTUALLY(server_busy(fixture.server) == 0));
+    fcgi_client_close(&fresh);
+    fcgi_client_close(&silent);
+    fixture_close(&fixture);
+}
+
+static void test_retire(void)
+{
+    struct fixture fixture;
+    struct server_opts opts = fixture_opts();
+    struct fcgi_client kept, late;
+    fixture_open(&fixture, &opts);
+    fixture_client(&fixture, &kept);
+    CU_ASSERT_TRUE(fixture_ping(&kept, "/ping", true));
+    server_retire(fixture.server);
+    CU_ASSERT_TRUE(fixture_ping(&kept, "/ping", true));
+    CU_ASSERT_TRUE(fcgi_client_closed(&kept, 5000));
+    fixture_client(&fixture, &late);
+    CU_ASSERT_TRUE(fixture_ping(&late, "/ping", true));
+    CU_ASSERT_TRUE(fcgi_client_closed(&late, 5000));
+    fcgi_client_close(&kept);
     fcgi_client_close(&late);
     fixture_close(&fixture);
 }
@@ -253,6 +294,8 @@ const struct suite_case server_load_cases[] = {
     {"without descriptors accepting pauses, and goes on later", test_no_descriptors},
     {"a connection for which descriptors do not suffice waits, and is served later", test_few_descriptors},
     {"draining closes idle connections and finishes what is under way", test_drain},
+    {"draining waits a while for the first request of a connection", test_drain_fresh},
+    {"retiring closes connections after their next answer, and takes new ones", test_retire},
     {"closing ends every connection, whatever its state", test_close},
     {"an unknown transport is a mistake in the settings", test_unknown_transport},
     {"connections are shared out among the lanes", test_lanes},

@@ -7,6 +7,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/health.c shared/app/health.h \
 	shared/app/idempotency.c shared/app/idempotency.h \
 	shared/app/metrics.c shared/app/metrics.h \
+	shared/app/notify.c shared/app/notify.h \
 	shared/app/observe.c shared/app/observe.h \
 	shared/app/page.c \
 	shared/app/part.c shared/app/part.h \

@@ -11,6 +11,7 @@
 
 #include "app/arguments.h"
 #include "app/idempotency.h"
+#include "app/notify.h"
 #include "app/part.h"
 #include "app/service.h"
 #include "base/clock.h"
@@ -73,27 +74,47 @@ static void wait_and_keep_house(struct service *service, const sigset_t *signals
 
 /* ---- the end: nothing new, what is under way is finished ---- */
 
-/* Until nothing is under way. False when it takes longer than drain_timeout_ms, or a second SIGTERM hurries. */
-static bool drained(struct service *service, const sigset_t *signals)
+static void tell(const char *state)
+{
+    if (notify(state))
+        log_event(LOG_WARNING, "the supervisor cannot be told", LOG_STRING("cause", err_cause()));
+}
+
+static bool is_busy(const struct service *service)
+{
+    return server_busy(service->server) > 0 || atomic_load(&service->in_flight) > 0;
+}
+
+/* Until the time is up, or nothing is under way (unless even then). False when a second SIGTERM hurries. */
+static bool linger(const struct service *service, const sigset_t *signals, int64_t until_ns, bool even_idle)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
-    int64_t until_ns =
-        clock_now_ns() + settings_int(service->settings, "server.drain_timeout_ms") * NS_PER_MS;
-    while (server_busy(service->server) > 0 || atomic_load(&service->in_flight) > 0) {
-        if (clock_now_ns() >= until_ns || sigtimedwait(signals, NULL, &step) == SIGTERM)
+    while (clock_now_ns() < until_ns && (even_idle || is_busy(service))) {
+        if (sigtimedwait(signals, NULL, &step) == SIGTERM)
             return false;
     }
     return true;
 }
 
-/* Slow peers are cut off in the end, handlers never: what they wait for has limits of its own, and the parts they
- * use are still there. */
+static int64_t ns_from_now(const struct service *service, const char *setting)
+{
+    return clock_now_ns() + settings_int(service->settings, setting) * NS_PER_MS;
+}
+
+/* First not ready, while whoever asks is still answered: those who choose between processes need time to notice. Then
+ * nothing new. Slow peers are cut off in the end, handlers never: what they wait for has limits of its own, and the parts
+ * they use are still there. */
 static void drain(struct service *service, const sigset_t *signals)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
     atomic_store(&service->draining, true);
+    tell(NOTIFY_STOPPING);
+    server_retire(service->server);
+    bool patient = linger(service, signals, ns_from_now(service, "server.drain_delay_ms"), true);
     server_drain(service->server);
-    if (!drained(service, signals))
+    if (patient)
+        linger(service, signals, ns_from_now(service, "server.drain_timeout_ms"), false);
+    if (is_busy(service))
         log_event(LOG_WARNING, "connections were cut off", LOG_INT("connections", server_busy(service->server)));
     atomic_store(&service->closed, true);
     while (atomic_load(&service->in_flight) > 0)
@@ -110,6 +131,7 @@ static int run(struct service *service, const sigset_t *signals)
     } else {
         log_event(LOG_INFO, "started", LOG_STRING("version", PACKAGE_VERSION), LOG_INT("pid", getpid()),
                   LOG_INT("startup_us", (clock_now_ns() - begun_ns) / 1000));
+        tell(NOTIFY_READY);
         wait_and_keep_house(service, signals);
         log_event(LOG_INFO, "stopping");
         drain(service, signals);

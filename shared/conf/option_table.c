@@ -43,6 +43,8 @@ const struct option option_table[] = {
             "from a request's arrival to the start of its handler; later it is answered 504"),
     INTEGER("server.requests_max", "4096", 1, 1000000, "", OPTION_AT_START,
             "requests under way at once; more are answered 503"),
+    INTEGER("server.drain_delay_ms", "0", 0, 3600000, "ms", OPTION_AT_START,
+            "how long a service that stops still takes requests, while /readyz says that it is not ready"),
     INTEGER("server.drain_timeout_ms", "10000", 0, 3600000, "ms", OPTION_AT_START,
             "how long requests under way may take to end when the service stops"),
     INTEGER("pool.threads", "4", 1, 256, "", OPTION_AT_START, "workers for what blocks"),

@@ -49,6 +49,29 @@ static void list_remove(struct fcgi_lane *lane, struct fcgi_connection *connecti
         connection->next->previous = connection->previous;
 }
 
+static bool is_idle(const struct fcgi_connection *connection)
+{
+    return connection->state == FCGI_CONNECTION_READING && fcgi_parser_quiet(&connection->parser);
+}
+
+/* A front does not connect without need: its request is on the way. */
+static void await_first(struct fcgi_connection *connection)
+{
+    if (connection->awaited)
+        return;
+    connection->awaited = true;
+    atomic_fetch_add(&connection->lane->counters->busy, 1);
+    deadline_arm(&connection->lane->fresh, &connection->deadline, connection->lane->reactor.now_ns);
+}
+
+static void awaited_no_more(struct fcgi_connection *connection)
+{
+    if (!connection->awaited)
+        return;
+    connection->awaited = false;
+    atomic_fetch_sub(&connection->lane->counters->busy, 1);
+}
+
 enum err fcgi_connection_open(struct fcgi_lane *lane, int fd)
 {
     struct fcgi_connection *connection = calloc(1, sizeof *connection);
@@ -71,6 +94,8 @@ enum err fcgi_connection_open(struct fcgi_lane *lane, int fd)
     deadline_arm(&lane->idle, &connection->deadline, lane->reactor.now_ns);
     list_add(lane, connection);
     server_count(&lane->counters->connections_accepted);
+    if (lane->draining)
+        await_first(connection);
     return ERR_NONE;
 }
 
@@ -81,6 +106,7 @@ void fcgi_connection_close(struct fcgi_connection *connection)
         return;
     assert(connection->state != FCGI_CONNECTION_BUSY);
     fcgi_connection_release(connection);
+    awaited_no_more(connection);
     connection->state = FCGI_CONNECTION_CLOSED;
     deadline_disarm(&connection->deadline);
     list_remove(lane, connection);
@@ -127,7 +153,9 @@ static struct deadline_queue *queue_of(struct fcgi_connection *connection)
         return NULL;
     if (connection->state == FCGI_CONNECTION_LINGERING || connection->parser.stage == FCGI_STAGE_STDIN)
         return &lane->body;
-    return fcgi_parser_quiet(&connection->parser) ? &lane->idle : &lane->header;
+    if (!fcgi_parser_quiet(&connection->parser))
+        return &lane->header;
+    return connection->awaited ? &lane->fresh : &lane->idle;
 }
 
 static uint32_t events_of(const struct fcgi_connection *connection)
@@ -173,6 +201,8 @@ static void when_begin(struct fcgi_connection *connection)
     call->owner = connection;
     connection->call = call;
     atomic_fetch_add(&lane->counters->busy, 1);
+    connection->used = true;
+    awaited_no_more(connection);
     fcgi_parser_accept(&connection->parser, &call->inbound);
 }
 
@@ -343,10 +373,11 @@ static void connection_ready(struct reactor_source *source, uint32_t events)
 
 void fcgi_connection_drain(struct fcgi_connection *connection)
 {
-    if (connection->state == FCGI_CONNECTION_READING && fcgi_parser_quiet(&connection->parser) && !connection->blocked)
+    if (is_idle(connection) && !connection->blocked)
         receive(connection);
-    bool idle = connection->state == FCGI_CONNECTION_READING && fcgi_parser_quiet(&connection->parser);
-    if (idle || connection->state == FCGI_CONNECTION_LINGERING)
+    if (is_idle(connection) && !connection->used)
+        await_first(connection);
+    else if (is_idle(connection) || connection->state == FCGI_CONNECTION_LINGERING)
         fcgi_connection_close(connection);
 }
 

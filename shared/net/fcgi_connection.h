@@ -41,6 +41,8 @@ struct fcgi_connection {
     bool closing;                 /* after what is being sent */
     bool next_waiting;            /* the parser holds the beginning of the next request */
     bool blocked;                 /* the socket takes no more at present */
+    bool used;                    /* has brought a request before */
+    bool awaited;                 /* fresh while the lane drains: counted as busy until it brings its first */
     bool ended;                   /* the front has closed its direction; it may still wait for the response */
     bool gone;                    /* nobody is there any more */
 };
@@ -50,7 +52,8 @@ enum err must_check fcgi_connection_open(struct fcgi_lane *lane, int fd);
 
 void fcgi_connection_close(struct fcgi_connection *connection);
 
-/** The lane drains: serves what may have come in already, and closes when there is nothing under way. */
+/** The lane drains: serves what may have come in already, and closes when there is nothing under way, unless the
+ *  connection is fresh. */
 void fcgi_connection_drain(struct fcgi_connection *connection);
 
 /* What happens at the deadlines. */

@@ -59,7 +59,7 @@ static void all_sent(struct fcgi_connection *connection)
         linger(connection);
         return;
     }
-    if (connection->closing || connection->lane->draining) {
+    if (connection->closing || atomic_load_explicit(connection->lane->retiring, memory_order_relaxed)) {
         fcgi_connection_close(connection);
         return;
     }

@@ -12,21 +12,24 @@ static void queues_init(struct fcgi_lane *lane, const struct server_opts *opts)
     deadline_queue_init(&lane->header, opts->header_timeout_ms, fcgi_connection_late);
     deadline_queue_init(&lane->body, opts->body_timeout_ms, fcgi_connection_late);
     deadline_queue_init(&lane->write, opts->write_timeout_ms, fcgi_connection_late);
+    deadline_queue_init(&lane->fresh, SERVER_FRESH_MS, fcgi_connection_idle);
     reactor_add_queue(&lane->reactor, &lane->idle);
     reactor_add_queue(&lane->reactor, &lane->header);
     reactor_add_queue(&lane->reactor, &lane->body);
     reactor_add_queue(&lane->reactor, &lane->write);
+    reactor_add_queue(&lane->reactor, &lane->fresh);
 }
 
-enum err fcgi_lane_init(struct fcgi_lane *lane, const struct server_opts *opts, unsigned index,
-                        struct server_counters *counters)
+enum err fcgi_lane_init(struct fcgi_lane *lane, const struct server *server, unsigned index)
 {
+    const struct server_opts *opts = &server->opts;
     enum err err = reactor_init(&lane->reactor);
     if (err)
         return err;
     lane->index = index;
     lane->opts = opts;
-    lane->counters = counters;
+    lane->counters = &server->counters[index];
+    lane->retiring = &server->retiring;
     lane->connections = NULL;
     lane->draining = false;
     lane->closed = NULL;

@@ -24,20 +24,21 @@ struct fcgi_lane {
     struct server_counters *counters;
     struct fcgi_call_pool pool;
     struct fcgi_connection *connections;      /* a list of all */
-    struct deadline_queue idle, header, body, write;
-    bool draining;
+    struct deadline_queue idle, header, body, write, fresh;
+    const atomic_bool *retiring;              /* connections close after their next answer */
+    bool draining;                            /* and those without a request, unless they are fresh, at once */
     void (*closed)(struct fcgi_lane *);       /* a connection of this lane has gone */
     char scratch[FCGI_SCRATCH_SIZE];
 };
 
-/** The opts must outlive the lane. ERR_IO with the cause. */
-enum err must_check fcgi_lane_init(struct fcgi_lane *lane, const struct server_opts *opts, unsigned index,
-                                   struct server_counters *counters);
+/** The server must outlive the lane. ERR_IO with the cause. */
+enum err must_check fcgi_lane_init(struct fcgi_lane *lane, const struct server *server, unsigned index);
 
 /** Closes every connection. After the end of reactor_run(). */
 void fcgi_lane_fini(struct fcgi_lane *lane);
 
-/** From now on connections close after the request under way; those without one, at once. */
+/** From now on connections close after the request under way; those without one, at once, but for fresh ones: these have
+ *  SERVER_FRESH_MS for their first. */
 void fcgi_lane_drain(struct fcgi_lane *lane);
 
 #endif

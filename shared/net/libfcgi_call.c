@@ -138,7 +138,7 @@ static bool answer(struct libfcgi_lane *lane, FCGX_Request *library, struct fcgi
     fcgi_call_seal(call, &response);
     libfcgi_phase(lane, LIBFCGI_WRITE, clock_now_ns());
     bool sent = write_text(lane, library->out, response.head) && write_text(lane, library->out, response.payload);
-    if (!sent || atomic_load(&lane->pool->draining))
+    if (!sent || atomic_load(&lane->pool->server.retiring))
         library->keepConnection = 0;
     FCGX_Finish_r(library);
     return sent;

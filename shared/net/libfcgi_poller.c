@@ -45,9 +45,25 @@ static void resume_deliver(struct reactor_mail *mail)
     listener_settle(pool);
 }
 
-/* Takes it off the list; the caller holds the lock. */
+/* A front does not connect without need: its request is on the way. The lock is held, here and below. */
+static void await_first_locked(struct libfcgi_pool *pool, struct libfcgi_connection *connection)
+{
+    connection->awaited = true;
+    connection->since_ns = clock_now_ns();
+    atomic_fetch_add(&pool->server.counters->busy, 1);
+}
+
+static void awaited_no_more_locked(struct libfcgi_pool *pool, struct libfcgi_connection *connection)
+{
+    if (connection->awaited)
+        atomic_fetch_sub(&pool->server.counters->busy, 1);
+    connection->awaited = false;
+}
+
+/* Takes it off the list. */
 static void unlink_locked(struct libfcgi_pool *pool, struct libfcgi_connection *connection)
 {
+    awaited_no_more_locked(pool, connection);
     if (connection->previous)
         connection->previous->next = connection->next;
     else
@@ -116,9 +132,11 @@ static void enqueue_locked(struct libfcgi_pool *pool, struct libfcgi_connection 
 {
     unsigned places = pool->server.opts.connections_max;
     connection->state = LIBFCGI_WITH_LANE;
+    connection->used = true;
     connection->since_ns = pool->reactor.now_ns;
     pool->queue[(pool->queue_head + pool->queue_count++) % places] = connection;
     atomic_fetch_add(&pool->server.counters->busy, 1);
+    awaited_no_more_locked(pool, connection);
     pthread_cond_signal(&pool->filled);
 }
 
@@ -204,10 +222,13 @@ static void drain_deliver(struct reactor_mail *mail)
     pthread_mutex_lock(&pool->lock);
     for (struct libfcgi_connection *connection = pool->connections; connection; connection = next) {
         next = connection->next;
-        if (connection->state == LIBFCGI_IDLE)
+        if (connection->state == LIBFCGI_IDLE && connection->used)
             idle_close_locked(pool, connection);
+        else if (connection->state == LIBFCGI_IDLE)
+            await_first_locked(pool, connection);
     }
     pthread_mutex_unlock(&pool->lock);
+    atomic_fetch_sub(&pool->server.counters->busy, 1);
 }
 
 static bool is_late(int64_t since_ns, unsigned timeout_ms, int64_t now_ns)
@@ -220,7 +241,8 @@ static void idle_check(struct libfcgi_pool *pool, int64_t now_ns)
     struct libfcgi_connection *next;
     pthread_mutex_lock(&pool->lock);
     for (struct libfcgi_connection *connection = pool->connections; connection; connection = next) {
-        bool late = is_late(connection->since_ns, pool->server.opts.idle_timeout_ms, now_ns);
+        unsigned idle_ms = connection->awaited ? SERVER_FRESH_MS : pool->server.opts.idle_timeout_ms;
+        bool late = is_late(connection->since_ns, idle_ms, now_ns);
         next = connection->next;
         if (connection->state == LIBFCGI_IDLE && late)
             idle_close_locked(pool, connection);

@@ -23,8 +23,14 @@ void exchange_finish(struct exchange *exchange)
     exchange->finish(exchange);
 }
 
+void server_retire(struct server *server)
+{
+    atomic_store(&server->retiring, true);
+}
+
 void server_drain(struct server *server)
 {
+    server_retire(server);
     server->transport->drain(server);
 }
 

@@ -61,10 +61,19 @@ struct server;
 /** Starts the lanes. ERR_CONFIG for an unknown transport, ERR_MEMORY, ERR_IO. */
 enum err must_check server_open(const struct server_opts *opts, struct server **ret);
 
-/** Takes no new connections, closes idle ones, and asks kept ones to close after the request under way. Any thread. */
+/* An end that no front notices has two steps. A kept connection that is closed right after an answer is hardly ever about
+ * to be used; one that is closed at any other moment may be, so that the first step goes on for as long as can be waited. A
+ * connection that was accepted and has not brought a request yet is about to: it is not closed for SERVER_FRESH_MS. */
+enum { SERVER_FRESH_MS = 1000 };
+
+/** The first: from now on connections are closed after their next answer; new ones are still taken. Any thread. */
+void server_retire(struct server *server);
+
+/** The second: takes no new connections, closes idle ones, and others after the request under way. Any thread. */
 void server_drain(struct server *server);
 
-/** How many exchanges are under way, plus connections in the middle of sending or of reading one. Any thread. */
+/** How many exchanges are under way, plus connections in the middle of sending or of reading one; while draining also
+ *  those that are waited for. Any thread. */
 unsigned server_busy(const struct server *server);
 
 /** Ends the lanes: closes every connection, whatever its state. Exchanges that are still with the callee must have

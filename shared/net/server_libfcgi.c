@@ -97,8 +97,10 @@ static void libfcgi_drain(struct server *server)
 {
     struct libfcgi_pool *pool = (struct libfcgi_pool *)server;
     atomic_store(&pool->draining, true);
-    if (!atomic_exchange(&pool->drain_posted, true))
-        reactor_post(&pool->reactor, &pool->drain_mail);
+    if (atomic_exchange(&pool->drain_posted, true))
+        return;
+    atomic_fetch_add(&pool->server.counters->busy, 1);   /* until the poller has heard */
+    reactor_post(&pool->reactor, &pool->drain_mail);
 }
 
 /* Shutting its socket down is what gets a lane out of the library. */

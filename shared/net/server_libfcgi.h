@@ -46,6 +46,8 @@ struct libfcgi_connection {
     struct libfcgi_connection *previous, *next;
     enum libfcgi_state state;
     int64_t since_ns;                    /* idle, or ready, since */
+    bool used;                           /* has brought a request before */
+    bool awaited;                        /* fresh while the server drains: counted as busy */
 };
 
 /* What the lane's thread is doing, and with it the deadline that runs. */

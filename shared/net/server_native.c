@@ -14,18 +14,20 @@
 static void drain_deliver(struct reactor_mail *mail)
 {
     struct native_lane *lane = (struct native_lane *)((char *)mail - offsetof(struct native_lane, drain_mail));
-    native_accept_stop(lane);
     fcgi_lane_drain(&lane->lane);
+    native_accept_stop(lane);
+    atomic_fetch_sub(&lane->lane.counters->busy, 1);
 }
 
 static void native_drain(struct server *server)
 {
     struct native *native = (struct native *)server;
-    atomic_store(&native->draining, true);
     for (unsigned i = 0; i < server->opts.lanes; i++) {
         struct native_lane *lane = &native->lanes[i];
-        if (!atomic_exchange(&lane->drain_posted, true))
-            reactor_post(&lane->lane.reactor, &lane->drain_mail);
+        if (atomic_exchange(&lane->drain_posted, true))
+            continue;
+        atomic_fetch_add(&lane->lane.counters->busy, 1);   /* until it has heard */
+        reactor_post(&lane->lane.reactor, &lane->drain_mail);
     }
 }
 
@@ -56,7 +58,7 @@ static enum err lane_start(struct native_lane *lane)
 static enum err lane_init(struct native *native, unsigned index)
 {
     struct native_lane *lane = &native->lanes[index];
-    enum err err = fcgi_lane_init(&lane->lane, &native->server.opts, index, &native->server.counters[index]);
+    enum err err = fcgi_lane_init(&lane->lane, &native->server, index);
     if (err)
         return err;
     lane->native = native;

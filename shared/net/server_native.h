@@ -36,14 +36,13 @@ struct native {
     bool tcp;
     atomic_uint open;                            /* connections of all lanes */
     atomic_uint held;                            /* lanes that are */
-    atomic_bool draining;                        /* at once for all lanes, however late they hear of it */
     struct native_lane *lanes;
 };
 
 /** Makes the lane accept connections; before its thread starts. ERR_IO. */
 enum err must_check native_accept_start(struct native_lane *lane);
 
-/** Ends that. On the lane's thread. */
+/** Ends that, but for what waits already. On the lane's thread. */
 void native_accept_stop(struct native_lane *lane);
 
 #endif

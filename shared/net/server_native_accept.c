@@ -117,6 +117,7 @@ static void handover_deliver(struct reactor_mail *mail)
 {
     struct handover *handover = (struct handover *)mail;
     connection_open(handover->to, handover->fd);
+    atomic_fetch_sub(&handover->to->lane.counters->busy, 1);
     free(handover);
 }
 
@@ -138,7 +139,7 @@ static struct native_lane *emptiest(struct native_lane *lane)
 
 static void place(struct native_lane *lane, int fd)
 {
-    struct native_lane *to = emptiest(lane);
+    struct native_lane *to = lane->lane.draining ? lane : emptiest(lane);
     struct handover *handover = to == lane ? NULL : malloc(sizeof *handover);
     if (!handover)
         to = lane;
@@ -147,33 +148,39 @@ static void place(struct native_lane *lane, int fd)
         connection_open(lane, fd);
         return;
     }
+    atomic_fetch_add(&to->lane.counters->busy, 1);   /* until it has arrived */
     *handover = (struct handover){.mail = {.deliver = handover_deliver}, .to = to, .fd = fd};
     reactor_post(&to->lane.reactor, &handover->mail);
 }
 
-/* One connection a time: the rest of the backlog is also for the other lanes, which are woken while there is any. */
-static void listener_ready(struct reactor_source *source, uint32_t events)
+/* False when there is none, or no place for it. */
+static bool accept_one(struct native_lane *lane)
 {
-    struct native_lane *lane = of_listener(source);
     int on = 1;
-    (void)events;
-    if (!source->events || atomic_load(&lane->native->draining))
-        return;
     if (!place_take(lane->native)) {
         hold(lane);
-        return;
+        return false;
     }
-    int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(lane->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         int error = errno;
         place_free(lane);
         if (server_is_exhaustion(error))
             pause_begin(lane);
-        return;
+        return false;
     }
     if (lane->native->tcp)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     place(lane, fd);
+    return true;
+}
+
+/* One connection a time: the rest of the backlog is also for the other lanes, which are woken while there is any. */
+static void listener_ready(struct reactor_source *source, uint32_t events)
+{
+    (void)events;
+    if (source->events)
+        accept_one(of_listener(source));
 }
 
 enum err native_accept_start(struct native_lane *lane)
@@ -186,8 +193,11 @@ enum err native_accept_start(struct native_lane *lane)
     return reactor_watch(&lane->lane.reactor, &lane->listener, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
+/* The kernel wakes one of those who listen, in whatever process, for a connection: if that was this lane, which has not
+ * heard of it yet, nobody else will. */
 void native_accept_stop(struct native_lane *lane)
 {
-    lane->lane.draining = true;
     listener_settle(lane);
+    while (accept_one(lane))
+        continue;
 }

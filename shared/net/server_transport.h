@@ -34,6 +34,7 @@ struct server {
     const struct server_transport *transport;
     struct server_opts opts;
     struct server_counters *counters;        /* one set a lane; the transport's to free */
+    atomic_bool retiring;                    /* connections close after their next answer */
 };
 
 struct server_transport {
