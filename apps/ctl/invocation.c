@@ -135,10 +135,19 @@ static int take_option(struct invocation *invocation, int argc, char **argv)
     return next ? 2 : 1;
 }
 
+static bool takes_program(const struct command *command)
+{
+    return command->operands && strncmp(command->operands, "--", 2) == 0;
+}
+
 static bool take_arguments(struct invocation *invocation, int argc, char **argv)
 {
     bool options_end = false;
     for (int at = 0; at < argc;) {
+        if (!options_end && strcmp(argv[at], "--") == 0 && takes_program(invocation->command)) {
+            invocation->program = argv + at + 1;
+            return true;
+        }
         if (!options_end && strcmp(argv[at], "--") == 0) {
             options_end = true;
             at++;
@@ -160,7 +169,8 @@ static bool take_arguments(struct invocation *invocation, int argc, char **argv)
 static bool has_what_is_required(const struct invocation *invocation)
 {
     const struct command *command = invocation->command;
-    if (invocation->operand_count < command->operand_count) {
+    bool lacks_program = takes_program(command) && (!invocation->program || !*invocation->program);
+    if (lacks_program || invocation->operand_count < command->operand_count) {
         invocation_usage(command, "%s needs %s", command->name, command->operands);
         return false;
     }

@@ -24,8 +24,8 @@ struct ctl_option {
 
 struct command {
     const char *name;                   /* one word or two, "user create" */
-    const char *operands;               /* "ADDRESS PATH"; NULL: none */
-    unsigned operand_count;
+    const char *operands;               /* "ADDRESS PATH"; NULL: none; "-- …": a program and its arguments */
+    unsigned operand_count;             /* 0 for a program */
     const char *summary;                /* one line */
     const char *details;                /* for its own help */
     bool settings;                      /* also takes --config and --set */
@@ -43,6 +43,7 @@ struct invocation {
     size_t given_count;
     const char *operands[INVOCATION_MAX_OPERANDS];
     size_t operand_count;
+    char *const *program;               /* what follows "--", where the command takes a program; ends with NULL */
 };
 
 /** Reads the arguments, finds the command in the table (which ends with a row whose name is NULL), and runs it. Help

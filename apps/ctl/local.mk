@@ -8,6 +8,10 @@ tandemctl_SOURCES = \
 	apps/ctl/probe.c apps/ctl/probe.h \
 	apps/ctl/secret.c apps/ctl/secret.h \
 	apps/ctl/status_command.c \
+	apps/ctl/supervise.c apps/ctl/supervise.h \
+	apps/ctl/supervise_command.c \
+	apps/ctl/supervise_notify.c \
+	apps/ctl/supervise_worker.c \
 	apps/ctl/token_command.c \
 	apps/ctl/user_command.c \
 	apps/ctl/user_database.c apps/ctl/user_database.h

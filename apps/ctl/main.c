@@ -32,6 +32,15 @@ static const struct ctl_option status_options[] = {
     END,
 };
 
+static const struct ctl_option supervise_options[] = {
+    {"listen", "ADDRESS", "unix:/path.sock, 127.0.0.1:9001 or [::1]:9001; not used when a socket is inherited", false},
+    {"socket-mode", "N", "permission bits of the unix socket, in decimal (default: 432, which is 0660)", false},
+    {"workers", "N", "processes (default: 1)", false},
+    {"ready-timeout-ms", "N", "for a worker to become ready (default: 30000)", false},
+    {"stop-timeout-ms", "N", "for a worker to end; then it is killed (default: 30000)", false},
+    END,
+};
+
 static const struct ctl_option conf_print_options[] = {
     {"service", "NAME", "as user, order or inventory has them (default: what all share)", false},
     END,
@@ -55,6 +64,10 @@ static const struct command commands[] = {
     {"status", NULL, 0, "whether the services are ready, as a table",
      "Asks /readyz of every service at its server.listen. Exit status 0 when all are ready.",
      true, status_options, command_status},
+    {"supervise", "-- PROGRAM [ARGUMENT...]", 0, "hold a socket and keep processes of a service behind it",
+     "Listens, and runs PROGRAM, a service, with the socket as descriptor 0. One that ends is started again.\n"
+     "SIGHUP replaces them one by one and loses no request; SIGTERM ends all.",
+     false, supervise_options, command_supervise},
     {"conf check", NULL, 0, "say everything that is wrong with the settings",
      "Reads the settings as each of the services would.", true, no_options, command_conf_check},
     {"conf print", NULL, 0, "print every setting, its help, and where its value comes from",
