@@ -15,7 +15,8 @@
 #include "check/harness/system_accounts.h"
 #include "check/harness/template.h"
 
-enum { PATH_SIZE = 256, ARGUMENTS_MAX = 64, READY_MS = 15000, READY_SLOW_MS = 120000, STOP_MS = 15000 };
+enum { PATH_SIZE = 256, ARGUMENTS_MAX = 64, READY_MS = 15000, READY_SLOW_MS = 120000, STOP_MS = 15000,
+       WORKERS_MAX = 16 };
 
 struct system {
     struct system_opts opts;
@@ -152,14 +153,18 @@ static enum err start_service(struct system *system, enum system_service service
     static const char *const common[] = {"password.memory_kib=64", "password.passes=1", NULL};
     static const char *const patient[] = {"server.request_timeout_ms=120000", "user.timeout_ms=60000", NULL};
     struct arguments arguments = {0};
-    char program[PATH_SIZE + 32], log[PATH_SIZE];
+    char program[PATH_SIZE + 32], supervisor[PATH_SIZE + 32], address[PATH_SIZE], workers[16], log[PATH_SIZE];
     const char *name = service_names[service];
     unlink(system_socket(system, service));
+    snprintf(supervisor, sizeof supervisor, "%s/tandemctl", system->build);
+    snprintf(address, sizeof address, "unix:%s", system_socket(system, service));
+    snprintf(workers, sizeof workers, "%u", system->opts.workers);
     snprintf(program, sizeof program, "%s/tandem-%s", system->build, name);
     snprintf(log, sizeof log, "%s", path_in(system, "log/%s.log", name));
     const char *const spawn[] = {"spawn-fcgi", "-n", "-s", system_socket(system, service), "-M", "0660",
                                  "-b", "4096", "--", NULL};
-    add_all(&arguments, spawn);
+    const char *const supervise[] = {supervisor, "supervise", "--listen", address, "--workers", workers, "--", NULL};
+    add_all(&arguments, system->opts.workers ? supervise : spawn);
     if (getenv("TANDEM_VALGRIND"))
         add_all(&arguments, valgrind);
     add(&arguments, program);
@@ -325,6 +330,52 @@ static unsigned stop_ms(void)
 enum err system_service_down(struct system *system, enum system_service service)
 {
     return process_stop(&system->services[service], SIGTERM, stop_ms());
+}
+
+size_t system_workers(const struct system *system, enum system_service service, pid_t *ret_pids, size_t max)
+{
+    char path[64], line[1024] = "";
+    long pid = system->services[service].pid;
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
+    FILE *file = fopen(path, "re");
+    size_t count = 0;
+    if (!file)
+        return 0;
+    if (fgets(line, sizeof line, file)) {
+        char *rest = line;
+        for (long child; count < max && (child = strtol(rest, &rest, 10)) > 0;)
+            ret_pids[count++] = (pid_t)child;
+    }
+    fclose(file);
+    return count;
+}
+
+struct restart {
+    const struct system *system;
+    enum system_service service;
+    pid_t before[WORKERS_MAX];
+    size_t count;
+};
+
+/* As many as before, and none of those. */
+static bool is_replaced(void *context)
+{
+    const struct restart *restart = context;
+    pid_t now[WORKERS_MAX];
+    size_t count = system_workers(restart->system, restart->service, now, WORKERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < restart->count; j++)
+            if (now[i] == restart->before[j])
+                return false;
+    return count == restart->count;
+}
+
+bool system_restart(struct system *system, enum system_service service)
+{
+    struct restart restart = {.system = system, .service = service};
+    restart.count = system_workers(system, service, restart.before, WORKERS_MAX);
+    kill(system->services[service].pid, SIGHUP);
+    return process_until(is_replaced, &restart, patience_ms());
 }
 
 void system_service_killed(struct system *system, enum system_service service)

@@ -1,5 +1,5 @@
 /*
- * The whole system, for a test: the three services (spawned by spawn-fcgi), and a web server in front of them with the
+ * The whole system, for a test: the three services (spawned by spawn-fcgi, or kept by tandemctl supervise), and a web server in front of them with the
  * configuration of etc/, on a free port, in a temporary folder, with an administrator, a customer, and the services'
  * own accounts. One thread: main().
  *
@@ -10,6 +10,8 @@
 #define TANDEM_CHECK_HARNESS_SYSTEM_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "check/harness/http_client.h"
@@ -21,6 +23,7 @@ struct system;
 struct system_opts {
     const char *front;               /* "nginx" or "lighttpd" */
     const char *transport;           /* "native" or "libfcgi" */
+    unsigned workers;                /* of each service, under tandemctl supervise; 0: one, under spawn-fcgi */
     const char *const *settings;     /* further ones of all services, "path=value", ends with NULL; may be NULL */
 };
 
@@ -41,6 +44,12 @@ const char *system_folder(const struct system *system);
 /** Paths; each valid until the next call. */
 const char *system_socket(const struct system *system, enum system_service service);
 const char *system_database(const struct system *system, enum system_service service);
+
+/** The processes of a service that is supervised, up to max; returns how many there are. */
+size_t system_workers(const struct system *system, enum system_service service, pid_t *ret_pids, size_t max);
+
+/** Has the supervisor replace them all, and waits until it has. False when it has not in time. */
+bool system_restart(struct system *system, enum system_service service);
 
 /** One service at a time, in the middle of everything. down: with SIGTERM, as system_stop(); killed: SIGKILL. */
 enum err must_check system_service_down(struct system *system, enum system_service service);

@@ -1,7 +1,7 @@
 # The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
 
 SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
-	check/service/test_order check/service/test_user
+	check/service/test_order check/service/test_restart check/service/test_scaled check/service/test_user
 check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
 dist_check_SCRIPTS += check/service/test_run.sh
 TESTS += $(SERVICE_TESTS) check/service/test_run.sh
@@ -24,6 +24,10 @@ check_service_test_load_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_load_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_restart_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_restart_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_scaled_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_scaled_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_user_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_user_LDADD = $(LIBS_SERVICE_TEST)
 
@@ -32,7 +36,15 @@ check_service_test_http_SOURCES = check/service/test_http.c
 check_service_test_inventory_SOURCES = check/service/test_inventory.c
 check_service_test_load_SOURCES = check/service/test_load.c
 check_service_test_order_SOURCES = check/service/test_order.c
+check_service_test_restart_SOURCES = check/service/test_restart.c
+check_service_test_scaled_SOURCES = check/service/test_scaled.c
 check_service_test_user_SOURCES = check/service/test_user.c
+
+# Many more restarts than make check has time for.
+PHONY_TARGETS += check-restarts
+check-restarts: all check/service/test_restart
+	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' RESTARTS=$${RESTARTS:-200} \
+		./check/service/test_restart
 
 check_service_echo_SOURCES = check/service/echo.c
 check_service_echo_LDADD = $(FCGI_LIBS)

@@ -31,6 +31,7 @@ static const struct exclusion {
 
 static struct {
     const char *const *settings;
+    unsigned workers;
     const struct variant *variant;
     struct system *system;
     struct http_client *clients[CLIENTS_MAX];
@@ -41,7 +42,8 @@ static struct {
 
 static void start(const struct variant *variant)
 {
-    struct system_opts opts = {.front = variant->front, .transport = variant->transport, .settings = running.settings};
+    struct system_opts opts = {.front = variant->front, .transport = variant->transport, .workers = running.workers,
+                               .settings = running.settings};
     running.variant = variant;
     if (system_start(&opts, &running.system)) {
         running.system = NULL;
@@ -137,6 +139,13 @@ int variants_main(const char *suite, const struct suite_case *cases, size_t coun
         free((char *)(uintptr_t)all[i].name);
     free(all);
     return status;
+}
+
+int variants_main_supervised(const char *suite, const struct suite_case *cases, size_t count,
+                             const char *const *settings, unsigned workers)
+{
+    running.workers = workers;
+    return variants_main(suite, cases, count, settings);
 }
 
 /* ---- for the cases ---- */

@@ -22,6 +22,10 @@ struct variant {
 /** settings as in struct system_opts. Returns what main() is to return. */
 int variants_main(const char *suite, const struct suite_case *cases, size_t count, const char *const *settings);
 
+/** The same, with so many processes of each service under tandemctl supervise. */
+int variants_main_supervised(const char *suite, const struct suite_case *cases, size_t count,
+                             const char *const *settings, unsigned workers);
+
 /* ---- for the cases ---- */
 
 /** The running system; the case has failed already when it is NULL, and ends. */

@@ -28,7 +28,7 @@ struct relay {
     pthread_t thread;
     bool started;
     atomic_bool stopping;
-    atomic_llong stop_at_ns;
+    atomic_llong stop_at_ns, stopping_us;   /* the deadline; wall time since when */
 };
 
 static void wake(void *context)
@@ -43,7 +43,7 @@ static enum err remove_published(struct db_connection *connection, void *context
     return outbox_remove(connection, relay->events, relay->positions, relay->count);
 }
 
-/* Publishes the oldest batch; relay->count is how many there were. */
+/* Publishes the oldest batch. */
 static enum err publish_batch(struct relay *relay)
 {
     arena_reset(&relay->arena);
@@ -75,22 +75,30 @@ static void pause_after_failure(struct relay *relay, unsigned failures)
     }
 }
 
+/* Whether anything waits; in the end, only what was there when it began: other processes go on adding. */
+static enum err look(struct relay *relay, bool *ret_waits)
+{
+    uint64_t waiting;
+    int64_t oldest_us;
+    enum err err = outbox_backlog(relay->reader, &waiting, &oldest_us);
+    if (!err)
+        *ret_waits = waiting && (!relay->stopping || oldest_us <= relay->stopping_us);
+    return err;
+}
+
 /* Publishes all there is, unless another process does. *ret_wait_ms is when to look again. */
 static enum err publish_all(struct relay *relay, unsigned *ret_wait_ms)
 {
-    enum err err;
-    *ret_wait_ms = RECHECK_MS;
-    if (!db_lease_take(relay->opts.db, LEASE_RELAY)) {
-        uint64_t waiting = 0;
-        err = outbox_backlog(relay->reader, &waiting, &(int64_t){0});
-        if (!err && waiting)
-            *ret_wait_ms = OTHER_MS;
-        return err;
-    }
-    do
+    bool waits = true, mine = db_lease_take(relay->opts.db, LEASE_RELAY);
+    enum err err = look(relay, &waits);
+    while (!err && mine && waits && !is_out_of_time(relay)) {
         err = publish_batch(relay);
-    while (!err && relay->count && !is_out_of_time(relay));
-    db_lease_end(relay->opts.db, LEASE_RELAY);
+        if (!err)
+            err = look(relay, &waits);
+    }
+    if (mine)
+        db_lease_end(relay->opts.db, LEASE_RELAY);
+    *ret_wait_ms = waits ? OTHER_MS : RECHECK_MS;
     return err;
 }
 
@@ -154,6 +162,7 @@ void relay_stop(struct relay *relay, unsigned timeout_ms)
     if (!relay || !relay->started)
         return;
     atomic_store(&relay->stop_at_ns, clock_now_ns() + timeout_ms * NS_PER_MS);
+    atomic_store(&relay->stopping_us, clock_wall_us());
     atomic_store(&relay->stopping, true);
     wakeup_signal(&relay->wakeup);
     pthread_join(relay->thread, NULL);
