@@ -3,9 +3,9 @@ check_unit_libscratch_a_SOURCES = check/unit/scratch.c check/unit/scratch.h
 SCRATCH = check/unit/libscratch.a
 
 check_PROGRAMS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults \
-	check/unit/test_db_statement check/unit/test_migrate
+	check/unit/test_db_statement check/unit/test_migrate check/unit/test_turn
 TESTS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults \
-	check/unit/test_db_statement check/unit/test_migrate
+	check/unit/test_db_statement check/unit/test_migrate check/unit/test_turn
 
 check_unit_test_db_SOURCES = check/unit/test_db.c
 check_unit_test_db_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -26,3 +26,7 @@ check_unit_test_db_statement_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT
 check_unit_test_migrate_SOURCES = check/unit/test_migrate.c
 check_unit_test_migrate_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_migrate_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_unit_test_turn_SOURCES = check/unit/test_turn.c
+check_unit_test_turn_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_turn_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
