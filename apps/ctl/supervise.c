@@ -38,7 +38,7 @@ struct supervisor {
     sigset_t inherited;
     bool stopping, all_were_ready, one_was_ready, failed;
     unsigned replacing;          /* the place whose worker is being replaced; opts->workers: none is */
-    bool replace_again;          /* SIGHUP came meanwhile */
+    bool replace_again;          /* SIGHUP came meanwhile, or before all were ready */
 };
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -101,6 +101,8 @@ static void start(struct supervisor *supervisor, struct place *place)
 
 /* ---- replacing one by one ---- */
 
+static void replace_as_asked(struct supervisor *supervisor);
+
 /* The next one of this place, or the first one of the next place; what cannot be replaced stays as it is. */
 static void replace_from(struct supervisor *supervisor, unsigned from)
 {
@@ -117,10 +119,15 @@ static void replace_from(struct supervisor *supervisor, unsigned from)
         return;
     }
     say("all workers are replaced");
-    if (supervisor->replace_again) {
-        supervisor->replace_again = false;
-        replace_from(supervisor, 0);
-    }
+    replace_as_asked(supervisor);
+}
+
+static void replace_as_asked(struct supervisor *supervisor)
+{
+    if (!supervisor->replace_again)
+        return;
+    supervisor->replace_again = false;
+    replace_from(supervisor, 0);
 }
 
 static bool is_replacing(const struct supervisor *supervisor)
@@ -130,9 +137,9 @@ static bool is_replacing(const struct supervisor *supervisor)
 
 static void replace_all(struct supervisor *supervisor)
 {
-    if (supervisor->stopping || !supervisor->one_was_ready)
+    if (supervisor->stopping)
         return;
-    if (is_replacing(supervisor))
+    if (is_replacing(supervisor) || !supervisor->all_were_ready)
         supervisor->replace_again = true;
     else
         replace_from(supervisor, 0);
@@ -171,6 +178,7 @@ static void became_ready(struct supervisor *supervisor, struct place *place, str
     if (!supervisor->all_were_ready && all_are_ready(supervisor)) {
         supervisor->all_were_ready = true;
         tell(NOTIFY_READY);
+        replace_as_asked(supervisor);
     }
 }
 

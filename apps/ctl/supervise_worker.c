@@ -82,5 +82,5 @@ void worker_kill_when_late(struct worker *worker, unsigned timeout_ms)
     if (!late || worker->killed)
         return;
     worker->killed = true;
-    kill(worker->pid, SIGKILL);
+    kill(-worker->pid, SIGKILL);   /* with all that it started */
 }
