@@ -32,8 +32,8 @@ struct supervise_opts {
 };
 
 /** Until it is asked to end. Returns the exit status: 0 after an orderly end; 1, with what was wrong on standard error,
- *  when it could not begin, or a worker had to be killed. A worker that ends before any has ever been ready is a fault of
- *  the settings, most likely, and ends the supervisor. */
+ *  when it could not begin, or a worker had to be killed. A worker that ends before any has ever been ready is most
+ *  likely a fault of the settings, and ends the supervisor. */
 int supervise(const struct supervise_opts *opts);
 
 /* ---- a worker: supervise_worker.c ---- */

@@ -97,8 +97,8 @@ static void *key_member(void *argument)
     struct gang *gang = argument;
     struct http_client *client = member_client(system_customer(variant_system()));
     http_with(client, "Idempotency-Key: %s", gang->key);
-    struct http_answer *answer = http_send(client, "POST", "/v1/orders", "{\"lines\":[{\"sku\":\"%s\",\"quantity\":1}]}",
-                                           gang->sku);
+    struct http_answer *answer = http_send(client, "POST", "/v1/orders",
+                                           "{\"lines\":[{\"sku\":\"%s\",\"quantity\":1}]}", gang->sku);
     const char *id = http_json_text(answer, "/id");
     pthread_mutex_lock(&gang->lock);
     if (!*gang->id)

@@ -1,6 +1,6 @@
 /*
- * Telling the supervisor how one is: the sd_notify(3) protocol, as systemd (Type=notify) and tandemctl supervise speak it.
- * A state is one line sent as a datagram to the unix socket that NOTIFY_SOCKET names.
+ * Telling the supervisor how one is: the sd_notify(3) protocol, as systemd (Type=notify) and tandemctl supervise speak
+ * it. A state is one line sent as a datagram to the unix socket that NOTIFY_SOCKET names.
  */
 #ifndef TANDEM_APP_NOTIFY_H
 #define TANDEM_APP_NOTIFY_H

@@ -102,8 +102,8 @@ static int64_t ns_from_now(const struct service *service, const char *setting)
 }
 
 /* First not ready, while whoever asks is still answered: those who choose between processes need time to notice. Then
- * nothing new. Slow peers are cut off in the end, handlers never: what they wait for has limits of its own, and the parts
- * they use are still there. */
+ * nothing new. Slow peers are cut off in the end, handlers never: what they wait for has limits of its own, and the
+ * parts they use are still there. */
 static void drain(struct service *service, const sigset_t *signals)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};

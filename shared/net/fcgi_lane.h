@@ -37,8 +37,8 @@ enum err must_check fcgi_lane_init(struct fcgi_lane *lane, const struct server *
 /** Closes every connection. After the end of reactor_run(). */
 void fcgi_lane_fini(struct fcgi_lane *lane);
 
-/** From now on connections close after the request under way; those without one, at once, but for fresh ones: these have
- *  SERVER_FRESH_MS for their first. */
+/** From now on connections close after the request under way; those without one, at once, but for fresh ones: these
+ *  have SERVER_FRESH_MS for their first. */
 void fcgi_lane_drain(struct fcgi_lane *lane);
 
 #endif
