@@ -12,8 +12,8 @@
 #include "apps/ctl/supervise.h"
 #include "base/clock.h"
 
-/* In the new process: what it inherits, and no more. A terminal's Ctrl-C is for the supervisor, so it has a group of its
- * own. */
+/* In the new process: what it inherits, and no more. A terminal's Ctrl-C is for the supervisor, so it has a group of
+ * its own. */
 static void become(const struct supervise_opts *opts, const char *notify_name, pid_t supervisor)
 {
     static const char *const not_for_it[] = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC",

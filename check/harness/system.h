@@ -1,7 +1,7 @@
 /*
  * The whole system, for a test: the three services (spawned by spawn-fcgi, or kept by tandemctl supervise), and a web
- * server in front of them with the configuration of etc/, on a free port, in a temporary folder, with an administrator, a customer, and the services'
- * own accounts. One thread: main().
+ * server in front of them with the configuration of etc/, on a free port, in a temporary folder, with an administrator,
+ * a customer, and the services' own accounts. One thread: main().
  *
  * With TANDEM_VALGRIND=1 the services run under valgrind, and a leak is a bad exit status. Programs come from
  * TANDEM_BUILDDIR, configurations from TANDEM_SRCDIR.

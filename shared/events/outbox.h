@@ -2,9 +2,9 @@
  * The outbox: events that commit in the same transaction as the change that caused them, and the relay that
  * publishes them afterwards, in the order they were added.
  *
- * The relay is one thread, and of several processes one at a time publishes: it reads what waits, publishes a batch, and
- * takes it out of the outbox only when the bus has confirmed. A crash in between publishes the batch again; consumers
- * drop repeats (events/consumer.h). When the bus fails, it tries again with a growing pause, for ever.
+ * The relay is one thread, and of several processes one at a time publishes: it reads what waits, publishes a batch,
+ * and takes it out of the outbox only when the bus has confirmed. A crash in between publishes the batch again;
+ * consumers drop repeats (events/consumer.h). When the bus fails, it tries again with a growing pause, for ever.
  */
 #ifndef TANDEM_EVENTS_OUTBOX_H
 #define TANDEM_EVENTS_OUTBOX_H

@@ -61,8 +61,8 @@ struct server;
 /** Starts the lanes. ERR_CONFIG for an unknown transport, ERR_MEMORY, ERR_IO. */
 enum err must_check server_open(const struct server_opts *opts, struct server **ret);
 
-/* An end that no front notices has two steps. A kept connection that is closed right after an answer is hardly ever about
- * to be used; one that is closed at any other moment may be, so that the first step goes on for as long as can be
+/* An end that no front notices has two steps. A kept connection that is closed right after an answer is hardly ever
+ * about to be used; one that is closed at any other moment may be, so that the first step goes on for as long as can be
  * waited. A connection that was accepted and has not brought a request yet is about to: it is not closed for
  * SERVER_FRESH_MS. */
 enum { SERVER_FRESH_MS = 1000 };

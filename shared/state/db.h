@@ -10,8 +10,9 @@
  * made by the application, times as integer microseconds, money as integer minor units. Statements are prepared
  * once per connection and kept; the key is the address of the SQL string, so pass literals or static arrays.
  *
- * SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE. Checkpoints run off the writer's path. Beside the file
- * lie those of the log (-wal, -shm), of turns (-turn) and of leases (-lease); the latter two hold nothing worth keeping.
+ * SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE. Checkpoints run off the writer's path. Beside the
+ * file lie those of the log (-wal, -shm), of turns (-turn) and of leases (-lease); the latter two hold nothing worth
+ * keeping.
  */
 #ifndef TANDEM_STATE_DB_H
 #define TANDEM_STATE_DB_H
@@ -93,8 +94,8 @@ void db_unlisten(struct db *db, const char *topic, void *context);
 /* ---- leases: what one process at a time does ---- */
 
 /** Whether this database handle holds the lease, taking it when nobody does. One of all processes holds it, until
- *  db_lease_end(), db_close() or its end, however it comes; so asking again each second takes over within one. number is
- *  from 0, and the caller's own to share out. Any thread; never blocks. */
+ *  db_lease_end(), db_close() or its end, however it comes; so asking again each second takes over within one. number
+ *  is from 0, and the caller's own to share out. Any thread; never blocks. */
 bool db_lease_take(struct db *db, unsigned number);
 void db_lease_end(struct db *db, unsigned number);
 

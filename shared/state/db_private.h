@@ -155,7 +155,8 @@ void writer_stop(struct db *db);
 enum err must_check checkpoint_start(struct db *db);
 void checkpoint_stop(struct db *db);
 
-/** Between two batches, on the writer's thread and in its turn: a full checkpoint when the log has reached its ceiling. */
+/** Between two batches, on the writer's thread and in its turn: a full checkpoint, when the log has reached its
+ *  ceiling. */
 bool checkpoint_is_due(const struct db *db);
 void checkpoint_fully(struct db *db);
 

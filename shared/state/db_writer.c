@@ -25,8 +25,8 @@ static bool wait_for_work(struct db *db)
     return is_work;
 }
 
-/* Other processes go first if they asked first. Who is not served in time tries all the same: SQLite then says who it is
- * that holds everybody up. */
+/* Other processes go first if they asked first. Who is not served in time tries all the same, and has SQLite's word
+ * for what holds everybody up. */
 static void wait_for_turn(struct db *db)
 {
     int64_t start_ns = clock_now_ns();

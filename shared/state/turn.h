@@ -26,8 +26,8 @@ enum {
 
 struct turn;
 
-/** Joins those who take turns at this file, which is made when it is missing. ERR_STORAGE, ERR_STORAGE_FULL, ERR_MEMORY;
- *  ERR_BUSY when TURN_PLACES have joined. */
+/** Joins those who take turns at this file, which is made when it is missing. ERR_STORAGE, ERR_STORAGE_FULL,
+ *  ERR_MEMORY; ERR_BUSY when TURN_PLACES have joined. */
 enum err must_check turn_open(const char *path, struct turn **ret);
 
 /** Leaves; a turn that is held is passed on. NULL is fine. */
