@@ -30,7 +30,7 @@ static void begin(void)
 
 static void end(void)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-turn", "-lease"};
     char file[160];
     arena_fini(&arena);
     db_reader_close(reader);
