@@ -179,6 +179,7 @@ static void test_retire(void)
     fixture_open(&fixture, &opts);
     fixture_client(&fixture, &kept);
     CU_ASSERT_TRUE(fixture_ping(&kept, "/ping", true));
+    CU_ASSERT_TRUE(EVENTUALLY(server_busy(fixture.server) == 0));   /* the answer is behind it */
     server_retire(fixture.server);
     CU_ASSERT_TRUE(fixture_ping(&kept, "/ping", true));
     CU_ASSERT_TRUE(fcgi_client_closed(&kept, 5000));
