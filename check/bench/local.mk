@@ -7,8 +7,14 @@ check_bench_bench_SOURCES = check/bench/bench.c \
 	check/bench/load.c check/bench/load.h
 check_bench_bench_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_bench_bench_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
-CLEANFILES += check/bench/bench
+
+EXTRA_PROGRAMS += check/bench/bench_writers
+check_bench_bench_writers_SOURCES = check/bench/bench_writers.c
+check_bench_bench_writers_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_bench_bench_writers_LDADD = $(SCRATCH) $(HARNESS) $(LIBS_STATE) $(CUNIT_LIBS)
+CLEANFILES += check/bench/bench check/bench/bench_writers
 
 PHONY_TARGETS += bench
-bench: all check/bench/bench
+bench: all check/bench/bench check/bench/bench_writers
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench
+	./check/bench/bench_writers
