@@ -218,6 +218,22 @@ static void test_holder_killed(void)
     end();
 }
 
+/* Who is started in its stead gets its place, and does not look like it. */
+static void test_holder_replaced(void)
+{
+    begin();
+    struct turn *turn = joined();
+    pid_t holder = child(hold, 1);
+    CU_ASSERT_TRUE(is_at_least(&shared->ready, 1));
+    kill_and_reap(holder);
+    struct turn *successor = joined();
+    expect_soon(turn);
+    expect_soon(successor);
+    turn_close(turn);
+    turn_close(successor);
+    end();
+}
+
 static void test_waiters_killed(void)
 {
     pid_t pids[TAKERS];
@@ -348,6 +364,7 @@ static const struct suite_case cases[] = {
     {"one at a time has the turn", test_one_at_a_time},
     {"turns come in the order they were asked for", test_in_order},
     {"the turn of a process that was killed is passed on", test_holder_killed},
+    {"so is that of one whose place another process has got since", test_holder_replaced},
     {"those who were killed while they waited are passed over", test_waiters_killed},
     {"who does not wait is passed over, who leaves passes on", test_impatient},
     {"what nobody uses is made anew", test_nonsense},

@@ -142,10 +142,20 @@ static void clear_when_alone(struct turn *turn)
         memset(turn->page, 0, sizeof *turn->page);
 }
 
+/* Who had the place before has ended, and may have left tickets that would now look like ours. */
+static void clear_tickets_of(struct turn *turn, unsigned place)
+{
+    for (unsigned i = 0; i < TICKETS; i++) {
+        uint32_t theirs = place + 1;
+        atomic_compare_exchange_strong(&turn->page->holders[i], &theirs, 0);
+    }
+}
+
 static enum err take_place(struct turn *turn)
 {
     for (unsigned place = 0; place < TURN_PLACES; place++)
         if (file_lock(turn->fd, F_OFD_SETLK, F_WRLCK, LOCK_PLACES + place, 1) >= 0) {
+            clear_tickets_of(turn, place);
             turn->place = place;
             return ERR_NONE;
         }
