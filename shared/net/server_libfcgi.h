@@ -21,7 +21,8 @@
  *   - each management record of another type leaks 48 bytes in the library;
  *   - a zero byte in a parameter ends it, and a name with '=' in it is cut there;
  *   - a request takes some 30 allocations, a response above 8 KiB a system call for each 8 KiB;
- *   - without memory the library ends the process.
+ *   - without memory the library ends the process, also when a parameter only claims such a length; libraries that lack
+ *     the fix of CVE-2025-23016 overrun the heap instead.
  */
 #ifndef TANDEM_NET_SERVER_LIBFCGI_H
 #define TANDEM_NET_SERVER_LIBFCGI_H
