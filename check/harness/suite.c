@@ -2,10 +2,12 @@
 
 #include <CUnit/TestRun.h>
 #include <assert.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "check/harness/suite.h"
@@ -43,6 +45,18 @@ void suite_skip(const char *why)
         return;
     }
     skipped_because = why;
+}
+
+bool suite_has_terminals(void)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    bool has = terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0 && ptsname(terminal) &&
+               access(ptsname(terminal), R_OK | W_OK) == 0;
+    if (terminal >= 0)
+        close(terminal);
+    if (!has)
+        skipped_because = "no terminal can be made here: /dev/pts is not mounted";
+    return has;
 }
 
 bool suite_is_prompt(int64_t (*take_ns)(void), unsigned limit_ms)

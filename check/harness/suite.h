@@ -25,6 +25,10 @@ int suite_main(const char *suite, const struct suite_case *cases, size_t count);
 /** Marks the running case as skipped, for a part that this machine lacks; a failure when TANDEM_REQUIRE is set. */
 void suite_skip(const char *why);
 
+/** Whether a terminal can be made here. Where none can be (a chroot without /dev/pts), the running case is marked as
+ *  skipped, also when TANDEM_REQUIRE is set: no package would bring one. */
+bool suite_has_terminals(void);
+
 /** Whether it takes at most limit_ms in one of some tries: on a machine that does other things as well, one may wait
  *  for those. take_ns does it once, and returns how long that was. */
 bool suite_is_prompt(int64_t (*take_ns)(void), unsigned limit_ms);
