@@ -22,6 +22,16 @@ enum { ASK_EVERY_MS = 2, RUN_TIMEOUT_MS = 120000, LOG_TAIL = 400, PORT_FIRST = 1
 
 /* ---- programs ---- */
 
+/* Web servers are in sbin, where an ordinary user does not look. */
+static void look_in_sbin_too(void)
+{
+    char path[4096];
+    const char *given = getenv("PATH");
+    int length = snprintf(path, sizeof path, "%s:/usr/sbin:/sbin", given ? given : "/usr/bin:/bin");
+    if (length < (int)sizeof path)
+        setenv("PATH", path, 1);
+}
+
 static void become(const char *const *argv, const char *log, int end_signal, pid_t parent)
 {
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -35,6 +45,7 @@ static void become(const char *const *argv, const char *log, int end_signal, pid
     prctl(PR_SET_PDEATHSIG, end_signal);
     if (getppid() != parent)
         _exit(126);
+    look_in_sbin_too();
     execvp(argv[0], (char *const *)(uintptr_t)argv);
     dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
     _exit(127);

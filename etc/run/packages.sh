@@ -31,12 +31,14 @@ agree() {
 }
 
 # Debian starts a web server as soon as it is installed, on port 80. This one is not wanted there: while packages are
-# being installed, a policy (invoke-rc.d(8)) says so, unless the machine has a policy of its own.
+# being installed, a policy (invoke-rc.d(8)) says so, unless the machine has a policy of its own. One that was left behind
+# by an installation that was killed is known by its second line.
 apt_install() (
     policy=/usr/sbin/policy-rc.d
-    if [[ ! -e $policy ]]; then
+    mark="# While Tandem installs packages."
+    if [[ ! -e $policy ]] || grep -qxF "$mark" "$policy"; then
         trap 'as_root rm -f "$policy"' EXIT
-        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        printf '#!/bin/sh\n%s\nexit 101\n' "$mark" | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
@@ -51,6 +53,8 @@ install_packages() {
     ((${#missing[@]})) || return 0
     say "Missing packages: ${missing[*]}"
     agree
+    trap 'exit 130' INT                # apt finishes what it has begun, and would hide that one wants to stop
     as_root apt-get update -q
     apt_install "${missing[@]}" || fail "the packages could not be installed"
+    trap - INT
 }

@@ -17,6 +17,8 @@ process_spawn() {
     shift
     setsid "$@" </dev/null >>"$STATE/log/$name.log" 2>&1 9>&- &
     pid=$!
+    # shellcheck disable=SC2034
+    LATEST=$pid                            # for who has to undo this before the file is written
     disown "$pid"
     printf '%s %s\n' "$pid" "$(process_started "$pid")" >"$STATE/run/$name.pid"
 }
@@ -32,6 +34,13 @@ process_pid() {
         tandem-* | nginx | lighttpd | lighttpd-angel | spawn-fcgi | setsid | bash) printf '%s\n' "$pid" ;;
         *) return 1 ;;
     esac
+}
+
+# process_is_foreign NAME: whether it runs, but is of a user whose processes we may not look at.
+process_is_foreign() {
+    local pid started
+    { read -r pid started <"$STATE/run/$1.pid"; } 2>/dev/null || return 1
+    [[ $started && $(process_started "$pid") == "$started" ]] && ! readlink "/proc/$pid/exe" >/dev/null
 }
 
 # process_gone NAME TENTHS: waits for its end.

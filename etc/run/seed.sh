@@ -18,7 +18,7 @@ strainer-steel|Strainer, stainless steel|790|120'
 api() {
     local method=$1 path=$2
     shift 2
-    curl -sS --max-time 30 -X "$method" -w '\n%{http_code}\n' -H 'Content-Type: application/json' "$@" "$URL$path"
+    curl --noproxy "*" -sS --max-time 30 -X "$method" -w '\n%{http_code}\n' -H 'Content-Type: application/json' "$@" "$URL$path"
 }
 
 status_of() {
@@ -78,18 +78,14 @@ register() {
 
 # A service calls others with a bearer token, which it reads from a file.
 seed_service_token() {
-    local email=$1@services.example.org token=$STATE/conf/$1.token password=$STATE/conf/$1.password
+    local email=$1@services.example.org token=$STATE/conf/$1.token password=$STATE/conf/$1.password said
     [[ ! -s $token ]] || return 0
-    if [[ ! -e $password ]]; then
-        make_password "$password"
-        tandemctl user create --config "$STATE/conf/tandem.conf" --service --email "$email" --name "The $1 service" \
-            --password-file "$password" >/dev/null || {
-            rm "$password"
-            fail "the account of $1 could not be created"
-        }
-    fi
+    make_password "$password"
+    # It may be there already, when an earlier start was cut off here; what else is wrong, the next step meets too.
+    said=$(tandemctl user create --config "$STATE/conf/tandem.conf" --service --email "$email" \
+        --name "The $1 service" --password-file "$password" 2>&1) || true
     tandemctl token create --config "$STATE/conf/tandem.conf" --email "$email" --days 3650 --file "$token" >/dev/null ||
-        fail "the token of $1 could not be made"
+        fail "the token of $1 could not be made: $said"
 }
 
 seed_accounts() {

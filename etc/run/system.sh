@@ -31,13 +31,16 @@ wait_for() {
 }
 
 answers() {
-    curl -fsS --max-time 5 -o "$STATE/tmp/answer" "$1"
+    curl --noproxy "*" -fsS --max-time 5 -o "$STATE/tmp/answer" "$1"
 }
 
 # Whatever ends a start half-way, nothing stays behind.
 undo_start() {
-    trap - EXIT INT TERM HUP
+    local latest=${LATEST:-}           # may have been started so lately that its pid file is not written
+    trap '' INT TERM HUP
+    trap - EXIT
     stop_parts
+    [[ -z $latest ]] || kill "$latest" 2>/dev/null || true
     say "run: nothing was left running" >&2
     exit "$1"
 }
@@ -139,6 +142,15 @@ count_running() {
     printf '%s\n' "$running"
 }
 
+# What another user has started cannot be told from something else, and must not be forgotten.
+refuse_foreign() {
+    local name
+    for name in "${PARTS[@]}"; do
+        ! process_is_foreign "$name" ||
+            fail "what runs from $STATE was started by another user: do this as that user, or with sudo"
+    done
+}
+
 # ---- the whole ----
 
 # One ./run at a time changes a state folder; the lock goes with this process.
@@ -159,7 +171,13 @@ system_start() {
     local running name
     make_folders
     lock_state
+    refuse_foreign
     running=$(count_running)
+    if ((running > 0)) && [[ ! -f $STATE/demo.json ]]; then
+        say "An earlier start was cut off half-way; it is ended first"
+        stop_parts
+        running=0
+    fi
     if ((running == ${#PARTS[@]})); then
         say "Already running from $STATE, at $(jq -r .url "$STATE/demo.json")"
         exit 0
@@ -196,6 +214,7 @@ system_stop() {
         return
     fi
     lock_state
+    refuse_foreign
     if (($(count_running))); then
         stop_parts
         say "Stopped; the data stays in $STATE"
@@ -236,7 +255,7 @@ system_follow() {
     tail -q -n 0 -F "$STATE"/log/*.log > >(paint) &
     local tail=$! name
     # shellcheck disable=SC2064
-    trap "kill $tail 2>/dev/null; wait $tail || true; system_stop; exit 0" INT TERM HUP
+    trap "trap '' INT TERM HUP; kill $tail 2>/dev/null; wait $tail || true; system_stop; exit 0" INT TERM HUP
     while (($(count_running) == ${#PARTS[@]})); do
         sleep 1 &
         wait $! || true
