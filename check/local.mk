@@ -13,3 +13,10 @@ include $(srcdir)/check/bench/local.mk
 include $(srcdir)/check/tree/local.mk
 include $(srcdir)/check/instrument/local.mk
 endif
+
+if !WITH_TESTS
+check-local:
+	@echo "This tree was configured with --disable-tests: there is nothing to run." >&2; exit 1
+dist-hook:
+	@echo "make dist needs a tree that was configured with its tests." >&2; exit 1
+endif

@@ -50,7 +50,21 @@ option_pages_SOURCES = etc/option-pages.c
 option_pages_LDADD = $(LIBS_CONF)
 dist_man_MANS += etc/tandem.conf.5
 confdir = $(sysconfdir)/tandem
-dist_conf_DATA = etc/tandem.conf etc/tandem.dev.conf etc/tandem.staging.conf etc/tandem.prod.conf
+CONF_SAMPLES = tandem.conf tandem.dev.conf tandem.staging.conf tandem.prod.conf
+EXTRA_DIST += $(CONF_SAMPLES:%=etc/%)
+
+# Settings are their operator's: installing again leaves those that are there, and uninstalling those that were changed.
+install-data-local:
+	$(MKDIR_P) '$(DESTDIR)$(confdir)'
+	for file in $(CONF_SAMPLES); do \
+		test -e '$(DESTDIR)$(confdir)'/$$file || \
+			$(INSTALL_DATA) '$(srcdir)'/etc/$$file '$(DESTDIR)$(confdir)'/$$file || exit 1; \
+	done
+uninstall-local:
+	for file in $(CONF_SAMPLES); do \
+		! cmp -s '$(srcdir)'/etc/$$file '$(DESTDIR)$(confdir)'/$$file || \
+			rm -f '$(DESTDIR)$(confdir)'/$$file || exit 1; \
+	done
 
 PHONY_TARGETS += update-option-pages
 update-option-pages: option-pages
