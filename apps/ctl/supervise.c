@@ -203,11 +203,18 @@ static void say_end(const struct supervisor *supervisor, const struct place *pla
         WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+/* With status 0, or by the very signal that asked it to end: one that has just been started takes none by itself yet. */
+static bool is_orderly(bool asked, int status)
+{
+    return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+           (asked && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
 /* The place's own worker is gone: its successor takes the place, or it is started again. */
 static void worker_ended(struct supervisor *supervisor, struct place *place, struct worker ended, int status)
 {
     unsigned number = (unsigned)(place - supervisor->places);
-    bool asked = ended.state == WORKER_STOPPING, orderly = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    bool asked = ended.state == WORKER_STOPPING, orderly = is_orderly(asked, status);
     place->worker = place->next;
     place->next = (struct worker){.state = WORKER_NONE};
     if (!asked || !orderly)

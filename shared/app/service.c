@@ -178,13 +178,13 @@ int service_main(const struct service_definition *definition, int argc, char **a
     int status = EXIT_SUCCESS;
     sigset_t signals;
     hold_standard_descriptors();
+    block_signals(&signals);
     if (sodium_init() < 0) {
         fprintf(stderr, "%s: libsodium cannot be initialised\n", argv[0]);
         return EXIT_FAILURE;
     }
     if (!arguments_read(definition, argc, argv, &arguments, &settings, &status))
         return status;
-    block_signals(&signals);
     service.settings = settings;
     current_init(&service.current, settings);
     status = log_settings_open(definition->name, settings) == ERR_NONE ? run(&service, &signals) : EXIT_FAILURE;
