@@ -1,11 +1,11 @@
 #include "config.h"
 
 #include <assert.h>
-#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "check/unit/scratch.h"
@@ -24,15 +24,18 @@ const char *scratch_path(struct scratch *scratch, const char *name)
     return scratch->path;
 }
 
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)
+{
+    (void)stat;
+    (void)type;
+    (void)walk;
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+
 void scratch_fini(struct scratch *scratch)
 {
-    DIR *folder = opendir(scratch->folder);
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (entry->d_name[0] != '.')
-            unlink(scratch_path(scratch, entry->d_name));
-    if (folder)
-        closedir(folder);
-    rmdir(scratch->folder);
+    int left = nftw(scratch->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    assert(left == 0);
 }
 
 struct db_opts scratch_db_opts(const char *path)
