@@ -52,13 +52,13 @@ static bool replay_file(const char *folder, const char *name)
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     uint8_t *data = read_whole(path, &size);
-    if (data) {
+    bool was_read = data != NULL;
+    if (was_read)
         LLVMFuzzerTestOneInput(data, size);
-        free(data);
-    }
-    printf("%s %u - %s: %s\n", data ? "ok" : "not ok", ++files_done, program_invocation_short_name, name);
+    free(data);
+    printf("%s %u - %s: %s\n", was_read ? "ok" : "not ok", ++files_done, program_invocation_short_name, name);
     fflush(stdout);
-    return data;
+    return was_read;
 }
 
 static bool replay_folder(const char *folder)
