@@ -50,20 +50,20 @@ option_pages_SOURCES = etc/option-pages.c
 option_pages_LDADD = $(LIBS_CONF)
 dist_man_MANS += etc/tandem.conf.5
 confdir = $(sysconfdir)/tandem
-CONF_SAMPLES = tandem.conf tandem.dev.conf tandem.staging.conf tandem.prod.conf
-EXTRA_DIST += $(CONF_SAMPLES:%=etc/%)
+CONF_SAMPLES = etc/tandem.conf etc/tandem.dev.conf etc/tandem.staging.conf etc/tandem.prod.conf
+EXTRA_DIST += $(CONF_SAMPLES)
 
 # Settings are their operator's: installing again leaves those that are there, and uninstalling those that were changed.
 install-data-local:
 	$(MKDIR_P) '$(DESTDIR)$(confdir)'
 	for file in $(CONF_SAMPLES); do \
-		test -e '$(DESTDIR)$(confdir)'/$$file || \
-			$(INSTALL_DATA) '$(srcdir)'/etc/$$file '$(DESTDIR)$(confdir)'/$$file || exit 1; \
+		to='$(DESTDIR)$(confdir)'/`basename $$file`; \
+		test -e "$$to" || $(INSTALL_DATA) '$(srcdir)'/$$file "$$to" || exit 1; \
 	done
 uninstall-local:
 	for file in $(CONF_SAMPLES); do \
-		! cmp -s '$(srcdir)'/etc/$$file '$(DESTDIR)$(confdir)'/$$file || \
-			rm -f '$(DESTDIR)$(confdir)'/$$file || exit 1; \
+		to='$(DESTDIR)$(confdir)'/`basename $$file`; \
+		! cmp -s '$(srcdir)'/$$file "$$to" || rm -f "$$to" || exit 1; \
 	done
 
 PHONY_TARGETS += update-option-pages

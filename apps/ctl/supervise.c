@@ -203,7 +203,7 @@ static void say_end(const struct supervisor *supervisor, const struct place *pla
         WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-/* With status 0, or by the very signal that asked it to end: one that has just been started takes none by itself yet. */
+/* With status 0, or by the very signal that asked it to end: one that has just been started takes none yet. */
 static bool is_orderly(bool asked, int status)
 {
     return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
