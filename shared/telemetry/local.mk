@@ -9,4 +9,6 @@ shared_telemetry_libtelemetry_a_SOURCES = \
 	shared/telemetry/log_writer.c shared/telemetry/log_writer.h \
 	shared/telemetry/metric.c shared/telemetry/metric.h shared/telemetry/metric_table.h \
 	shared/telemetry/metric_process.c shared/telemetry/metric_process.h \
+	shared/telemetry/otlp.h shared/telemetry/otlp_exporter.h \
+	shared/telemetry/span.h \
 	shared/telemetry/trace.c shared/telemetry/trace.h
