@@ -74,12 +74,6 @@ static void log_failure(const struct call *call)
     log_event(LOG_ERROR, "a request failed", LOG_STRING("error", err_name(call->err)), LOG_STRING("cause", cause));
 }
 
-/* To the microsecond. */
-static double milliseconds(int64_t ns)
-{
-    return (double)(ns / 1000) / 1000;
-}
-
 /* What failed here is a warning: it is left out by no sample, and not by the level that leaves the others out. */
 static void log_access(const struct call *call, int64_t duration_ns)
 {
@@ -89,8 +83,8 @@ static void log_access(const struct call *call, int64_t duration_ns)
     log_each(level, "request", LOG_STRING("method", http_method_name(request->method)),
              LOG_STRING("route", call->endpoint ? call->endpoint->route.pattern : "none"),
              LOG_INT("status", response->status), LOG_INT("bytes", (int64_t)response->body.length),
-             LOG_NUMBER("duration_ms", milliseconds(duration_ns)),
-             LOG_NUMBER("queue_ms", milliseconds(call->queue_ns)), LOG_BOOL("replayed", call->replayed));
+             LOG_DURATION("duration_ms", duration_ns),
+             LOG_DURATION("queue_ms", call->queue_ns), LOG_BOOL("replayed", call->replayed));
 }
 
 void observe_enter(const struct call *call)

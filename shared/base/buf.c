@@ -101,6 +101,22 @@ void buf_add_int(struct buf *buf, long long value)
     buf_add(buf, at, (size_t)(digits + sizeof digits - at));
 }
 
+void buf_add_milliseconds(struct buf *buf, int64_t ns)
+{
+    int64_t us = ns / 1000;
+    unsigned rest = (unsigned)((us < 0 ? -us : us) % 1000);
+    char decimals[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10), (char)('0' + rest % 10)};
+    size_t length = sizeof decimals;
+
+    if (us < 0 && us > -1000)
+        buf_add_char(buf, '-');
+    buf_add_int(buf, us / 1000);
+    while (length > 1 && decimals[length - 1] == '0')
+        length--;
+    if (length > 1)
+        buf_add(buf, decimals, length);
+}
+
 void buf_addf(struct buf *buf, const char *format, ...)
 {
     va_list values;

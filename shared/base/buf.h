@@ -38,6 +38,9 @@ void buf_add_char(struct buf *buf, char c);
 void buf_add_string(struct buf *buf, const char *string);
 void buf_add_text(struct buf *buf, struct text text);
 void buf_add_int(struct buf *buf, long long value);
+
+/** Nanoseconds as milliseconds, cut to the microsecond, without zeros at the end: "1.25", "3". */
+void buf_add_milliseconds(struct buf *buf, int64_t ns);
 void buf_addf(struct buf *buf, const char *format, ...) printf_like(2, 3);
 void buf_addv(struct buf *buf, const char *format, va_list values);
 

@@ -33,6 +33,10 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
         json_key(writer, field->key);
         json_number(writer, field->number);
         break;
+    case LOG_FIELD_DURATION:
+        json_key(writer, field->key);
+        json_milliseconds(writer, field->integer);
+        break;
     case LOG_FIELD_BOOLEAN:
         json_member_boolean(writer, field->key, field->boolean);
         break;
@@ -142,6 +146,10 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
         break;
     case LOG_FIELD_NUMBER:
         buf_addf(out, " %s=%g", field->key, field->number);
+        break;
+    case LOG_FIELD_DURATION:
+        buf_addf(out, " %s=", field->key);
+        buf_add_milliseconds(out, field->integer);
         break;
     case LOG_FIELD_BOOLEAN:
         buf_addf(out, " %s=%s", field->key, field->boolean ? "true" : "false");
