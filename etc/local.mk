@@ -77,6 +77,9 @@ update-option-pages: option-pages
 logrotatedir = $(sysconfdir)/logrotate.d
 dist_logrotate_DATA = etc/logrotate/tandem
 
+sysusersdir = $(prefix)/lib/sysusers.d
+dist_sysusers_DATA = etc/sysusers.d/tandem.conf
+
 # systemd units.
 unitdir = $(systemdsystemunitdir)
 nodist_unit_DATA = \
