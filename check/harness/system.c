@@ -389,6 +389,11 @@ void system_service_killed(struct system *system, enum system_service service)
     process_kill(&system->services[service]);
 }
 
+pid_t system_service_pid(const struct system *system, enum system_service service)
+{
+    return system->services[service].pid;
+}
+
 void system_service_signal(const struct system *system, enum system_service service, int signal)
 {
     kill(system->services[service].pid, signal);

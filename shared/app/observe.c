@@ -84,7 +84,7 @@ static void log_access(const struct call *call, int64_t duration_ns)
              LOG_STRING("route", call->endpoint ? call->endpoint->route.pattern : "none"),
              LOG_INT("status", response->status), LOG_INT("bytes", (int64_t)response->body.length),
              LOG_DURATION("duration_ms", duration_ns),
-             LOG_DURATION("queue_ms", call->queue_ns), LOG_BOOL("replayed", call->replayed));
+             LOG_DURATION("queue_ms", call->queue_ns), call->replayed ? LOG_BOOL("replayed", true) : LOG_NOTHING);
 }
 
 void observe_enter(const struct call *call)

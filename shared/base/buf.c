@@ -62,20 +62,6 @@ static bool make_room(struct buf *buf, size_t length)
     return true;
 }
 
-void buf_add(struct buf *buf, const void *bytes, size_t length)
-{
-    if (length > 0 && make_room(buf, length)) {
-        memcpy(buf->data + buf->length, bytes, length);
-        buf->length += length;
-    }
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    if (make_room(buf, 1))
-        buf->data[buf->length++] = c;
-}
-
 void buf_add_string(struct buf *buf, const char *string)
 {
     buf_add(buf, string, strlen(string));
@@ -148,13 +134,6 @@ void buf_addv(struct buf *buf, const char *format, va_list values)
 void *buf_reserve(struct buf *buf, size_t length)
 {
     return make_room(buf, length) ? buf->data + buf->length : NULL;
-}
-
-void buf_commit(struct buf *buf, size_t length)
-{
-    assert(length <= buf->max_bytes - buf->length);
-    assert(length == 0 || length < buf->capacity - buf->length);
-    buf->length += length;
 }
 
 void buf_consume(struct buf *buf, size_t length)

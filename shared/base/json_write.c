@@ -93,39 +93,28 @@ static bool are_plain(const char *at)
     return ((bytes | (bytes - ones * 0x20) | (quotes - ones) | (backslashes - ones)) & tops) == 0;
 }
 
-static bool is_plain_text(struct text value)
+/* Copies a string of nothing else, and says so. */
+static bool copy_plain(struct text value, char *to)
 {
     size_t i = 0;
 
-    while (value.length - i >= sizeof(uint64_t) && are_plain(value.at + i))
-        i += sizeof(uint64_t);
-    while (i < value.length && is_plain((unsigned char)value.at[i]))
-        i++;
-    return i == value.length;
-}
-
-/* Nearly every string is plain from its first byte to its last. */
-static void add_plain(struct buf *out, struct text value)
-{
-    char *room = buf_reserve(out, value.length + 2);
-
-    if (!room)
-        return;
-    room[0] = '"';
-    memcpy(room + 1, value.at, value.length);
-    room[value.length + 1] = '"';
-    buf_commit(out, value.length + 2);
+    for (; value.length - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        if (!are_plain(value.at + i))
+            return false;
+        memcpy(to + i, value.at + i, sizeof(uint64_t));
+    }
+    for (; i < value.length; i++) {
+        if (!is_plain((unsigned char)value.at[i]))
+            return false;
+        to[i] = value.at[i];
+    }
+    return true;
 }
 
 /* Runs that stand for themselves are added whole; what does not breaks a run. */
-static void add_quoted(struct buf *out, struct text value)
+static void add_escaped(struct buf *out, struct text value)
 {
     size_t run = 0, at = 0;
-
-    if (is_plain_text(value)) {
-        add_plain(out, value);
-        return;
-    }
 
     buf_add_char(out, '"');
     while (at < value.length) {
@@ -144,6 +133,22 @@ static void add_quoted(struct buf *out, struct text value)
     }
     buf_add(out, value.at + run, at - run);
     buf_add_char(out, '"');
+}
+
+/* Nearly every string is plain from its first byte to its last, and needs one look and two quotes. */
+static void add_quoted(struct buf *out, struct text value)
+{
+    char *room = buf_reserve(out, value.length + 2);
+
+    if (!room)
+        return;
+    if (!copy_plain(value, room + 1)) {
+        add_escaped(out, value);
+        return;
+    }
+    room[0] = '"';
+    room[value.length + 1] = '"';
+    buf_commit(out, value.length + 2);
 }
 
 void json_key(struct json_writer *writer, const char *key)

@@ -148,6 +148,9 @@ struct log_field {
 /* "error", the name of the code, and "cause", the calling thread's err_cause() when there is one. */
 #define LOG_ERR(code) ((struct log_field){.key = "error", .type = LOG_FIELD_ERR, .err = (code)})
 
+/* Nothing: a field that this line does without. */
+#define LOG_NOTHING ((struct log_field){.type = LOG_FIELD_NONE})
+
 /* That there is a value, which is not told: "[redacted]". */
 #define LOG_SECRET(name) ((struct log_field){.key = (name), .type = LOG_FIELD_SECRET})
 
