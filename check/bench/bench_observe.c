@@ -1,7 +1,7 @@
 /*
- * What it costs to be seen: processor time of the services for a request, with metrics, access log and tracing off, with
- * all of them on and one trace in ten kept, and with every trace kept. It is one system that changes over, live, in
- * interleaved rounds, because two systems differ by more than what is measured.
+ * What it costs to be seen: processor time of the services for a request, with metrics, access log and tracing off,
+ * with all of them on and one trace in ten kept, and with every trace kept. It is one system that changes over, live,
+ * in interleaved rounds, because two systems differ by more than what is measured.
  *
  *     make bench-observe [BENCH_ROUNDS=5] [BENCH_SECONDS=3]
  */
@@ -170,7 +170,7 @@ static enum err measure(unsigned rounds, unsigned seconds)
 
 static void report(unsigned rounds)
 {
-    printf("processor time of the three services, medians of %u interleaved rounds, %d kept connections, behind nginx\n",
+    printf("processor time of the three services, medians of %u interleaved rounds, %d kept connections, nginx\n",
            rounds, LOAD_CONNECTIONS);
     for (int request = 0; request < REQUESTS; request++)
         for (int mode = 0; mode < MODES; mode++) {

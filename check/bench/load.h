@@ -23,8 +23,8 @@ enum err must_check load_run(const char *url, const char *token, unsigned second
 /** A whole number from the environment, at most this; 0 and nothing are `otherwise`. */
 unsigned load_setting(const char *name, unsigned otherwise, unsigned most);
 
-/** The middle one of count ratios of two rows, each of a pair of neighbouring rounds: what else the machine does is more
- *  alike in those than in the medians. */
+/** The middle one of count ratios of two rows, each of a pair of neighbouring rounds: what else the machine does is
+ *  more alike in those than in the medians. */
 double load_median_ratio(const double *above, const double *below, size_t count);
 
 /** The middle one of count values, which are put in order. */
