@@ -55,7 +55,8 @@ static struct observation *observation_of(const struct call *call)
         pthread_mutex_lock(&lock);
         observation->requests = metric_series(METRIC_HTTP_REQUESTS, method, pattern, statuses[at].label);
         observation->duration = metric_series(METRIC_HTTP_DURATION, method, pattern, statuses[at].label);
-        atomic_store_explicit(&observation->registered, true, memory_order_release);
+        bool is_seen = observation->requests.slot && observation->duration.slot;
+        atomic_store_explicit(&observation->registered, is_seen, memory_order_release);
         pthread_mutex_unlock(&lock);
     }
     return observation;
@@ -65,7 +66,8 @@ static void count(const struct call *call, int64_t duration_ns)
 {
     const struct observation *observation = observation_of(call);
     metric_add(observation->requests, 1);
-    metric_observe(observation->duration, duration_ns);
+    metric_observe_traced(observation->duration, duration_ns, traceparent_trace_id(call->traceparent));
+    metric_observe(call->service->queue_time, call->queue_ns);
 }
 
 static void log_failure(const struct call *call)
@@ -114,13 +116,13 @@ void observe_call(struct call *call)
 
 enum err observe_start(struct service *service)
 {
-    metric_open(service->definition->name);
     service->observations = calloc((service->endpoint_count + 1) * STATUSES, sizeof(struct observation));
+    service->queue_time = metric_series(METRIC_HTTP_QUEUE);
+    service->shed = metric_series(METRIC_HTTP_SHED);
     return service->observations ? ERR_NONE : err_because(ERR_MEMORY, "no memory for the metrics of the endpoints");
 }
 
 void observe_stop(struct service *service)
 {
     free(service->observations);
-    metric_close();
 }

@@ -9,6 +9,7 @@
 #include "app/auth.h"
 #include "app/health.h"
 #include "app/idempotency.h"
+#include "app/metrics.h"
 #include "app/observe.h"
 #include "app/part.h"
 #include "app/pipeline.h"
@@ -98,6 +99,7 @@ static enum err start_database(struct service *service)
         .cache_kib = number(service, OPTION_DB_CACHE_KIB),
         .wal_checkpoint_bytes = size(service, OPTION_DB_WAL_CHECKPOINT_BYTES),
         .wal_max_bytes = size(service, OPTION_DB_WAL_MAX_BYTES),
+        .measured = true,
     };
     enum err err = db_open(&opts, &service->db);
     if (err)
@@ -329,6 +331,7 @@ static void stop_server(struct service *service)
 }
 
 const struct part service_parts[] = {
+    {"metrics", metrics_start, metrics_stop},
     {"endpoints", start_endpoints, stop_endpoints},
     {"listener", start_listener, stop_listener},
     {"database", start_database, stop_database},

@@ -304,7 +304,7 @@ static void give_ids(struct call *call)
 
 static void shed(struct call *call)
 {
-    atomic_fetch_add_explicit(&call->service->shed, 1, memory_order_relaxed);
+    metric_add(call->service->shed, 1);
     answer(call, call_refuse(call, ERR_BUSY, "overloaded", "Too many requests are under way; try again shortly."));
 }
 

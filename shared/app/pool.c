@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "app/pool.h"
@@ -17,6 +18,7 @@ struct pool {
     pthread_cond_t work;
     struct pool_job *first, **last;
     unsigned queued, queue_max;
+    atomic_uint busy;
     bool closing;
     unsigned worker_count;      /* workers whose thread runs */
     struct worker workers[];
@@ -42,8 +44,11 @@ static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     struct pool_job *job;
-    while ((job = next_job(worker->pool)) != NULL)
+    while ((job = next_job(worker->pool)) != NULL) {
+        atomic_fetch_add_explicit(&worker->pool->busy, 1, memory_order_relaxed);
         job->run(job, worker->reader);
+        atomic_fetch_sub_explicit(&worker->pool->busy, 1, memory_order_relaxed);
+    }
     return NULL;
 }
 
@@ -117,6 +122,16 @@ void pool_close(struct pool *pool)
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
+}
+
+unsigned pool_busy(struct pool *pool)
+{
+    return atomic_load_explicit(&pool->busy, memory_order_relaxed);
+}
+
+unsigned pool_threads(struct pool *pool)
+{
+    return pool->worker_count;
 }
 
 unsigned pool_queued(struct pool *pool)

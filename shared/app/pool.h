@@ -28,7 +28,9 @@ enum err must_check pool_submit(struct pool *pool, struct pool_job *job);
 /** Runs what waits, then ends the threads. NULL is fine. */
 void pool_close(struct pool *pool);
 
-/** How many jobs wait. */
+/** How many jobs wait, how many are being run, and how many workers there are. */
 unsigned pool_queued(struct pool *pool);
+unsigned pool_busy(struct pool *pool);
+unsigned pool_threads(struct pool *pool);
 
 #endif

@@ -123,6 +123,8 @@
             "how often a second a message is logged before it is counted only, and told as \"repeated\"; 0 is always")\
     INTEGER(OPTION_LOG_ACCESS_SAMPLE, "log.access_sample", "1", 1, 1000000, "", LIVE,                                 \
             "one request id in so many has its access lines and its applied events logged; what failed is always")    \
+    CHOICE(OPTION_METRICS_ENABLED, "metrics.enabled", "on", "on|off", LIVE,                                          \
+           "whether anything is counted; off, /metrics is answered 404")                                             \
     TEXTUAL(OPTION_USER_URL, "user.url", "http://127.0.0.1:8080", 1000, AT_START,                                     \
             "where order and inventory reach the user service")                                                       \
     SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/service.token", 4000, AT_START,                    \

@@ -36,6 +36,7 @@ struct db_opts {
     unsigned cache_kib;                /* page cache of each connection */
     size_t wal_checkpoint_bytes;       /* the checkpointer starts at this size of the log … */
     size_t wal_max_bytes;              /* … and at this one the writer itself waits for a full checkpoint */
+    bool measured;                     /* it is the service's own, whose metrics these are (METRIC_DB_…) */
 };
 
 /* What the database has done so far; these only rise, but for wal_bytes and queued, which are of this moment. */

@@ -158,6 +158,8 @@ enum err connection_open(struct db *db, enum connection_kind kind, struct db_con
         return err_because(ERR_MEMORY, "open %s: out of memory", db->path);
     connection->db = db;
     connection->busy_timeout_ms = db->opts.busy_timeout_ms;
+    if (kind == CONNECTION_READER)
+        connection->reads = db->metrics.reads;
     if (kind == CONNECTION_WRITER)
         make_private(db->path);
 

@@ -43,6 +43,8 @@ struct log_writer {
     char batch[BATCH_BYTES];
 };
 
+static _Atomic(struct metric_series) written_metric, dropped_metric;
+
 /* ---- to the sink ---- */
 
 static bool gives_up(struct log_writer *writer)
@@ -77,6 +79,7 @@ static void write_batch(struct log_writer *writer)
     if (writer->length > 0) {
         bool done = write_all(writer, writer->batch_level, writer->batch, writer->length);
         atomic_fetch_add(done ? &writer->written : &writer->dropped, writer->lines);
+        metric_add(atomic_load(done ? &written_metric : &dropped_metric), (int64_t)writer->lines);
     }
     writer->length = 0;
     writer->lines = 0;
@@ -371,6 +374,7 @@ void log_writer_wake(struct log_writer *writer, bool urgent)
 void log_writer_count_dropped(struct log_writer *writer)
 {
     atomic_fetch_add_explicit(&writer->dropped, 1, memory_order_relaxed);
+    metric_add(atomic_load(&dropped_metric), 1);
 }
 
 bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms)
@@ -389,6 +393,12 @@ bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms)
     bool done = writer->tickets_done >= ticket;
     pthread_mutex_unlock(&writer->lock);
     return done;
+}
+
+void log_writer_count_in(struct metric_series written, struct metric_series dropped)
+{
+    atomic_store(&written_metric, written);
+    atomic_store(&dropped_metric, dropped);
 }
 
 void log_writer_stats(struct log_writer *writer, uint64_t *ret_written, uint64_t *ret_dropped)
