@@ -1,7 +1,7 @@
 # The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
 
 SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
-	check/service/test_log check/service/test_log_stalled check/service/test_order check/service/test_reload \
+	check/service/test_log check/service/test_log_stalled check/service/test_metrics check/service/test_order check/service/test_reload \
 	check/service/test_restart check/service/test_scaled check/service/test_user
 check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
 SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_run.sh check/service/test_settings.sh
@@ -29,6 +29,8 @@ check_service_test_log_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_log_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_log_stalled_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_log_stalled_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_metrics_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_metrics_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_reload_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -46,6 +48,7 @@ check_service_test_inventory_SOURCES = check/service/test_inventory.c
 check_service_test_load_SOURCES = check/service/test_load.c
 check_service_test_log_SOURCES = check/service/test_log.c
 check_service_test_log_stalled_SOURCES = check/service/test_log_stalled.c
+check_service_test_metrics_SOURCES = check/service/test_metrics.c
 check_service_test_order_SOURCES = check/service/test_order.c
 check_service_test_reload_SOURCES = check/service/test_reload.c
 check_service_test_restart_SOURCES = check/service/test_restart.c

@@ -249,7 +249,7 @@ static uint64_t layout_of_table(void)
     return layout;
 }
 
-/* The first slots of a store are nobody's, so that a handle of zeros is seen by nobody; as many as the largest takes. */
+/* The first slots of a store are nobody's, as many as the largest series takes: a handle of zeros is seen by nobody. */
 static enum err use_store(const char *path)
 {
     struct metric_store *store;

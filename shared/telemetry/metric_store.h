@@ -60,8 +60,8 @@ const struct metric_name *metric_store_names(const struct metric_store *store, s
 /** The name, or NULL. */
 const struct metric_name *metric_store_find(const struct metric_store *store, uint32_t metric, const char *labels);
 
-/** Finds a name, or adds it with these numbers of slots. ERR_MEMORY when there is no room, ERR_BUSY when another process
- *  keeps the directory for longer than METRIC_LOCK_MS. */
+/** Finds a name, or adds it with these numbers of slots. ERR_MEMORY when there is no room, ERR_BUSY when another
+ *  process keeps the directory for longer than METRIC_LOCK_MS. */
 enum { METRIC_LOCK_MS = 50 };
 enum err must_check metric_store_name(struct metric_store *store, uint32_t metric, const char *labels, uint32_t slots,
                                       uint32_t lasting, const struct metric_name **ret);

@@ -6,7 +6,7 @@
  *   TRACED_HISTOGRAM   with an exemplar for each bucket
  *   GAUGE              the sum over those that live
  *   LEAST_GAUGE        the least among those that live
- *   SHARED_GAUGE       of what they have in common: what the process that is scraped says
+ *   SHARED_GAUGE, SHARED_COUNTER   of what they have in common: what the process that is scraped says
  */
 #ifndef TANDEM_TELEMETRY_METRIC_TABLE_H
 #define TANDEM_TELEMETRY_METRIC_TABLE_H
@@ -65,10 +65,10 @@
         "Answers of the payment gateway, and outcomes that could not be recorded")                                     \
     ROW(METRIC_AUTH_CACHE, "tandem_auth_cache_total", COUNTER, ONE, "result",                                          \
         "Bearer tokens looked up among those that are remembered: hit, miss")                                          \
-    ROW(METRIC_ORDER_TRANSITIONS, "tandem_order_transitions_total", COUNTER, ONE, "status",                            \
+    ROW(METRIC_ORDER_TRANSITIONS, "tandem_order_transitions_total", SHARED_COUNTER, ONE, "status",                     \
         "Orders that came to this state")                                                                              \
     ROW(METRIC_ORDERS_OPEN, "tandem_orders_open", SHARED_GAUGE, ONE, "status", "Orders that are in this state now")    \
-    ROW(METRIC_ORDER_REVENUE, "tandem_order_revenue_minor_total", COUNTER, ONE, "currency",                            \
+    ROW(METRIC_ORDER_REVENUE, "tandem_order_revenue_minor_total", SHARED_COUNTER, ONE, "currency",                     \
         "Amounts of orders paid, in the currency's minor unit")                                                        \
     ROW(METRIC_CONFIG_RELOADS, "tandem_config_reloads_total", COUNTER, ONE, "",                                        \
         "Times the settings were read again, failures included")                                                       \

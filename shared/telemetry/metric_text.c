@@ -18,8 +18,9 @@ struct scrape {
 };
 
 static const char *const type_names[] = {
-    [COUNTER] = "counter",        [GAUGE] = "gauge",         [LEAST_GAUGE] = "gauge",
-    [SHARED_GAUGE] = "gauge",     [HISTOGRAM] = "histogram", [TRACED_HISTOGRAM] = "histogram",
+    [COUNTER] = "counter",   [SHARED_COUNTER] = "counter", [GAUGE] = "gauge",
+    [LEAST_GAUGE] = "gauge", [SHARED_GAUGE] = "gauge",     [HISTOGRAM] = "histogram",
+    [TRACED_HISTOGRAM] = "histogram",
 };
 
 static const char *const unit_names[] = {[ONE] = NULL, [BYTES] = "bytes", [SECONDS] = "seconds"};
@@ -186,6 +187,7 @@ static int64_t value_of(const struct scrape *scrape, const struct metric_name *n
     case LEAST_GAUGE:
         metric_store_each(scrape->store, take_less, &least);
         return least.value == INT64_MAX ? 0 : least.value - 1;
+    case SHARED_COUNTER:
     case SHARED_GAUGE:
         return atomic_load_explicit(metric_store_slots(scrape->store) + name->slot, memory_order_relaxed);
     default:
@@ -199,7 +201,7 @@ static struct text family_of(const struct scrape *scrape, const struct metric_ro
     static const struct text ending = TEXT("_total");
     struct text name = text_of(row->name);
 
-    if (scrape->format == METRIC_OPENMETRICS && row->type == COUNTER)
+    if (scrape->format == METRIC_OPENMETRICS && (row->type == COUNTER || row->type == SHARED_COUNTER))
         name.length -= ending.length;
     return name;
 }
