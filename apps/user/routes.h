@@ -46,7 +46,7 @@ struct sign_in_input {
     struct text email;
     struct secret password;
 };
-call_work sign_in_task, sign_in_command;
+call_work sign_in_check, sign_in_task, sign_in_command;
 call_work session_query, session_end_command;
 
 struct introspection_input {

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "apps/user/account.h"
+#include "apps/user/events.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
 
@@ -69,6 +70,8 @@ enum err password_command(struct call *call)
         return refuse_wrong(call);
     if (!err)
         err = store_sessions_end(call->db, id, text_of(call->caller.token_digest));
+    if (!err)
+        err = user_access_changed(call, id);
     if (!err)
         call_empty(call, 204);
     return err;

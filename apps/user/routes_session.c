@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "apps/user/account.h"
+#include "apps/user/app.h"
+#include "apps/user/events.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
 #include "base/clock.h"
@@ -47,6 +49,84 @@ static enum err refuse_sign_in(struct call *call)
                        "There is no active account with this e-mail address and password.");
 }
 
+/* ---- how often one may try: by account, whether there is one or not, and by the client's address ---- */
+
+struct tries {
+    enum attempts_of of;
+    struct text whose;
+    unsigned per_minute;
+};
+
+/* Both, in arena. ERR_MEMORY. */
+static enum err tries_of(struct call *call, struct tries *ret_account, struct tries *ret_source)
+{
+    const struct sign_in_input *input = call->input;
+    char *source = arena_alloc(call_arena(call), ATTEMPTS_SOURCE_SIZE);
+    struct text address = http_param(&call->exchange->request, "REMOTE_ADDR");
+    struct text key;
+    if (!source)
+        return err_because(ERR_MEMORY, "no room for a client's address");
+    enum err err = account_email_key(input->email, call_arena(call), &key);
+    if (err)
+        return err;
+    *ret_account = (struct tries){
+        .of = ATTEMPTS_OF_ACCOUNT,
+        .whose = key,
+        .per_minute = (unsigned)call_setting(call, OPTION_SESSION_ATTEMPTS_PER_MINUTE),
+    };
+    *ret_source = (struct tries){
+        .of = ATTEMPTS_OF_SOURCE,
+        .whose = attempts_source(address.at ? address : TEXT("unknown"), source),
+        .per_minute = (unsigned)call_setting(call, OPTION_SESSION_SOURCE_ATTEMPTS_PER_MINUTE),
+    };
+    return ERR_NONE;
+}
+
+static int64_t take(struct call *call, const struct tries *tries)
+{
+    struct user_app *app = call_app(call);
+    return attempts_take(app->attempts, tries->of, tries->whose, tries->per_minute, clock_now_ns());
+}
+
+static enum err refuse_attempt(struct call *call, struct metric_series refused, int64_t wait_ns)
+{
+    metric_add(refused, 1);
+    call_refuse(call, ERR_TOO_MANY, "too-many-attempts", "There were too many attempts to sign in; try again later.");
+    call->problem.retry_after_s = (unsigned)((wait_ns + NS_PER_S - 1) / NS_PER_S);
+    return ERR_TOO_MANY;
+}
+
+/* On the lane, so that who is refused costs neither a worker nor a hash. */
+enum err sign_in_check(struct call *call)
+{
+    struct user_app *app = call_app(call);
+    struct tries account, source;
+    enum err err = tries_of(call, &account, &source);
+    if (err)
+        return err;
+    int64_t wait_ns = take(call, &source);
+    if (wait_ns)
+        return refuse_attempt(call, app->refused_source, wait_ns);
+    wait_ns = take(call, &account);
+    return wait_ns ? refuse_attempt(call, app->refused_account, wait_ns) : ERR_NONE;
+}
+
+/* Who knows the password has a clean slate. The source has only this one try back: it may be signing in to an account
+ * of its own between tries at another's. */
+static enum err count_as_right(struct call *call)
+{
+    struct user_app *app = call_app(call);
+    struct tries account, source;
+    enum err err = tries_of(call, &account, &source);
+    if (err)
+        return err;
+    attempts_forget(app->attempts, account.of, account.whose);
+    attempts_give_back(app->attempts, source.of, source.whose, source.per_minute);
+    return ERR_NONE;
+}
+
+/* ---- the password ---- */
+
 /* The account that is signed in to. It takes as long, and says the same, whether it is the address or the password
  * that is wrong, or the account that is deactivated. */
 static enum err verify(struct call *call, struct account *ret)
@@ -79,6 +159,8 @@ enum err sign_in_task(struct call *call)
     if (!sign_in)
         return err_because(ERR_MEMORY, "no room to sign in");
     enum err err = verify(call, &sign_in->account);
+    if (!err)
+        err = count_as_right(call);
     if (!err && password_outdated(sign_in->account.password_hash, &cost)) {
         err = password_hash(input->password, &cost, sign_in->new_hash);
         sign_in->rehashed = true;
@@ -115,7 +197,7 @@ static void respond_session(struct call *call, const char *token, const struct s
 enum err sign_in_command(struct call *call)
 {
     const struct sign_in *sign_in = call->state;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = clock_wall_us(), ended = 0;
     struct session session = {
         .token_digest = text_of(sign_in->digest),
         .user_id = sign_in->account.id,
@@ -128,7 +210,10 @@ enum err sign_in_command(struct call *call)
     if (!err)
         err = store_sessions_sweep(call->db, now_us, SWEEP_MAX);
     if (!err)
-        err = store_sessions_trim(call->db, session.user_id, call_setting(call, OPTION_SESSION_PER_USER_MAX) - 1);
+        err = store_sessions_trim(call->db, session.user_id, call_setting(call, OPTION_SESSION_PER_USER_MAX) - 1,
+                                  &ended);
+    if (!err && ended > 0)
+        err = user_access_changed(call, session.user_id);
     if (!err)
         err = store_session_add(call->db, &session);
     if (err)
@@ -150,7 +235,10 @@ enum err session_query(struct call *call)
 
 enum err session_end_command(struct call *call)
 {
-    enum err err = store_session_end(call->db, text_of(call->caller.token_digest));
+    const struct identity *caller = &call->caller;
+    enum err err = store_session_end(call->db, text_of(caller->token_digest));
+    if (!err)
+        err = user_session_ended(call, caller->user_id, caller->token_digest);
     if (!err)
         call_empty(call, 204);
     return err;

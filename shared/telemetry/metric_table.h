@@ -47,6 +47,20 @@
     ROW(METRIC_CONSUMER_LAG, "tandem_consumer_lag", GAUGE, ONE, "", "Events yet to be acknowledged")                   \
     ROW(METRIC_EVENTS_IGNORED, "tandem_events_ignored_total", COUNTER, ONE, "type",                                    \
         "Events that were repeated or late and changed nothing")                                                       \
+    ROW(METRIC_CLIENT_REQUESTS, "tandem_client_requests_total", COUNTER, ONE, "target,outcome",                        \
+        "Calls to another service: answered, throttled (429), failed (5xx), unreachable, timeout, protocol, refused "  \
+        "(by the breaker), unsent")                                                                                    \
+    ROW(METRIC_CLIENT_RETRIES, "tandem_client_retries_total", COUNTER, ONE, "target",                                  \
+        "Tries of such calls after the first")                                                                         \
+    ROW(METRIC_BREAKER_STATE, "tandem_breaker_state", GAUGE, ONE, "target",                                            \
+        "Of the circuit breaker before another service: 0 closed, 1 half open, 2 open")                                \
+    ROW(METRIC_AUTH_LOOKUPS, "tandem_auth_lookups_total", COUNTER, ONE, "result",                                      \
+        "Bearer tokens looked up: fresh, unknown or stale in the cache, asked (the user service is), joined (a "       \
+        "question under way), refused (nobody can be asked)")                                                          \
+    ROW(METRIC_AUTH_REVOCATIONS, "tandem_auth_revocations_total", COUNTER, ONE, "",                                    \
+        "Events that had tokens forgotten")                                                                            \
+    ROW(METRIC_SIGN_IN_REFUSED, "tandem_sign_in_refused_total", COUNTER, ONE, "limit",                                 \
+        "Attempts to sign in that were refused for their number, by the limit: account or source")                     \
     ROW(METRIC_PAYMENTS, "tandem_payments_total", COUNTER, ONE, "outcome",                                             \
         "Answers of the payment gateway, and outcomes that could not be recorded")                                     \
     ROW(METRIC_CONFIG_RELOADS, "tandem_config_reloads_total", COUNTER, ONE, "",                                        \
