@@ -249,6 +249,27 @@ static void test_impatient(void)
     end();
 }
 
+static bool accepts(const struct client_response *got)
+{
+    return got->status == 404;
+}
+
+static void test_not_understood(void)
+{
+    struct client_request request = {.method = HTTP_GET, .path = "/ok", .timeout_ms = 10000, .accepts = accepts};
+
+    begin_guarded(3);
+    CU_ASSERT_EQUAL(client_call(client, &request, &response), ERR_PROTOCOL);
+    CU_ASSERT_EQUAL(server.requests, 3);
+    CU_ASSERT_EQUAL(client_breaker(client), BREAKER_OPEN);
+    CU_ASSERT(breaker_lets_through());
+    request.path = "/missing";
+    CU_ASSERT_EQUAL(client_call(client, &request, &response), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(buf_string(&response.body), "gone");
+    buf_fini(&response.body);
+    end();
+}
+
 static const struct suite_case cases[] = {
     {"what failed in passing is tried again, so often", test_tries_again},
     {"only what may be sent twice and may do better is tried again", test_tries_once},
@@ -256,6 +277,7 @@ static const struct suite_case cases[] = {
     {"retries stay within their budget", test_budget},
     {"what is left of the caller's time is sent along", test_passes_deadline},
     {"who keeps failing is left alone, then probed", test_breaker},
+    {"an answer that is not understood is a failure", test_not_understood},
     {"a caller without time blames nobody", test_impatient},
 };
 

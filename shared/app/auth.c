@@ -109,6 +109,23 @@ static enum err read_answer(struct text body, struct arena *arena, struct identi
     return ERR_NONE;
 }
 
+static enum err read_response(const struct client_response *response, struct identity *identity)
+{
+    struct arena arena;
+    if (response->status != 200)
+        return err_because(ERR_UNAVAILABLE, "the user service answered an introspection with %d", response->status);
+    arena_init(&arena, 64 * 1024);
+    enum err err = read_answer(buf_text(&response->body), &arena, identity);
+    arena_fini(&arena);
+    return err;
+}
+
+static bool is_understood(const struct client_response *response)
+{
+    struct identity identity;
+    return response->status != 200 || read_response(response, &identity) != ERR_UNAVAILABLE;
+}
+
 static enum err ask(struct auth *auth, const struct call *call, struct text token, struct client_response *ret)
 {
     char own[TOKEN_MAX], authorization[TOKEN_MAX + sizeof "Bearer "];
@@ -139,26 +156,12 @@ static enum err ask(struct auth *auth, const struct call *call, struct text toke
         .timeout_ms = (unsigned)call_setting(call, OPTION_USER_TIMEOUT_MS),
         .deadline_ns = call->deadline_ns,
         .repeatable = true,
+        .accepts = is_understood,
     };
     err = buf_check(&body);
     if (!err)
         err = client_call(auth->client, &request, ret);
     buf_fini(&body);
-    return err;
-}
-
-static enum err read_response(struct client_response *response, struct identity *identity)
-{
-    enum err err;
-    if (response->status == 200) {
-        struct arena arena;
-        arena_init(&arena, 64 * 1024);
-        err = read_answer(buf_text(&response->body), &arena, identity);
-        arena_fini(&arena);
-    } else {
-        err = err_because(ERR_UNAVAILABLE, "the user service answered an introspection with %d", response->status);
-    }
-    buf_fini(&response->body);
     return err;
 }
 
@@ -172,8 +175,10 @@ enum err auth_question(struct auth *auth, const struct call *call, struct identi
     if (atomic_load_explicit(&call->exchange->abandoned, memory_order_relaxed))
         return err_because(ERR_DEADLINE, "the client has given up");
     enum err err = ask(auth, call, token, &response);
-    if (!err)
+    if (!err) {
         err = read_response(&response, &identity);
+        buf_fini(&response.body);
+    }
     if (!err)
         *ret = identity;
     if (!err || err == ERR_UNAUTHENTICATED || (err == ERR_DEADLINE && clock_now_ns() >= call->deadline_ns))

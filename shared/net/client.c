@@ -326,6 +326,9 @@ static enum err try_once(struct client *client, const struct client_request *req
     buf_init(&call.body, client->response_max_bytes);
     if (!(err = prepare(&call)))
         err = perform(&call, ret);
+    if (!err && request->accepts && !request->accepts(ret))
+        err = err_because(ERR_PROTOCOL, "%s %s%s: the answer is not understood", http_method_name(request->method),
+                          client->base_url, request->path);
     if (err)
         buf_fini(&call.body);
     give_back(client, idle);

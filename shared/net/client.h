@@ -40,6 +40,8 @@ struct client_opts {
  * callee shortens its own deadline to it. */
 #define CLIENT_DEADLINE_HEADER "X-Request-Timeout-Ms"
 
+struct client_response;
+
 struct client_request {
     enum http_method method;
     const char *path;                /* follows base_url; with its query, encoded already */
@@ -48,6 +50,8 @@ struct client_request {
     struct text body;                /* absent: none; application/json unless headers say otherwise */
     unsigned timeout_ms;             /* of the whole call; 0: ERR_DEADLINE at once */
     int64_t deadline_ns;             /* of the caller, clock_now_ns(): the call ends then at the latest; 0: none */
+    /* Whether the answer can be understood: one that cannot is ERR_PROTOCOL, and a failure. NULL: any can. */
+    bool (*accepts)(const struct client_response *answer);
     bool repeatable;                 /* sending it twice has the effect of once, whatever its method */
 };
 
