@@ -13,6 +13,7 @@ apps_user_libuser_a_SOURCES = \
 	apps/user/password.c apps/user/password.h \
 	apps/user/routes.c apps/user/routes.h \
 	apps/user/routes_account.c \
+	apps/user/routes_attempts.c \
 	apps/user/routes_password.c \
 	apps/user/routes_session.c \
 	apps/user/store.c apps/user/store.h \

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "apps/user/account.h"
-#include "apps/user/app.h"
 #include "apps/user/events.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
@@ -49,83 +48,25 @@ static enum err refuse_sign_in(struct call *call)
                        "There is no active account with this e-mail address and password.");
 }
 
-/* ---- how often one may try: by account, whether there is one or not, and by the client's address ---- */
-
-struct tries {
-    enum attempts_of of;
-    struct text whose;
-    unsigned per_minute;
-};
-
-/* Both, in arena. ERR_MEMORY. */
-static enum err tries_of(struct call *call, struct tries *ret_account, struct tries *ret_source)
-{
-    const struct sign_in_input *input = call->input;
-    char *source = arena_alloc(call_arena(call), ATTEMPTS_SOURCE_SIZE);
-    struct text address = http_param(&call->exchange->request, "REMOTE_ADDR");
-    struct text key;
-    if (!source)
-        return err_because(ERR_MEMORY, "no room for a client's address");
-    enum err err = account_email_key(input->email, call_arena(call), &key);
-    if (err)
-        return err;
-    *ret_account = (struct tries){
-        .of = ATTEMPTS_OF_ACCOUNT,
-        .whose = key,
-        .per_minute = (unsigned)call_setting(call, OPTION_SESSION_ATTEMPTS_PER_MINUTE),
-    };
-    *ret_source = (struct tries){
-        .of = ATTEMPTS_OF_SOURCE,
-        .whose = attempts_source(address.at ? address : TEXT("unknown"), source),
-        .per_minute = (unsigned)call_setting(call, OPTION_SESSION_SOURCE_ATTEMPTS_PER_MINUTE),
-    };
-    return ERR_NONE;
-}
-
-static int64_t take(struct call *call, const struct tries *tries)
-{
-    struct user_app *app = call_app(call);
-    return attempts_take(app->attempts, tries->of, tries->whose, tries->per_minute, clock_now_ns());
-}
-
-static enum err refuse_attempt(struct call *call, struct metric_series refused, int64_t wait_ns)
-{
-    metric_add(refused, 1);
-    call_refuse(call, ERR_TOO_MANY, "too-many-attempts", "There were too many attempts to sign in; try again later.");
-    call->problem.retry_after_s = (unsigned)((wait_ns + NS_PER_S - 1) / NS_PER_S);
-    return ERR_TOO_MANY;
-}
-
-/* On the lane, so that who is refused costs neither a worker nor a hash. */
+/* On the lane, so that who is refused costs neither a worker nor a hash. Counted by what was typed, whether it is an
+ * account or not. */
 enum err sign_in_check(struct call *call)
 {
-    struct user_app *app = call_app(call);
-    struct tries account, source;
-    enum err err = tries_of(call, &account, &source);
-    if (err)
-        return err;
-    int64_t wait_ns = take(call, &source);
-    if (wait_ns)
-        return refuse_attempt(call, app->refused_source, wait_ns);
-    wait_ns = take(call, &account);
-    return wait_ns ? refuse_attempt(call, app->refused_account, wait_ns) : ERR_NONE;
+    const struct sign_in_input *input = call->input;
+    struct text key;
+    enum err err = account_email_key(input->email, call_arena(call), &key);
+    return err ? err : attempt_begin(call, key);
 }
 
-/* Who knows the password has a clean slate. The source has only this one try back: it may be signing in to an account
- * of its own between tries at another's. */
 static enum err count_as_right(struct call *call)
 {
-    struct user_app *app = call_app(call);
-    struct tries account, source;
-    enum err err = tries_of(call, &account, &source);
-    if (err)
-        return err;
-    attempts_forget(app->attempts, account.of, account.whose);
-    attempts_give_back(app->attempts, source.of, source.whose, source.per_minute);
-    return ERR_NONE;
+    const struct sign_in_input *input = call->input;
+    struct text key;
+    enum err err = account_email_key(input->email, call_arena(call), &key);
+    if (!err)
+        attempt_was_right(call, key);
+    return err;
 }
-
-/* ---- the password ---- */
 
 /* The account that is signed in to. It takes as long, and says the same, whether it is the address or the password
  * that is wrong, or the account that is deactivated. */

@@ -71,7 +71,8 @@ static int worth_at_inventory(const char *token)
     struct http_client *client = system_client(variant_system());
     http_client_token(client, token);
     http_with(client, "Idempotency-Key: worth-%u", step_number());
-    int status = http_send(client, "POST", "/v1/items/no-such-item/stock", "{\"delta\":1,\"reason\":\"delivery\"}")->status;
+    const char *path = "/v1/items/no-such-item/stock";
+    int status = http_send(client, "POST", path, "{\"delta\":1,\"reason\":\"delivery\"}")->status;
     http_client_free(client);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "check/service/steps.h"
 #include "check/service/variants.h"
 
@@ -134,10 +135,16 @@ static void test_attempts(void)
         struct http_answer *refused = sign_in(client, emails[i], i ? "not the password" : PASSWORD);
         EXPECT_PROBLEM(refused, 429, "too-many-attempts");
         CU_ASSERT_STRING_EQUAL(http_json_text(refused, "/detail"),
-                               "There were too many attempts to sign in; try again later.");
-        int wait_s = atoi(http_answer_header(refused, "Retry-After"));
+                               "There were too many attempts; try again later.");
+        int64_t wait_s;
+        CU_ASSERT_EQUAL_FATAL(text_to_int(text_of(http_answer_header(refused, "Retry-After")), &wait_s), ERR_NONE);
         CU_ASSERT(wait_s >= 1 && wait_s <= 6);
     }
+    char path[128], *body = "{\"current_password\":\"not it\",\"new_password\":\"" PASSWORD "2\"}";
+    snprintf(path, sizeof path, "%s/password", person.path);
+    for (int attempt = 0; attempt < 10; attempt++)
+        EXPECT_PROBLEM(http_send(person.client, "PUT", path, "%s", body), 403, "wrong-password");
+    EXPECT_PROBLEM(http_send(person.client, "PUT", path, "%s", body), 429, "too-many-attempts");
     make_person(&person);   /* another account is none the worse; and who knows the password has a clean slate */
     for (int attempt = 0; attempt < 30; attempt++)
         EXPECT_STATUS(sign_in(client, person.email, attempt % 10 ? "not the password" : PASSWORD),

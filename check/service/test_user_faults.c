@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/id.h"
+#include "base/text.h"
 #include "check/harness/fake_service.h"
 #include "check/harness/process.h"
 #include "check/service/crowd.h"
@@ -150,10 +150,17 @@ static void test_made_up(void)
 
 /* ---- faults ---- */
 
+static int64_t retry_after(const struct http_answer *answer)
+{
+    int64_t wait_s = -1;
+    CU_ASSERT_EQUAL(text_to_int(text_of(http_answer_header(answer, "Retry-After")), &wait_s), ERR_NONE);
+    return wait_s;
+}
+
 static void expect_unavailable(struct http_answer *answer)
 {
     EXPECT_PROBLEM(answer, 503, "unavailable");
-    CU_ASSERT(atoi(http_answer_header(answer, "Retry-After")) >= 1);
+    CU_ASSERT(retry_after(answer) >= 1);
 }
 
 /* For longer than auth.cache_ttl_s, so that what is known has to be asked for again, in vain. */
@@ -280,12 +287,13 @@ static void test_source_limit(void)
     struct http_client *client = variant_anonymous();
     struct http_answer *tried = NULL;
     for (int i = 0; i <= SOURCE_TRIES; i++) {
-        tried = http_send(client, "POST", "/v1/sessions", "{\"email\":\"nobody-%d@example.org\",\"password\":\"x\"}", i);
+        tried = http_send(client, "POST", "/v1/sessions",
+                          "{\"email\":\"nobody-%d@example.org\",\"password\":\"x\"}", i);
         if (i < SOURCE_TRIES)
             EXPECT_PROBLEM(tried, 401, "sign-in-failed");
     }
     EXPECT_PROBLEM(tried, 429, "too-many-attempts");
-    int wait_s = atoi(http_answer_header(tried, "Retry-After"));
+    int64_t wait_s = retry_after(tried);
     CU_ASSERT(wait_s >= 1 && wait_s <= 60 / SOURCE_TRIES);
 }
 

@@ -105,7 +105,7 @@ static enum auth_known judge(const struct remembered *entry, const struct auth_l
     return age_ns < lifetimes->fresh_ns + lifetimes->stale_ns ? AUTH_STALE : AUTH_NOTHING;
 }
 
-/* Whether something of this identity was revoked after the mark. What the ring does not tell any more, may have been. */
+/* Whether something of this identity was revoked after the mark. What the ring has forgotten may have been. */
 static bool revoked_since(const struct auth_cache *cache, const struct identity *identity, uint64_t mark)
 {
     if (cache->revoked - mark > REVOCATIONS)

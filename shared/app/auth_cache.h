@@ -1,9 +1,9 @@
 /*
  * What is known of bearer tokens, by their digests: whose they are, and which are of nobody.
  *
- * Bounded by construction: two tables of sets, one for each, so that whoever tries made-up tokens displaces no good one.
- * A digest is uniformly random, so its first bytes are its set; within a set the entry that was asked for first makes
- * room. Lifetimes are told at each look, since settings may change; each entry's own is up to a fifth shorter, by
+ * Bounded by construction: two tables of sets, one for each, so that whoever tries made-up tokens displaces no good
+ * one. A digest is uniformly random, so its first bytes are its set; within a set the entry that was asked for first
+ * makes room. Lifetimes are told at each look, since settings may change; each entry's own is up to a fifth shorter, by
  * chance, so that tokens that came together are not asked about together again.
  *
  * What is revoked is forgotten. An answer may be on its way meanwhile: it carries the mark of when it was asked for,

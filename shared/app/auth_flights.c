@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,7 @@ static enum err take_off(struct flights *flights, const char *token_digest)
         return err_because(ERR_BUSY, "%u tokens are being asked about already", flights->max);
     if (!flight)
         flight = &flights->list[flights->used++];
-    memcpy(flight->token_digest, token_digest, sizeof flight->token_digest);
+    snprintf(flight->token_digest, sizeof flight->token_digest, "%s", token_digest);
     flight->first = NULL;
     flight->last = &flight->first;
     return ERR_NONE;

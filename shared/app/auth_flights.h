@@ -2,8 +2,8 @@
  * One question at a time about a token: whoever needs an answer that is being asked for already waits for that one.
  *
  * A flight is the question about one token. Its first guest leads it: asks, and lands the flight. Others that board it
- * meanwhile are parked, holding no thread; landing gives them to the leader. Who is parked past its deadline is found by
- * flights_overdue(), which somebody calls from time to time.
+ * meanwhile are parked, holding no thread; landing gives them to the leader. Who is parked past its deadline is found
+ * by flights_overdue(), which somebody calls when the first of them may be.
  *
  * Flights and guests have a limit each. A guest is the caller's, and belongs to the flight while it is parked. Any
  * thread; nothing blocks.
@@ -27,8 +27,8 @@ enum err must_check flights_new(unsigned flights_max, unsigned guests_max, struc
 void flights_free(struct flights *flights);
 
 /** *ret_leads: the guest is to ask, and to land the flight whatever comes; it is not parked. Else it is parked, and
- *  *ret_earliest tells that it is overdue before flights_overdue() was told to expect. ERR_BUSY when there is no room for
- *  another flight or another guest. */
+ *  *ret_earliest tells that it will be overdue before flights_overdue() has said that somebody is. ERR_BUSY when there
+ *  is no room for another flight or another guest. */
 enum err must_check flights_board(struct flights *flights, const char *token_digest, struct flight_guest *guest,
                                   bool *ret_leads, bool *ret_earliest);
 

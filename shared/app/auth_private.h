@@ -1,6 +1,6 @@
 /*
- * What the files of auth share among themselves: auth.c asks the user service, auth_lookup.c decides whom to believe and
- * for how long, auth_watch.c hears what was revoked. The cache and the flights know none of them.
+ * What the files of auth share among themselves: auth.c asks the user service, auth_lookup.c decides whom to believe
+ * and for how long, auth_watch.c hears what was revoked. The cache and the flights know none of them.
  */
 #ifndef TANDEM_APP_AUTH_PRIVATE_H
 #define TANDEM_APP_AUTH_PRIVATE_H

@@ -42,8 +42,8 @@ struct pool_opts {
 
 enum err must_check pool_open(const struct pool_opts *opts, struct pool **ret);
 
-/** Queues a job, which the caller keeps alive until it has run. Any thread; never blocks. ERR_BUSY when its kind's share
- *  of the queue is full. */
+/** Queues a job, which the caller keeps alive until it has run. Any thread; never blocks. ERR_BUSY when as many of its
+ *  kind wait as may, ERR_CLOSED. */
 enum err must_check pool_submit(struct pool *pool, struct pool_job *job);
 
 /** Runs what waits, then ends the threads. NULL is fine. */

@@ -163,7 +163,7 @@
     INTEGER(OPTION_SESSION_PER_USER_MAX, "session.per_user_max", "20", 1, 10000, "", LIVE,                            \
             "sessions of one user; the oldest makes room")                                                            \
     INTEGER(OPTION_SESSION_ATTEMPTS_PER_MINUTE, "session.attempts_per_minute", "10", 0, 100000, "", LIVE,             \
-            "tries to sign in to one account, right ones not counted; more are answered 429; 0 is no limit")          \
+            "tries of one account's password, right ones not counted; more are answered 429; 0 is no limit")          \
     INTEGER(OPTION_SESSION_SOURCE_ATTEMPTS_PER_MINUTE, "session.source_attempts_per_minute", "60", 0, 1000000, "",    \
             LIVE, "the same from one client address, for IPv6 of one /64 network; 0 is no limit")                     \
     INTEGER(OPTION_SESSION_ATTEMPTS_ENTRIES, "session.attempts_entries", "16384", 16, 10000000, "", AT_START,         \

@@ -6,8 +6,8 @@
  *
  * A client is for one target, and goes easy on it. A call has one deadline, for all of its tries. What may be sent
  * twice (by its method, or because the request says so) is tried again when the target could not be reached, was cut
- * off, or answered 429, 502, 503 or 504: after a random pause (net/retry.h) on top of what its Retry-After says, if that
- * leaves time, and within the budget for retries. A target that keeps failing is left alone for a moment
+ * off, or answered 429, 502, 503 or 504: after a random pause (net/retry.h) on top of what its Retry-After says, if
+ * that leaves time, and within the budget for retries. A target that keeps failing is left alone for a moment
  * (net/breaker.h): calls fail at once then. Answers below 500 and requests that cannot be sent are no failures of the
  * target, nor is running out of time for who gave it less than half of timeout_ms.
  *
@@ -70,15 +70,15 @@ enum err must_check client_new(const struct client_opts *opts, struct client **r
 void client_free(struct client *client);
 
 /**
- * One call. Any answer of the other side, whatever its status, is success. ERR_UNAVAILABLE when it cannot be reached, or
- * the breaker is open (client_wait_ns() tells for how long), ERR_DEADLINE when the time ran out, ERR_PROTOCOL when what
- * came back is not HTTP or is cut off, ERR_TOO_LARGE, ERR_INVALID for a path or a header that cannot be sent, ERR_MEMORY.
- * On failure ret is untouched.
+ * One call. Any answer of the other side, whatever its status, is success. ERR_UNAVAILABLE when it cannot be reached,
+ * or the breaker is open (client_wait_ns() tells for how long), ERR_DEADLINE when the time ran out, ERR_PROTOCOL when
+ * what came back is not HTTP, is cut off or is not accepted, ERR_TOO_LARGE, ERR_INVALID for a path or a header that
+ * cannot be sent, ERR_MEMORY. On failure ret is untouched.
  */
 enum err must_check client_call(struct client *client, const struct client_request *request,
                                 struct client_response *ret);
 
-/** 0 when the target may be called; while the breaker is open, about how long until it may. Never blocks; any thread. */
+/** 0 when the target may be called; while the breaker is open, about how long until it may. Any thread. */
 int64_t client_wait_ns(struct client *client);
 
 /** Of the target's breaker. Any thread. */
