@@ -140,7 +140,8 @@ static void test_attempts(void)
         CU_ASSERT_EQUAL_FATAL(text_to_int(text_of(http_answer_header(refused, "Retry-After")), &wait_s), ERR_NONE);
         CU_ASSERT(wait_s >= 1 && wait_s <= 6);
     }
-    char path[128], *body = "{\"current_password\":\"not it\",\"new_password\":\"" PASSWORD "2\"}";
+    char path[128];
+    static const char body[] = "{\"current_password\":\"not it\",\"new_password\":\"" PASSWORD "2\"}";
     snprintf(path, sizeof path, "%s/password", person.path);
     for (int attempt = 0; attempt < 10; attempt++)
         EXPECT_PROBLEM(http_send(person.client, "PUT", path, "%s", body), 403, "wrong-password");
