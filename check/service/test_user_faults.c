@@ -17,6 +17,7 @@
 enum {
     TIMEOUT_MS = 1000, OPEN_MS = 300, FAILURES = 5, SLOW_MS = 300, CROWD = 64, REPEATS = 20, FAULT_MS = 1500,
     RETURN_MS = 2000, SOURCE_TRIES = 5, TOKEN_TEXT = 64,
+    HASHES_WAITING = 2,
 };
 
 #define USER_ID "0190aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
@@ -280,7 +281,50 @@ static void test_guest_gives_up(void)
     CU_ASSERT_EQUAL(user.questions, 1);
 }
 
-/* ---- signing in, at the real user service: the last case, since nobody can for a while after ---- */
+/* ---- the real user service: more to hash than it has workers for ---- */
+
+struct registrations {
+    unsigned made, refused, other;
+};
+
+static void make_registration(unsigned number, struct crowd_request *request, void *context)
+{
+    static unsigned count;
+    (void)number;
+    (void)context;
+    request->method = "POST";
+    snprintf(request->path, sizeof request->path, "/v1/users");
+    snprintf(request->body, sizeof request->body, "{\"email\":\"crowd-%u@example.org\",\"name\":\"One of many\","
+             "\"password\":\"a good password\"}", ++count);
+}
+
+static void registered(unsigned number, int status, const char *body, void *context)
+{
+    struct registrations *registrations = context;
+    (void)number;
+    (void)body;
+    if (status == 201)
+        registrations->made++;
+    else if (status == 503)
+        registrations->refused++;
+    else
+        registrations->other++;
+}
+
+static void test_hashing(void)
+{
+    struct registrations registrations = {.made = 0};
+    struct crowd crowd = {.url = system_url(variant_system()), .clients = CROWD, .requests = CROWD,
+                          .context = &registrations, .make = make_registration, .answered = registered};
+    CU_ASSERT_EQUAL(crowd_run(&crowd), 0);
+    printf("# %s: of %d registrations at once %u were made and %u told to come back\n", variant_now()->name, CROWD,
+           registrations.made, registrations.refused);
+    CU_ASSERT(registrations.made >= HASHES_WAITING);
+    CU_ASSERT(registrations.refused > 0);
+    CU_ASSERT_EQUAL(registrations.other, 0);
+}
+
+/* ---- signing in there: the last case, since nobody can for a while after ---- */
 
 static void test_source_limit(void)
 {
@@ -308,18 +352,21 @@ static const struct suite_case cases[] = {
     {"a caller's deadline is taken over and passed on", test_deadline},
     {"who asked first and gives up fails nobody else", test_leader_gives_up},
     {"who waits for another's answer gives up at its own deadline", test_guest_gives_up},
+    {"so many hashes are made at once and so many wait; more come back later", test_hashing},
     {"one address may try to sign in so often", test_source_limit},
 };
 
 int main(void)
 {
-    char url[128], timeout[64], open[64], source[64];
+    char url[128], timeout[64], open[64], source[64], waiting[64];
     struct fake_service *fake = fake_service_start(answer, NULL);
     snprintf(url, sizeof url, "user.url=%s", fake_service_url(fake));
     snprintf(timeout, sizeof timeout, "user.timeout_ms=%d", TIMEOUT_MS);
     snprintf(open, sizeof open, "client.breaker_open_ms=%d", OPEN_MS);
     snprintf(source, sizeof source, "session.source_attempts_per_minute=%d", SOURCE_TRIES);
-    const char *const settings[] = {url, timeout, open, source, "auth.cache_ttl_s=1", "log.level=warning", NULL};
+    snprintf(waiting, sizeof waiting, "password.queue_max=%d", HASHES_WAITING);
+    const char *const settings[] = {url, timeout, open, source, "auth.cache_ttl_s=1", "log.level=warning",
+                                    "password.concurrency=1", waiting, "password.memory_kib=8192", NULL};
     int status = variants_main("user_faults", cases, sizeof cases / sizeof cases[0], settings);
     fake_service_stop(fake);
     return status;
