@@ -41,6 +41,8 @@ enum err must_check bus_publish(struct bus *bus, const struct event *events, siz
 
 /**
  * Joins a group. A new group starts at the first event there is. types ends with NULL: only these are delivered.
+ * Without a group (NULL) it is for this subscription alone, for what every process has to hear: it starts after the
+ * newest event, remembers its place for as long as it lives, and holds up no sweeping of the log.
  */
 enum err must_check bus_subscribe(struct bus *bus, const char *group, const char *const *types,
                                   struct bus_subscription **ret);

@@ -45,6 +45,8 @@ struct db_connection {
     uint64_t uses;
     unsigned busy_timeout_ms;
     int64_t busy_deadline_ns;
+    int64_t deadline_ns;           /* of a reader's statements; 0: none … */
+    const atomic_bool *given_up;   /* … and what else ends them; may be NULL */
     unsigned notified;             /* listeners to wake after the commit, a bit each */
 };
 

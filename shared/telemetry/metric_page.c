@@ -63,6 +63,7 @@ static const char *const types[] = {
     [SHARED_COUNTER] = "counter, of what the processes have in common",
     [GAUGE] = "gauge, the sum over the processes",
     [LEAST_GAUGE] = "gauge, the least among the processes",
+    [GREATEST_GAUGE] = "gauge, the greatest among the processes",
     [SHARED_GAUGE] = "gauge, of what the processes have in common",
     [HISTOGRAM] = "histogram",
     [TRACED_HISTOGRAM] = "histogram, with exemplars",

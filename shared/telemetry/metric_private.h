@@ -11,7 +11,9 @@
 #include "telemetry/metric_store.h"
 
 /* What a LEAST_GAUGE's slot has is one more than its value: zero is what a process has that has not said it yet. */
-enum metric_type { COUNTER, SHARED_COUNTER, GAUGE, LEAST_GAUGE, SHARED_GAUGE, HISTOGRAM, TRACED_HISTOGRAM };
+enum metric_type {
+    COUNTER, SHARED_COUNTER, GAUGE, LEAST_GAUGE, GREATEST_GAUGE, SHARED_GAUGE, HISTOGRAM, TRACED_HISTOGRAM,
+};
 enum metric_unit { ONE, BYTES, SECONDS };
 
 struct metric_row {

@@ -5,7 +5,7 @@
  *   HISTOGRAM          the same; in SECONDS the buckets are durations, in ONE they are sizes
  *   TRACED_HISTOGRAM   with an exemplar for each bucket
  *   GAUGE              the sum over those that live
- *   LEAST_GAUGE        the least among those that live
+ *   LEAST_GAUGE, GREATEST_GAUGE   the least, the greatest, among those that live
  *   SHARED_GAUGE, SHARED_COUNTER   of what they have in common: what the process that is scraped says
  */
 #ifndef TANDEM_TELEMETRY_METRIC_TABLE_H
@@ -61,10 +61,22 @@
     ROW(METRIC_DEAD_LETTERS, "tandem_dead_letters", SHARED_GAUGE, ONE, "", "Dead letters that wait for an operator")   \
     ROW(METRIC_EVENTS_IGNORED, "tandem_events_ignored_total", COUNTER, ONE, "type",                                    \
         "Events that were repeated or late and changed nothing")                                                       \
+    ROW(METRIC_CLIENT_REQUESTS, "tandem_client_requests_total", COUNTER, ONE, "target,outcome",                        \
+        "Calls to another service: answered, throttled (429), failed (5xx), unreachable, timeout, protocol, refused "  \
+        "(by the breaker), unsent")                                                                                    \
+    ROW(METRIC_CLIENT_RETRIES, "tandem_client_retries_total", COUNTER, ONE, "target",                                  \
+        "Tries of such calls after the first")                                                                         \
+    ROW(METRIC_BREAKER_STATE, "tandem_breaker_state", GREATEST_GAUGE, ONE, "target",                                   \
+        "Of the circuit breaker before another service: 0 closed, 1 half open, 2 open")                                \
+    ROW(METRIC_AUTH_LOOKUPS, "tandem_auth_lookups_total", COUNTER, ONE, "result",                                      \
+        "Bearer tokens looked up: fresh, unknown or stale in the cache, asked (the user service is), joined (a "       \
+        "question under way), refused (nobody can be asked)")                                                          \
+    ROW(METRIC_AUTH_REVOCATIONS, "tandem_auth_revocations_total", COUNTER, ONE, "",                                    \
+        "Events that had tokens forgotten")                                                                            \
+    ROW(METRIC_SIGN_IN_REFUSED, "tandem_sign_in_refused_total", COUNTER, ONE, "limit",                                 \
+        "Attempts to sign in that were refused for their number, by the limit: account or source")                     \
     ROW(METRIC_PAYMENTS, "tandem_payments_total", COUNTER, ONE, "outcome",                                             \
         "Answers of the payment gateway, and outcomes that could not be recorded")                                     \
-    ROW(METRIC_AUTH_CACHE, "tandem_auth_cache_total", COUNTER, ONE, "result",                                          \
-        "Bearer tokens looked up among those that are remembered: hit, miss")                                          \
     ROW(METRIC_ORDER_TRANSITIONS, "tandem_order_transitions_total", SHARED_COUNTER, ONE, "status",                     \
         "Orders that came to this state")                                                                              \
     ROW(METRIC_ORDERS_OPEN, "tandem_orders_open", SHARED_GAUGE, ONE, "status", "Orders that are in this state now")    \

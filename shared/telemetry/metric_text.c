@@ -19,8 +19,8 @@ struct scrape {
 
 static const char *const type_names[] = {
     [COUNTER] = "counter",   [SHARED_COUNTER] = "counter", [GAUGE] = "gauge",
-    [LEAST_GAUGE] = "gauge", [SHARED_GAUGE] = "gauge",     [HISTOGRAM] = "histogram",
-    [TRACED_HISTOGRAM] = "histogram",
+    [LEAST_GAUGE] = "gauge", [GREATEST_GAUGE] = "gauge",   [SHARED_GAUGE] = "gauge",
+    [HISTOGRAM] = "histogram", [TRACED_HISTOGRAM] = "histogram",
 };
 
 static const char *const unit_names[] = {[ONE] = NULL, [BYTES] = "bytes", [SECONDS] = "seconds"};
@@ -179,14 +179,33 @@ static void take_less(void *context, pid_t pid, _Atomic int64_t *slots)
         least->value = value;
 }
 
+struct greatest {
+    size_t slot;
+    int64_t value;
+};
+
+static void take_more(void *context, pid_t pid, _Atomic int64_t *slots)
+{
+    struct greatest *greatest = context;
+    int64_t value = atomic_load_explicit(slots + greatest->slot, memory_order_relaxed);
+
+    (void)pid;
+    if (value > greatest->value)
+        greatest->value = value;
+}
+
 static int64_t value_of(const struct scrape *scrape, const struct metric_name *name)
 {
     struct least least = {name->slot, INT64_MAX};
+    struct greatest greatest = {name->slot, 0};
 
     switch (metric_rows[name->metric].type) {
     case LEAST_GAUGE:
         metric_store_each(scrape->store, take_less, &least);
         return least.value == INT64_MAX ? 0 : least.value - 1;
+    case GREATEST_GAUGE:
+        metric_store_each(scrape->store, take_more, &greatest);
+        return greatest.value;
     case SHARED_COUNTER:
     case SHARED_GAUGE:
         return atomic_load_explicit(metric_store_slots(scrape->store) + name->slot, memory_order_relaxed);
