@@ -18,6 +18,8 @@
 #define OPTION_MEBI INT64_C(1048576)
 #define OPTION_DAY_S INT64_C(86400)
 #define OPTION_LEVELS "debug|info|warning|error|critical"
+#define OPTION_SAMPLERS                                                                                               \
+    "always_on|always_off|traceidratio|parentbased_always_on|parentbased_always_off|parentbased_traceidratio"
 
 #define OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE)                                                       \
     OUTSIDE(OPTION_CONF_PUBLIC_KEY_FILE, "conf.public_key_file", "", 4000, AT_START,                                  \
@@ -123,6 +125,18 @@
             "how often a second a message is logged before it is counted only, and told as \"repeated\"; 0 is always")\
     INTEGER(OPTION_LOG_ACCESS_SAMPLE, "log.access_sample", "1", 1, 1000000, "", LIVE,                                 \
             "one request id in so many has its access lines and its applied events logged; what failed is always")    \
+    CHOICE(OPTION_TRACE_ENABLED, "trace.enabled", "on", "on|off", LIVE,                                               \
+           "whether requests, events and payments are traced; ENABLE_TRACING=true or false says so, too")             \
+    CHOICE(OPTION_TRACE_SAMPLER, "trace.sampler", "parentbased_always_on", OPTION_SAMPLERS, LIVE,                     \
+           "which traces are kept: the parentbased ones do as the caller did, and as they are called without one")    \
+    TEXTUAL(OPTION_TRACE_RATIO, "trace.ratio", "1", 20, LIVE,                                                         \
+            "how many of all traces a traceidratio sampler keeps, from 0 to 1")                                       \
+    INTEGER(OPTION_TRACE_SLOW_MS, "trace.slow_ms", "1000", 0, 3600000, "ms", LIVE,                                    \
+            "what took longer is kept whatever the sampler says, as what failed is; 0: it is not")                    \
+    INTEGER(OPTION_TRACE_MEMORY_KIB, "trace.memory_kib", "512", 64, 16384, "KiB", AT_START,                           \
+            "of recent traces, for GET /traces and tandemctl trace, in a file beside db.path")                        \
+    INTEGER(OPTION_TRACE_QUEUE_MAX_BYTES, "trace.queue_max_bytes", "262144", 65536, 64 * OPTION_MEBI, "bytes",        \
+            AT_START, "of spans that wait to be kept; further ones are dropped and counted")                          \
     TEXTUAL(OPTION_USER_URL, "user.url", "http://127.0.0.1:8080", 1000, AT_START,                                     \
             "where order and inventory reach the user service")                                                       \
     SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/service.token", 4000, AT_START,                    \

@@ -63,8 +63,25 @@ static void apply(struct settings *settings, size_t at, struct text given, struc
         buf_addf(faults, "%s: %s\n", value.origin, err_cause());
 }
 
+/* What others call our options; our own names win. */
+static void read_aliases(struct settings *settings, char *const *environment, struct buf *faults)
+{
+    for (size_t i = 0; i < option_alias_count; i++) {
+        const struct option_alias *alias = &option_aliases[i];
+        size_t length = strlen(alias->variable);
+        for (char *const *entry = environment; *entry; entry++) {
+            if (strncmp(*entry, alias->variable, length) != 0 || (*entry)[length] != '=')
+                continue;
+            struct settings_value value = {.rank = RANK_ENVIRONMENT, .layer = "environment",
+                                           .origin = alias->variable};
+            apply(settings, alias->option, option_alias_value(alias, text_of(*entry + length + 1)), value, faults);
+        }
+    }
+}
+
 static void read_environment(struct settings *settings, char *const *environment, struct buf *faults)
 {
+    read_aliases(settings, environment, faults);
     char name[OPTION_ENVIRONMENT_SIZE];
     for (size_t i = 0; i < option_count; i++) {
         size_t length = strlen(option_environment(&option_table[i], name));
