@@ -22,6 +22,7 @@ static void write_summary(struct json_writer *writer, const struct trace_summary
     json_member_string(writer, "trace_id", summary->trace_id);
     json_member_text(writer, "root", summary->root_name);
     json_member_time(writer, "start", summary->start_ns / (NS_PER_S / US_PER_S));
+    json_member_time(writer, "end", summary->end_ns / (NS_PER_S / US_PER_S));
     json_key(writer, "duration_ms");
     json_number(writer, (double)((summary->end_ns - summary->start_ns) / (NS_PER_S / US_PER_S)) / 1000);
     json_member_string(writer, "status", summary->is_error ? "error" : "ok");

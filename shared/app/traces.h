@@ -6,8 +6,8 @@
 
 #include "app/call.h"
 
-/** {"traces": [{"trace_id", "root", "start", "duration_ms", "status", "spans"}]}, the newest first: ?limit=N of them, and
- *  with ?of=ID those that have to do with this order or request. */
+/** {"traces": [{"trace_id", "root", "start", "end", "duration_ms", "status", "spans"}]}, the newest first: ?limit=N of
+ *  them, and with ?of=ID those that have to do with this order or request. */
 enum err traces_list(struct call *call);
 
 /** OTLP in JSON; 404 for one that is not known. */

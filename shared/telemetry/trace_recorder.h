@@ -60,7 +60,7 @@ enum err must_check trace_recent(struct text of, size_t max, struct arena *arena
 
 /** Writes the spans of a trace, at most TRACE_ANSWER_SPANS_MAX, as OTLP in JSON. ERR_INVALID for what is no trace id,
  *  ERR_NOT_FOUND, ERR_MEMORY. */
-enum { TRACE_ANSWER_SPANS_MAX = 512 };
+enum { TRACE_ANSWER_SPANS_MAX = 256 };
 enum err must_check trace_recall(struct text trace_id, struct arena *arena, struct buf *out);
 
 #endif
