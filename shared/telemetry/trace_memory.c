@@ -56,17 +56,24 @@ static uint64_t word_at(const struct trace_memory *memory, uint64_t place)
     return atomic_load_explicit(&memory->page->data[place % memory->words], memory_order_acquire);
 }
 
-static void set_word(struct trace_memory *memory, uint64_t place, uint64_t word)
+static void set_words(struct trace_memory *memory, uint64_t place, struct text bytes)
 {
-    atomic_store_explicit(&memory->page->data[place % memory->words], word, memory_order_release);
-}
-
-static void set_bytes(struct trace_memory *memory, uint64_t place, struct text bytes)
-{
+    uint64_t index = place % memory->words;
     for (size_t at = 0; at < bytes.length; at += WORD) {
         uint64_t word = 0;
         memcpy(&word, bytes.at + at, bytes.length - at < WORD ? bytes.length - at : WORD);
-        set_word(memory, place++, word);
+        atomic_store_explicit(&memory->page->data[index], word, memory_order_release);
+        index = index + 1 == memory->words ? 0 : index + 1;
+    }
+}
+
+static void get_words(const struct trace_memory *memory, uint64_t place, char *out, size_t count)
+{
+    uint64_t index = place % memory->words;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word = atomic_load_explicit(&memory->page->data[index], memory_order_acquire);
+        memcpy(out + i * WORD, &word, WORD);
+        index = index + 1 == memory->words ? 0 : index + 1;
     }
 }
 
@@ -99,8 +106,9 @@ static void add(struct trace_memory *memory, struct text record)
         tail = head = 0;
     }
     atomic_store(&memory->page->tail, make_room(memory, tail, head, needed));
-    set_word(memory, head, record.length);
-    set_bytes(memory, head + 1, record);
+    uint64_t length = record.length;
+    set_words(memory, head, (struct text){(const char *)&length, WORD});
+    set_words(memory, head + 1, record);
     atomic_store(&memory->page->head, head + needed);
 }
 
@@ -127,10 +135,7 @@ void trace_memory_read(struct trace_memory *memory, struct buf *out)
     char *to = buf_reserve(out, length);
     if (!to)
         return;
-    for (uint64_t place = tail; place < head; place++) {
-        uint64_t word = word_at(memory, place);
-        memcpy(to + (place - tail) * WORD, &word, WORD);
-    }
+    get_words(memory, tail, to, (size_t)(head - tail));
     buf_commit(out, length);
     uint64_t now = atomic_load(&memory->page->tail);
     if (now < tail || now > head)
