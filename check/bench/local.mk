@@ -28,3 +28,12 @@ CLEANFILES += check/bench/bench_log
 PHONY_TARGETS += bench-log
 bench-log: all check/bench/bench_log
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_log
+
+EXTRA_PROGRAMS += check/bench/bench_trace
+check_bench_bench_trace_SOURCES = check/bench/bench_trace.c
+check_bench_bench_trace_LDADD = $(LIBS_TELEMETRY)
+CLEANFILES += check/bench/bench_trace
+
+PHONY_TARGETS += bench-trace
+bench-trace: check/bench/bench_trace
+	./check/bench/bench_trace

@@ -216,14 +216,13 @@ static atomic_bool over;
 
 static void *write_on(void *context)
 {
-    struct trace_memory *memory = open_memory(SIZE);
+    struct trace_memory *memory = context;
     char record[RECORD_MAX];
-    uint32_t number = (uint32_t)(uintptr_t)context;
+    uint32_t number = 0;
     while (!atomic_load(&over)) {
         trace_memory_put(memory, make(number++, record));
         pause_us(10);
     }
-    trace_memory_close(memory);
     return NULL;
 }
 
@@ -232,10 +231,10 @@ static void test_readers(void)
     pthread_t threads[2];
     uint32_t last;
     scratch_init(&scratch);
-    struct trace_memory *memory = open_memory(SIZE);
+    struct trace_memory *memory = open_memory(SIZE), *others[2] = {open_memory(SIZE), open_memory(SIZE)};
     atomic_store(&over, false);
-    for (uintptr_t i = 0; i < 2; i++)
-        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, write_on, (void *)(i * 100000)), 0);
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, write_on, others[i]), 0);
     size_t most = 0;
     int64_t until_ns = clock_now_ns() + 20 * NS_PER_S;
     for (int i = 0; (i < 300 || most == 0) && clock_now_ns() < until_ns; i++) {
@@ -243,8 +242,10 @@ static void test_readers(void)
         most = count > most ? count : most;
     }
     atomic_store(&over, true);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
+        trace_memory_close(others[i]);
+    }
     CU_ASSERT(most > 0);
     trace_memory_close(memory);
     scratch_fini(&scratch);
