@@ -39,8 +39,8 @@ static int add_given(const struct invocation *invocation, struct inquiry *inquir
     for (size_t i = 0; (socket = invocation_value_at(invocation, "socket", i)) != NULL; i++) {
         const char *equals = strchr(socket, '=');
         if (!equals || equals == socket || inquiry->service_count == SERVICES_MAX)
-            return invocation_usage(invocation->command, "--socket %s: say it as NAME=ADDRESS, %d times at most", socket,
-                                    SERVICES_MAX);
+            return invocation_usage(invocation->command, "--socket %s: say it as NAME=ADDRESS, %d times at most",
+                                    socket, SERVICES_MAX);
         inquiry->services[inquiry->service_count++] =
             (struct service){{socket, (size_t)(equals - socket)}, equals + 1};
     }

@@ -14,8 +14,8 @@ enum { PATIENCE_MS = 20000, SLOW_MS = 100 };
 
 /* So many passes over so much memory take far longer than what is slow here, and everything else less. */
 static const char *const settings[] = {
-    "trace.sampler=parentbased_traceidratio", "trace.ratio=0", "trace.slow_ms=100", "password.passes=100", "password.memory_kib=19456",
-    NULL,
+    "trace.sampler=parentbased_traceidratio", "trace.ratio=0", "trace.slow_ms=100",
+    "password.passes=100", "password.memory_kib=19456", NULL,
 };
 
 struct wanted {

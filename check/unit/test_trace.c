@@ -71,11 +71,12 @@ static void test_context(void)
 static void test_state(void)
 {
     static const struct text good[] = {
-        TEXT("a=1"), TEXT("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), TEXT("fw529a3039@dt=FfFf , b=2"), TEXT("a=1,,b=2"),
-        TEXT("0a_-*/=x y"),
+        TEXT("a=1"), TEXT("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), TEXT("fw529a3039@dt=FfFf , b=2"),
+        TEXT("a=1,,b=2"), TEXT("0a_-*/=x y"),
     };
     static const struct text bad[] = {
-        TEXT(""), TEXT(","), TEXT("a"), TEXT("=1"), TEXT("a="), TEXT("A=1"), TEXT("a=b=c"), TEXT("a=1\x01"), TEXT("-a=1"),
+        TEXT(""), TEXT(","), TEXT("a"), TEXT("=1"), TEXT("a="), TEXT("A=1"), TEXT("a=b=c"), TEXT("a=1\x01"),
+        TEXT("-a=1"),
     };
     struct trace_context context;
     char many[4 * 40];
@@ -472,8 +473,8 @@ static void test_record_damaged(void)
         char *copy = malloc(cut + 1);
         memcpy(copy, recorded.record, cut);
         arena_reset(&recorded.reading);
-        CU_ASSERT_EQUAL(trace_record_read((struct text){copy, cut}, &recorded.reading, &recorded.spans, &recorded.count),
-                        ERR_MALFORMED);
+        CU_ASSERT_EQUAL(trace_record_read((struct text){copy, cut}, &recorded.reading, &recorded.spans,
+                                          &recorded.count), ERR_MALFORMED);
         free(copy);
     }
     for (int i = 0; i < 20000; i++) {

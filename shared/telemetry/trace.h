@@ -2,9 +2,9 @@
  * Traces: what a service did for one request, event or payment, as spans of a trace that others may have begun.
  *
  * A service's PART of a trace has a root span and spans under it. It is recorded in memory that its owner gives (an
- * arena), without a lock and without the heap, and costs a few stores a span. Whether it is kept is decided once, at its
- * end: when it was sampled at its head, when a span of it is in error, or when it took longer than trace.slow_ms. What
- * is kept goes through a bounded queue to a thread, which puts it into the memory of recent traces
+ * arena), without a lock and without the heap, and costs a few stores a span. Whether it is kept is decided once, at
+ * its end: when it was sampled at its head, when a span of it is in error, or when it took longer than trace.slow_ms.
+ * What is kept goes through a bounded queue to a thread, which puts it into the memory of recent traces
  * (telemetry/trace_memory.h) and hands it to the exporter. Nobody waits for that: what does not fit is dropped and
  * counted.
  *
@@ -73,7 +73,7 @@ void trace_random(void *out, size_t length);
 
 enum {
     TRACE_SPANS_MAX = 64,          /* of one part; further ones are counted as dropped, reason "overflow" */
-    TRACE_ATTRIBUTES_MAX = SPAN_ATTRIBUTES_MAX - 1,   /* of one span, beside its error.type; further ones are left out */
+    TRACE_ATTRIBUTES_MAX = SPAN_ATTRIBUTES_MAX - 1,   /* beside its error.type; further ones are left out */
 };
 
 struct trace_attribute;
