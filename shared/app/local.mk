@@ -17,7 +17,8 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/pipeline.c shared/app/pipeline.h \
 	shared/app/pool.c shared/app/pool.h \
 	shared/app/reload.c shared/app/reload.h \
-	shared/app/service.c shared/app/service.h
+	shared/app/service.c shared/app/service.h \
+	shared/app/trace_export.c shared/app/trace_export.h
 nodist_shared_app_libapp_a_SOURCES = shared/app/app_migrations.c
 
 app_sql = shared/app/migrations/001_idempotency.sql
