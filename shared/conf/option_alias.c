@@ -48,8 +48,9 @@ static enum err not_a_word(const struct option_alias *alias, struct text given)
     buf_init(&buf, ALLOWED_MAX_BYTES);
     struct text words = text_of(alias->words);
     while (words.at) {
-        struct text word = text_split(&words, '|');
-        buf_addf(&buf, "%s%.*s", buf.length ? "|" : "", TEXT_ARGS(text_split(&word, '=')));
+        struct text rest = text_split(&words, '|');
+        struct text word = text_split(&rest, '=');
+        buf_addf(&buf, "%s%.*s", buf.length ? "|" : "", TEXT_ARGS(word));
     }
     enum err err = err_because(ERR_CONFIG, "it is \"%.*s\", not one of %s", TEXT_ARGS(given), buf_string(&buf));
     buf_fini(&buf);

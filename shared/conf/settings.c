@@ -64,15 +64,25 @@ static void apply(struct settings *settings, size_t at, struct text given, struc
         buf_addf(faults, "%s: %s\n", value.origin, err_cause());
 }
 
+/* A variable that sets several options has several rows; what is wrong with it is told by the first. */
+static bool is_told(const struct option_alias *alias)
+{
+    const struct option_alias *each = option_aliases;
+    while (strcmp(each->variable, alias->variable) != 0)
+        each++;
+    return each == alias;
+}
+
 static void read_alias(struct settings *settings, const struct option_alias *alias, struct text given,
                        struct buf *faults)
 {
     struct settings_value value = {.rank = alias->weak ? RANK_DEFAULT : RANK_ENVIRONMENT, .layer = "environment",
                                    .origin = alias->variable};
     struct text meant;
-    if (option_alias_read(alias, given, &settings->arena, &meant) != ERR_NONE)
+    enum err err = option_alias_read(alias, given, &settings->arena, &meant);
+    if (err && is_told(alias))
         buf_addf(faults, "%s: %s\n", alias->variable, err_cause());
-    else if (meant.at)
+    else if (!err && meant.at)
         apply(settings, alias->option, meant, value, faults);
 }
 

@@ -55,6 +55,10 @@ struct otlp_exporter_stats {
     uint64_t queued_bytes;                /* now */
 };
 
+/* What opening would say of these: ERR_CONFIG with a cause, that has nothing of the headers. Any thread. */
+enum err must_check otlp_exporter_check_endpoint(const char *endpoint);
+enum err must_check otlp_exporter_check_headers(struct secret headers, enum otlp_headers_form form);
+
 struct otlp_exporter;
 
 /** ERR_CONFIG for an endpoint or headers that make no sense (the cause has nothing of the headers), ERR_MEMORY. Starts

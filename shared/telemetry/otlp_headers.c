@@ -105,6 +105,14 @@ enum err otlp_headers_read(struct secret headers, enum otlp_headers_form form, s
     return err;
 }
 
+enum err otlp_exporter_check_headers(struct secret headers, enum otlp_headers_form form)
+{
+    struct curl_slist *list = NULL;
+    enum err err = otlp_headers_read(headers, form, &list);
+    otlp_headers_free(list);
+    return err;
+}
+
 enum err otlp_headers_add(struct curl_slist **list, const char *name, const char *value)
 {
     struct buf line;

@@ -33,7 +33,7 @@ static void init_library(void)
 /* ---- making one ---- */
 
 /* Of http or https, with a host, and without a user: what is secret belongs into a header. */
-static enum err check_endpoint(const char *endpoint)
+enum err otlp_exporter_check_endpoint(const char *endpoint)
 {
     struct text rest = text_of(endpoint);
     if (rest.length > 0 && !text_is_visible_ascii(rest))
@@ -106,7 +106,7 @@ static enum err set_headers(struct otlp_sender *sender, const struct otlp_export
 
 enum err otlp_sender_new(const struct otlp_exporter_opts *opts, const char *content_type, struct otlp_sender **ret)
 {
-    enum err err = check_endpoint(opts->endpoint);
+    enum err err = otlp_exporter_check_endpoint(opts->endpoint);
     if (err)
         return err;
     pthread_once(&once, init_library);
