@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,18 @@ static bool was_told(const char *part)
         printf("# told: %s\n", told.cause);
     pthread_mutex_unlock(&told.lock);
     return found;
+}
+
+static struct told_state {
+    unsigned count;
+    size_t spans_lost;
+    enum err err;
+} told_now(void)
+{
+    pthread_mutex_lock(&told.lock);
+    struct told_state now = {told.count, told.spans_lost, told.err};
+    pthread_mutex_unlock(&told.lock);
+    return now;
 }
 
 static void begin(void)
@@ -135,6 +148,12 @@ static size_t received_count(void)
 
 /* ---- well ---- */
 
+static bool is_drained(void *context)
+{
+    (void)context;
+    return stats().queued_bytes == 0;
+}
+
 static void hold_delivery(enum otlp_protocol protocol, bool gzip, const char *content_type)
 {
     struct span spans[3] = {spans_full(1), spans_full(2), spans_plain(3)};
@@ -163,8 +182,8 @@ static void hold_delivery(enum otlp_protocol protocol, bool gzip, const char *co
         CU_ASSERT_STRING_EQUAL(received.spans[i].service, "tandem-order");
     }
     received_fini(&received);
-    CU_ASSERT_EQUAL(told.count, 0);
-    CU_ASSERT(stats().queued_bytes == 0);
+    CU_ASSERT_EQUAL(told_now().count, 0);
+    CU_ASSERT(process_until(is_drained, NULL, PATIENCE_MS));
     end();
 }
 
@@ -223,6 +242,67 @@ static void test_large_part(void)
     CU_ASSERT_EQUAL(received_count(), 25);
     CU_ASSERT(otlp_receiver_request_count(receiver) >= 3);
     end();
+}
+
+/* Where spans go is said by the settings alone. */
+static void test_no_proxy(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    CU_ASSERT_EQUAL(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), 0);
+    open_exporter();
+    CU_ASSERT(add(1));
+    CU_ASSERT(COMES(exported, 1));
+    CU_ASSERT_EQUAL(stats().requests_failed, 0);
+    unsetenv("http_proxy");
+    unsetenv("ALL_PROXY");
+    end();
+}
+
+/* ---- certificates ---- */
+
+static bool is_told_of_certificate(void *context)
+{
+    (void)context;
+    pthread_mutex_lock(&told.lock);
+    bool is_told = strstr(told.cause, "certificate") != NULL;
+    pthread_mutex_unlock(&told.lock);
+    return is_told;
+}
+
+/* A receiver behind TLS whose certificate nobody vouches for gets nothing. */
+static void test_certificate(void)
+{
+    char key[128], certificate[128], log[128], address[32], *folder = process_folder();
+    struct process server = {.pid = 0};
+    unsigned port = process_free_port();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+    snprintf(key, sizeof key, "%s/key.pem", folder);
+    snprintf(certificate, sizeof certificate, "%s/certificate.pem", folder);
+    snprintf(log, sizeof log, "%s/log", folder);
+    snprintf(address, sizeof address, "127.0.0.1:%u", port);
+    const char *const make[] = {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+                                "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                                certificate, NULL};
+    const char *const serve[] = {"openssl", "s_server", "-accept", address, "-key", key, "-cert", certificate, "-www",
+                                 "-quiet", NULL};
+    begin();
+    if (process_run(make, log) != ERR_NONE) {
+        suite_skip("openssl is not installed (Debian: openssl)");
+    } else {
+        CU_ASSERT_EQUAL_FATAL(process_start(serve, log, SIGKILL, &server), ERR_NONE);
+        snprintf(endpoint, sizeof endpoint, "https://%s/v1/traces", address);
+        open_exporter();
+        CU_ASSERT(add(1));
+        CU_ASSERT(process_until(is_told_of_certificate, NULL, PATIENCE_MS));
+        CU_ASSERT_EQUAL(stats().exported, 0);
+        otlp_exporter_close(exporter, 0);
+        exporter = NULL;
+        process_kill(&server);
+    }
+    end();
+    process_remove(folder);
+    free(folder);
 }
 
 /* ---- header fields ---- */
@@ -318,7 +398,7 @@ static void test_away(void)
     open_exporter();
     CU_ASSERT(add(1));
     CU_ASSERT(COMES(requests_failed, 2));
-    CU_ASSERT_EQUAL(told.spans_lost, 0);
+    CU_ASSERT_EQUAL(told_now().spans_lost, 0);
     fill_queue();
     otlp_receiver_return(receiver);
     CU_ASSERT(COMES(exported, 2));
@@ -344,7 +424,7 @@ static void test_slow(void)
     fill_queue();
     CU_ASSERT(COMES(requests_failed, 1));
     CU_ASSERT(was_told("imed out") || was_told("imeout"));
-    CU_ASSERT_EQUAL(told.err, ERR_DEADLINE);
+    CU_ASSERT_EQUAL(told_now().err, ERR_DEADLINE);
     otlp_receiver_take(receiver);
     CU_ASSERT(COMES(exported, 20));
     end();
@@ -363,7 +443,7 @@ static void hold_retry(const char *reply, const char *expected, int64_t least_ms
     otlp_receiver_take(receiver);
     CU_ASSERT(COMES(exported, 1));
     CU_ASSERT(was_told(expected));
-    CU_ASSERT_EQUAL(told.spans_lost, 0);
+    CU_ASSERT_EQUAL(told_now().spans_lost, 0);
     const struct otlp_request *first = otlp_receiver_request(receiver, 0);
     const struct otlp_request *last = otlp_receiver_request(receiver, otlp_receiver_request_count(receiver) - 1);
     CU_ASSERT(last->at_ns - first->at_ns >= least_ms * NS_PER_MS);
@@ -408,7 +488,7 @@ static void test_throttled(void)
     CU_ASSERT_EQUAL(otlp_receiver_request_count(receiver), 1);
     CU_ASSERT_EQUAL(stats().exported, 0);
     end();
-    CU_ASSERT_EQUAL(told.err, ERR_CLOSED);   /* nor is it broken at the end */
+    CU_ASSERT_EQUAL(told_now().err, ERR_CLOSED);   /* nor is it broken at the end */
 }
 
 static void test_expired(void)
@@ -419,7 +499,7 @@ static void test_expired(void)
     open_exporter();
     CU_ASSERT(add(1));
     CU_ASSERT(COMES(dropped_expired, 1));
-    CU_ASSERT_EQUAL(told.spans_lost, 1);
+    CU_ASSERT_EQUAL(told_now().spans_lost, 1);
     CU_ASSERT(stats().requests_failed >= 2);
     otlp_receiver_take(receiver);
     CU_ASSERT(add(2));
@@ -438,7 +518,7 @@ static void hold_refusal(struct text reply, const char *expected)
     CU_ASSERT(COMES(dropped_refused, 1));
     CU_ASSERT_EQUAL(otlp_receiver_request_count(receiver), 1);
     CU_ASSERT(was_told(expected));
-    CU_ASSERT_EQUAL(told.spans_lost, 1);
+    CU_ASSERT_EQUAL(told_now().spans_lost, 1);
     otlp_receiver_take(receiver);
     CU_ASSERT(add(2));
     CU_ASSERT(COMES(exported, 1));
@@ -491,8 +571,8 @@ static void test_partial(void)
         hold_sum(5);
         end();
         CU_ASSERT(was_told(rows[i].expected));
-        CU_ASSERT_EQUAL(told.count, 1);
-        CU_ASSERT_EQUAL(told.spans_lost, rows[i].refused);
+        CU_ASSERT_EQUAL(told_now().count, 1);
+        CU_ASSERT_EQUAL(told_now().spans_lost, rows[i].refused);
     }
 }
 
@@ -522,7 +602,7 @@ static void test_cut_answer(void)
         CU_ASSERT(COMES(exported, 1));
         end();
         CU_ASSERT(was_told("cut off or too large"));
-        CU_ASSERT_EQUAL(told.count, 1);
+        CU_ASSERT_EQUAL(told_now().count, 1);
     }
     free(long_answer);
 }
@@ -539,7 +619,7 @@ static void test_close_flushes(void)
     otlp_exporter_close(exporter, CLOSE_MS);
     exporter = NULL;
     CU_ASSERT_EQUAL(received_count(), 100);
-    CU_ASSERT_EQUAL(told.count, 0);
+    CU_ASSERT_EQUAL(told_now().count, 0);
     end();
 }
 
@@ -564,7 +644,7 @@ static void test_close_in_time(void)
     begin();
     otlp_receiver_hang(receiver);
     CU_ASSERT(suite_is_prompt(close_ns, 100 + PROMPT_MS));
-    CU_ASSERT(told.spans_lost >= 5);
+    CU_ASSERT(told_now().spans_lost >= 5);
     end();
 }
 
@@ -627,6 +707,8 @@ static const struct suite_case cases[] = {
     {"spans arrive in JSON, plain and compressed", test_json},
     {"batches are as large as said, over one connection", test_batches},
     {"a part that is larger than a batch goes in several", test_large_part},
+    {"no proxy is used", test_no_proxy},
+    {"a certificate that cannot be verified gets nothing", test_certificate},
     {"header fields go along, in both forms", test_headers},
     {"what is no header is refused, and not told", test_bad_headers},
     {"what is no endpoint is refused", test_bad_endpoints},

@@ -141,13 +141,27 @@ static bool is_time(struct trace_export *export, size_t spans_lost, uint64_t *re
     return is_time;
 }
 
+/* What stands behind a question mark may be a secret. */
+static struct text shown_endpoint(const struct trace_export *export)
+{
+    return (struct text){export->endpoint, strcspn(export->endpoint, "?")};
+}
+
 static void on_failure(void *context, enum err err, size_t spans_lost)
 {
     struct trace_export *export = context;
     uint64_t failures, lost;
     if (is_time(export, spans_lost, &failures, &lost))
-        log_event(LOG_WARNING, "traces are not sent as they should be", LOG_STRING("endpoint", export->endpoint),
+        log_event(LOG_WARNING, "traces are not sent as they should be", LOG_TEXT("endpoint", shown_endpoint(export)),
                   LOG_INT("failures", (int64_t)failures), LOG_INT("spans_lost", (int64_t)lost), LOG_ERR(err));
+}
+
+/* What came to pass since the last line, when there is no thread any more. */
+static void log_rest(const struct trace_export *export)
+{
+    if (export->spans_lost > 0)
+        log_event(LOG_WARNING, "traces were lost", LOG_TEXT("endpoint", shown_endpoint(export)),
+                  LOG_INT("failures", (int64_t)export->failures), LOG_INT("spans_lost", (int64_t)export->spans_lost));
 }
 
 /* ---- metrics ---- */
@@ -238,7 +252,7 @@ enum err trace_export_open(const struct settings *settings, const struct otlp_re
     if (!export)
         return err_because(ERR_MEMORY, "no memory to send traces");
     write_endpoint(settings, export->endpoint);
-    if (!*export->endpoint || strcmp(settings_text(settings, OPTION_TRACE_ENABLED), "off") == 0) {
+    if (!*export->endpoint) {
         free(export);
         *ret = NULL;
         return ERR_NONE;
@@ -266,6 +280,7 @@ void trace_export_close(struct trace_export *export)
         return;
     metric_collect_end(export);
     otlp_exporter_close(export->exporter, TRACE_EXPORT_CLOSE_MS);
+    log_rest(export);
     pthread_mutex_destroy(&export->lock);
     free(export);
 }

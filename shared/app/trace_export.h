@@ -21,8 +21,8 @@ enum err must_check trace_export_resource(const char *service, const struct sett
 
 struct trace_export;
 
-/** Opens the exporter, and has its counters collected as metrics. *ret is NULL when trace.enabled is off, or when there
- *  is no endpoint. resource must outlive it. ERR_CONFIG, ERR_MEMORY; ERR_IO and ERR_FORBIDDEN of the headers' file. */
+/** Opens the exporter, and has its counters collected as metrics. *ret is NULL when there is no
+ *  endpoint; whether there are spans to send is for trace.enabled, which may change. resource must outlive it. ERR_CONFIG, ERR_MEMORY; ERR_IO and ERR_FORBIDDEN of the headers' file. */
 enum err must_check trace_export_open(const struct settings *settings, const struct otlp_resource *resource,
                                       struct trace_export **ret);
 

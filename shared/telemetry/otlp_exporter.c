@@ -59,14 +59,14 @@ static void take_success(struct otlp_exporter *exporter, const struct otlp_answe
                                    : err_because(ERR_PROTOCOL, "its answer was cut off or too large");
     if (!err && response.rejected_spans > 0)
         rejected = (uint64_t)response.rejected_spans < span_count ? (size_t)response.rejected_spans : span_count;
-    count(&exporter->refused, rejected);
-    count(&exporter->exported, span_count - rejected);
     if (!err && rejected > 0)
         err = err_because(ERR_INVALID, "it took only a part: %s", response.message);
     else if (!err && *response.message)
         err = err_because(ERR_INVALID, "it took them, and says: %s", response.message);
     if (err)
         tell(exporter, err, rejected);
+    count(&exporter->refused, rejected);
+    count(&exporter->exported, span_count - rejected);
 }
 
 /* The status, and what the receiver says of it. */
@@ -83,7 +83,7 @@ static enum err cause_of(const struct otlp_exporter *exporter, const struct otlp
 static enum outcome take_failure(struct otlp_exporter *exporter, const struct otlp_answer *answer, size_t span_count)
 {
     bool again = is_retryable(answer->status);
-    enum err err = cause_of(exporter, answer);
+    tell(exporter, cause_of(exporter, answer), again ? 0 : span_count);
     count(&exporter->requests_failed, 1);
     if (again && answer->retry_after_ms > 0) {
         int64_t pause_ms = answer->retry_after_ms < RETRY_AFTER_MAX_MS ? answer->retry_after_ms : RETRY_AFTER_MAX_MS;
@@ -91,7 +91,6 @@ static enum outcome take_failure(struct otlp_exporter *exporter, const struct ot
     }
     if (!again)
         count(&exporter->refused, span_count);
-    tell(exporter, err, again ? 0 : span_count);
     return again ? LATER : DONE;
 }
 
@@ -100,8 +99,8 @@ static enum outcome send_once(struct otlp_exporter *exporter, size_t span_count,
     struct otlp_answer answer;
     enum err err = otlp_sender_post(exporter->sender, buf_text(&exporter->body), timeout_ms, &answer);
     if (err) {
-        count(&exporter->requests_failed, 1);
         tell(exporter, err, 0);
+        count(&exporter->requests_failed, 1);
         return LATER;
     }
     if (answer.status < 300) {
@@ -162,8 +161,8 @@ static enum outcome send_batch(struct otlp_exporter *exporter, const struct otlp
 
 static void expire(struct otlp_exporter *exporter, size_t span_count, enum err err)
 {
-    count(&exporter->expired, span_count);
     tell(exporter, err, span_count);
+    count(&exporter->expired, span_count);
 }
 
 static void *run(void *context)
