@@ -18,7 +18,7 @@ void payment_trace_ask(struct payment_trace *trace, struct arena *arena, const s
     bool has_parent = trace_context_read(origin.traceparent, TEXT_NONE, &parent);
     int64_t now_ns = clock_now_ns();
     *trace = (struct payment_trace){.is_open = true};
-    trace_part_begin(&trace->part, arena, has_parent ? &parent : NULL, TEXT("payment"), SPAN_INTERNAL, now_ns);
+    trace_part_begin(&trace->part, arena, has_parent ? &parent : NULL, TEXT("payment"), SPAN_CONSUMER, now_ns);
     if (!trace_part_records(&trace->part))
         return;
     trace_text(&trace->part, trace->part.root, "tandem.order.id", text_of(due->order_id));

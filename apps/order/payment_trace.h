@@ -2,8 +2,8 @@
  * Payments in traces: one part for each time that the gateway is asked, which goes on where the order's trace made the
  * payment due.
  *
- * "payment" is all of it; in it are "charge" or "refund", the question itself, and the transaction that records the
- * answer. Where tracing is off all of this does nothing.
+ * "payment" is all of it, of the kind of what takes up work that waited; in it are "charge" or "refund", the question
+ * itself, and the transaction that records the answer. Where tracing is off all of this does nothing.
  *
  * Threads: the worker's, and the writer's while the worker waits for it.
  */

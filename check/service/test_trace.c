@@ -270,7 +270,7 @@ static void expect_order(const struct trace *trace, const char *order_id)
     const struct seen *reserved =
         expect(trace, SYSTEM_INVENTORY, "produce stock.reserved.v1", PRODUCER, reserving);
     const struct seen *making_due = expect_event(trace, reserved, "stock.reserved.v1", SYSTEM_ORDER);
-    const struct seen *payment = expect(trace, SYSTEM_ORDER, "payment", INTERNAL, making_due);
+    const struct seen *payment = expect(trace, SYSTEM_ORDER, "payment", CONSUMER, making_due);
     const struct seen *charge = expect(trace, SYSTEM_ORDER, "charge", CLIENT, payment);
     const struct seen *recording = expect(trace, SYSTEM_ORDER, "transaction", CLIENT, payment);
     const struct seen *paid = expect(trace, SYSTEM_ORDER, "produce order.paid.v1", PRODUCER, recording);

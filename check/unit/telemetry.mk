@@ -28,3 +28,19 @@ check_unit_test_trace_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 check_unit_test_trace_memory_SOURCES = check/unit/test_trace_memory.c
 check_unit_test_trace_memory_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_trace_memory_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_otlp check/unit/test_otlp_exporter check/unit/test_trace_tree
+TESTS += check/unit/test_otlp check/unit/test_otlp_exporter check/unit/test_trace_tree
+SPANS = check/unit/spans.c check/unit/spans.h
+
+check_unit_test_otlp_SOURCES = check/unit/test_otlp.c $(SPANS)
+check_unit_test_otlp_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_otlp_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
+
+check_unit_test_otlp_exporter_SOURCES = check/unit/test_otlp_exporter.c $(SPANS)
+check_unit_test_otlp_exporter_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_otlp_exporter_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
+
+check_unit_test_trace_tree_SOURCES = check/unit/test_trace_tree.c
+check_unit_test_trace_tree_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_trace_tree_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)

@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/service.h"
+#include "app/trace_export.h"
 #include "app/trace_settings.h"
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
@@ -13,10 +13,14 @@
 
 #define LOG_MODULE LOG_MODULE_APP
 
-enum { CLOSE_MS = 2000, NAME_SIZE = 64, INSTANCE_SIZE = 128, MEMORY_PATH_SIZE = 4352, KIB = 1024 };
+enum { CLOSE_MS = 2000, MEMORY_PATH_SIZE = 4352, KIB = 1024, RESOURCE_MAX_BYTES = 64 * 1024 };
 
-/* There is one recorder in a process, and this is who it is. */
-static char service_name[NAME_SIZE], instance[INSTANCE_SIZE];
+/* There is one recorder in a process. */
+static struct {
+    struct arena arena;            /* of what the resource says */
+    struct otlp_resource resource;
+    struct trace_export *export;   /* NULL: nothing is sent */
+} tracing;
 
 void trace_settings_apply(const struct settings *settings)
 {
@@ -47,9 +51,6 @@ static void collect(void *context)
     metric_set(metric_series_of(METRIC_TRACE_SPANS, NULL, 0), (int64_t)stats.kept);
     set_dropped("queue_full", stats.dropped_queue_full);
     set_dropped("overflow", stats.dropped_overflow);
-    set_dropped("export_full", stats.exporter.dropped_queue_full);
-    set_dropped("refused", stats.exporter.dropped_refused);
-    set_dropped("expired", stats.exporter.dropped_expired);
 }
 
 /* ---- the part ---- */
@@ -66,19 +67,6 @@ static void name_spans(struct service *service)
     trace->transaction[2] = TEXT_ATTRIBUTE("db.operation.name", "transaction");
 }
 
-static void name_process(const struct service *service, struct otlp_resource *ret)
-{
-    char host[INSTANCE_SIZE / 2] = "";
-    gethostname(host, sizeof host - 1);
-    snprintf(service_name, sizeof service_name, "tandem-%s", service->definition->name);
-    snprintf(instance, sizeof instance, "%s:%ld", host, (long)getpid());
-    *ret = (struct otlp_resource){
-        .service_name = service_name,
-        .service_version = PACKAGE_VERSION,
-        .service_instance_id = instance,
-    };
-}
-
 static enum err open_recorder(struct trace_opts *opts)
 {
     enum err err = trace_open(opts);
@@ -89,35 +77,55 @@ static enum err open_recorder(struct trace_opts *opts)
     return trace_open(opts);
 }
 
-enum err trace_settings_start(struct service *service)
+static enum err start_recorder(const struct settings *settings)
 {
-    const struct settings *settings = service->settings;
     char path[MEMORY_PATH_SIZE];
     snprintf(path, sizeof path, "%s-trace", settings_text(settings, OPTION_DB_PATH));
     struct trace_opts opts = {
-        .exporter = NULL,          /* the exporter of the settings, when there is one, is opened here */
+        .resource = tracing.resource,
+        .exporter = trace_export_exporter(tracing.export),
         .memory_path = path,
         .memory_bytes = (size_t)settings_int(settings, OPTION_TRACE_MEMORY_KIB) * KIB,
         .queue_max_bytes = (size_t)settings_int(settings, OPTION_TRACE_QUEUE_MAX_BYTES),
     };
-    name_process(service, &opts.resource);
-    name_spans(service);
     enum err err = open_recorder(&opts);
     if (err)
         return err;
-    err = metric_collect(collect, service_name);
+    err = metric_collect(collect, &tracing);
     if (err)
         trace_close(0);
-    else
-        trace_settings_apply(settings);
     return err;
 }
 
-/* The exporter, when there is one, is closed after the recorder, which still hands to it. */
+enum err trace_settings_start(struct service *service)
+{
+    const struct settings *settings = service->settings;
+    arena_init(&tracing.arena, RESOURCE_MAX_BYTES);
+    name_spans(service);
+    enum err err =
+        trace_export_resource(service->definition->name, settings, &tracing.arena, &tracing.resource);
+    if (!err)
+        err = trace_export_open(settings, &tracing.resource, &tracing.export);
+    if (!err)
+        err = start_recorder(settings);
+    if (!err) {
+        trace_settings_apply(settings);
+        return ERR_NONE;
+    }
+    trace_export_close(tracing.export);
+    tracing.export = NULL;
+    arena_fini(&tracing.arena);
+    return err;
+}
+
+/* The recorder still hands to the exporter. */
 void trace_settings_stop(struct service *service)
 {
     (void)service;
-    metric_collect_end(service_name);
+    metric_collect_end(&tracing);
     trace_sampling_set(&(struct trace_sampling){.enabled = false});
     trace_close(CLOSE_MS);
+    trace_export_close(tracing.export);
+    tracing.export = NULL;
+    arena_fini(&tracing.arena);
 }

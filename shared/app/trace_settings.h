@@ -10,7 +10,7 @@
 struct service;
 
 /** The part. What is not needed to serve, such as the file of recent traces, does not keep a service from starting:
- *  that is logged, and goes on without it. ERR_MEMORY. */
+ *  that is logged, and goes on without it. ERR_MEMORY, and what trace_export_open() says. */
 enum err must_check trace_settings_start(struct service *service);
 void trace_settings_stop(struct service *service);
 

@@ -32,6 +32,7 @@ struct option {
     enum option_effect effect;
     bool secret;                 /* text: names a file whose content is a secret (conf/secret_file.h) */
     bool outside;                /* not taken from files */
+    bool hidden;                 /* text: a secret. Not taken from the command line either, and never shown */
     const char *help;            /* one line */
 };
 
@@ -51,19 +52,6 @@ struct option_relation {
 
 extern const struct option_relation option_relations[];
 extern const size_t option_relation_count;
-
-/* A variable of the environment that other programs know, too. */
-struct option_alias {
-    const char *variable;
-    enum option_id option;
-    const char *words;           /* "true=on|false=off": what its values are called here; NULL: they are the same */
-};
-
-extern const struct option_alias option_aliases[];
-extern const size_t option_alias_count;
-
-/** What the option is given for a value of the variable; a word that is not known stays as it is. */
-struct text option_alias_value(const struct option_alias *alias, struct text given);
 
 /* The services that may have a section in a file; ends with NULL. */
 extern const char *const option_services[];

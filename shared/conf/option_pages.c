@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "conf/option.h"
+#include "conf/option_alias.h"
 #include "conf/option_pages.h"
 
 static const char manual_head[] =
@@ -54,11 +55,8 @@ static const char manual_head[] =
     "the environment, where\n"
     ".Ic log.level\n"
     "is\n"
-    ".Ev TANDEM_LOG_LEVEL ,\n"
-    "and where\n"
-    ".Ev ENABLE_TRACING\n"
-    "is another name of\n"
-    ".Ic trace.enabled ;\n"
+    ".Ev TANDEM_LOG_LEVEL .\n"
+    "Names that OpenTelemetry gives to some of them, listed below, count as well, and less than these;\n"
     ".It\n"
     "the command line,\n"
     ".Fl -set Cm log.level=debug .\n"
@@ -270,6 +268,30 @@ static void write_value(const struct option *option, const char *value, struct b
     buf_addf(out, "%s%s%s", quote, value, quote);
 }
 
+static bool is_first_alias(size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (option_aliases[i].option == option_aliases[at].option
+            && text_equal_string(text_of(option_aliases[i].variable), option_aliases[at].variable))
+            return false;
+    }
+    return true;
+}
+
+/* The variables of others that set it, once each. */
+static void write_aliases(const struct option *option, struct buf *out)
+{
+    const char *before = "Also\n.Ev ";
+    for (size_t i = 0; i < option_alias_count; i++) {
+        if (&option_table[option_aliases[i].option] != option || !is_first_alias(i))
+            continue;
+        buf_addf(out, "%s%s", before, option_aliases[i].variable);
+        before = " , ";
+    }
+    if (before[0] == ' ')
+        buf_add_string(out, " .\n");
+}
+
 /* In mdoc a line that begins with a dot or an apostrophe is a command; none of the table's help does. */
 static void write_entry(const struct option *option, struct buf *out)
 {
@@ -285,8 +307,11 @@ static void write_entry(const struct option *option, struct buf *out)
         buf_add_string(out, "Live.\n");
     if (option->secret)
         buf_add_string(out, "Names a secret file.\n");
-    if (option->outside)
+    if (option->hidden)
+        buf_add_string(out, "Taken from the environment only, and never shown.\n");
+    else if (option->outside)
         buf_add_string(out, "Taken from the environment and the command line only.\n");
+    write_aliases(option, out);
 }
 
 void option_manual(struct buf *out)
@@ -327,7 +352,10 @@ void option_sample(const char *environment, struct buf *out)
             group = this_group;
         }
         buf_addf(out, "    # %s%s%s%s\n    %s%.*s = ", option->help, *option->unit ? "; in " : "", option->unit,
-                 option->outside ? "; only in the environment and on the command line" : "", value ? "" : "# ",
+                 option->hidden    ? "; only in the environment"
+                 : option->outside ? "; only in the environment and on the command line"
+                                   : "",
+                 value ? "" : "# ",
                  TEXT_ARGS(name));
         write_value(option, value ? value : option->initial, out);
         buf_add_string(out, ";\n");

@@ -4,6 +4,7 @@
 
 #include "conf/secret_file.h"
 #include "conf/settings_private.h"
+#include "telemetry/otlp_exporter.h"
 #include "telemetry/trace_sampler.h"
 
 /* "FILE:3: " of a value from a file, "TANDEM_LOG_LEVEL: ", "--set: "; nothing for a default. */
@@ -50,6 +51,21 @@ static void check_ratio(const struct settings *settings, enum option_id option, 
     buf_addf(faults, "%s is \"%.64s\": %s\n", option_table[option].path, value->value.text, err_cause());
 }
 
+static void check_by(const struct settings *settings, enum option_id option, enum err (*check)(const char *value),
+                     struct buf *faults)
+{
+    const struct settings_value *value = &settings->values[option];
+    if (!*value->value.text || check(value->value.text) == ERR_NONE)
+        return;
+    begin_fault(value, faults);
+    buf_addf(faults, "%s: %s\n", option_table[option].path, err_cause());
+}
+
+static enum err check_headers(const char *value)
+{
+    return otlp_exporter_check_headers(secret_of(text_of(value)), OTLP_HEADERS_LIST);
+}
+
 void settings_check(const struct settings *settings, struct buf *faults)
 {
     for (size_t i = 0; i < option_relation_count; i++)
@@ -57,4 +73,7 @@ void settings_check(const struct settings *settings, struct buf *faults)
     for (size_t i = 0; i < option_count; i++)
         check_secret(settings, i, faults);
     check_ratio(settings, OPTION_TRACE_RATIO, faults);
+    check_by(settings, OPTION_TRACE_OTLP_ENDPOINT, otlp_exporter_check_endpoint, faults);
+    check_by(settings, OPTION_TRACE_OTLP_TRACES_ENDPOINT, otlp_exporter_check_endpoint, faults);
+    check_by(settings, OPTION_TRACE_OTLP_HEADERS, check_headers, faults);
 }

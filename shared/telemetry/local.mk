@@ -9,7 +9,14 @@ shared_telemetry_libtelemetry_a_SOURCES = \
 	shared/telemetry/log_writer.c shared/telemetry/log_writer.h \
 	shared/telemetry/metric.c shared/telemetry/metric.h shared/telemetry/metric_table.h \
 	shared/telemetry/metric_process.c shared/telemetry/metric_process.h \
-	shared/telemetry/otlp.h shared/telemetry/otlp_exporter.h \
+	shared/telemetry/otlp.c shared/telemetry/otlp.h shared/telemetry/otlp_encoding.h \
+	shared/telemetry/otlp_body.c shared/telemetry/otlp_body.h \
+	shared/telemetry/otlp_exporter.c shared/telemetry/otlp_exporter.h \
+	shared/telemetry/otlp_headers.c shared/telemetry/otlp_headers.h \
+	shared/telemetry/otlp_json.c \
+	shared/telemetry/otlp_protobuf.c \
+	shared/telemetry/otlp_queue.c shared/telemetry/otlp_queue.h \
+	shared/telemetry/otlp_sender.c shared/telemetry/otlp_sender.h \
 	shared/telemetry/span.h \
 	shared/telemetry/trace.c shared/telemetry/trace.h shared/telemetry/trace_private.h \
 	shared/telemetry/trace_memory.c shared/telemetry/trace_memory.h \

@@ -219,14 +219,11 @@ void trace_close(unsigned timeout_ms)
 
 void trace_stats(struct trace_stats *ret)
 {
-    struct recorder *one = atomic_load(&recorder);
     *ret = (struct trace_stats){
         .kept = atomic_load_explicit(&kept, memory_order_relaxed),
         .dropped_queue_full = atomic_load_explicit(&dropped_queue_full, memory_order_relaxed),
         .dropped_overflow = atomic_load_explicit(&dropped_overflow, memory_order_relaxed),
     };
-    if (one && one->opts.exporter)
-        otlp_exporter_stats(one->opts.exporter, &ret->exporter);
 }
 
 struct trace_memory *trace_recorder_memory(void)

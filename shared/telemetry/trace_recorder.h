@@ -28,7 +28,6 @@ struct trace_opts {
 /* Counters only rise. A span is a piece of work, not a request. */
 struct trace_stats {
     uint64_t kept, dropped_queue_full, dropped_overflow;
-    struct otlp_exporter_stats exporter;
 };
 
 /** ERR_MEMORY, and what trace_memory_open() says. */
