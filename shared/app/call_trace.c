@@ -96,12 +96,12 @@ static void describe(struct call *call)
     const struct http_request *request = &call->exchange->request;
     bool is_known = request->method != HTTP_OTHER;
     const char *method = is_known ? http_method_name(request->method) : "_OTHER", *name = is_known ? method : "HTTP";
-    if (call->endpoint) {
-        const char *full = arena_printf(call_arena(call), "%s %s", name, call->endpoint->route.pattern);
-        name = full ? full : name;
-        trace_text(part, root, "http.route", text_of(call->endpoint->route.pattern));
-    }
     root->name = text_of(name);
+    if (call->endpoint) {
+        struct text pattern = text_of(call->endpoint->route.pattern);
+        root->name = trace_name(part, root->name, pattern);
+        trace_text(part, root, "http.route", pattern);
+    }
     trace_text(part, root, "http.request.method", text_of(method));
     trace_text(part, root, "url.scheme", scheme_of(request));
     trace_integer(part, root, "http.response.status_code", call->exchange->response.status);

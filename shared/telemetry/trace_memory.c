@@ -32,6 +32,7 @@ struct trace_memory {
     struct page *page;
     size_t mapped_bytes;
     uint64_t words;            /* as they were at the opening: nobody else can make us look past the mapping */
+    bool is_held;              /* the writer's */
 };
 
 static int file_lock(int fd, int command, short type, off_t at)
@@ -116,11 +117,27 @@ bool trace_memory_put(struct trace_memory *memory, struct text record)
 {
     if (record.length == 0 || words_of(record.length) > memory->words / 4)
         return false;
-    if (file_lock(memory->fd, F_OFD_SETLKW, F_WRLCK, LOCK_WRITER))
+    bool was_held = memory->is_held;
+    trace_memory_hold(memory);
+    if (!memory->is_held)
         return false;
     add(memory, record);
-    file_lock(memory->fd, F_OFD_SETLK, F_UNLCK, LOCK_WRITER);
+    if (!was_held)
+        trace_memory_release(memory);
     return true;
+}
+
+void trace_memory_hold(struct trace_memory *memory)
+{
+    if (!memory->is_held)
+        memory->is_held = file_lock(memory->fd, F_OFD_SETLKW, F_WRLCK, LOCK_WRITER) == 0;
+}
+
+void trace_memory_release(struct trace_memory *memory)
+{
+    if (memory->is_held)
+        file_lock(memory->fd, F_OFD_SETLK, F_UNLCK, LOCK_WRITER);
+    memory->is_held = false;
 }
 
 /* ---- reading ---- */

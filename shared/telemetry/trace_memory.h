@@ -35,6 +35,10 @@ void trace_memory_close(struct trace_memory *memory);
  *  the lock cannot be had. */
 bool trace_memory_put(struct trace_memory *memory, struct text record);
 
+/** Keeps the lock from one record to the next, until it is released; nothing else may be waited for meanwhile. */
+void trace_memory_hold(struct trace_memory *memory);
+void trace_memory_release(struct trace_memory *memory);
+
 /** Copies all records to out, which is emptied; buf_check() says whether they fitted. */
 void trace_memory_read(struct trace_memory *memory, struct buf *out);
 

@@ -22,6 +22,7 @@ enum {
     GATHER_MS = 20,                        /* so that one waking takes what many threads put */
     DECODE_MAX_BYTES = 256 * 1024,         /* for the spans of one record */
     OFFSET_TRIES = 4,
+    BATCH_MAX = 64,                        /* records that are taken at once */
 };
 
 /* What the thread does: who puts wakes it only when it has to. */
@@ -111,20 +112,40 @@ static void export(struct recorder *one, struct text record)
         (void)!otlp_exporter_add(one->opts.exporter, spans, span_count);   /* which counts what it drops */
 }
 
-/* Whether there was any. */
-static bool take_all(struct recorder *one)
+static bool is_out_of_time(struct recorder *one)
+{
+    return atomic_load(&one->stopping) && clock_now_ns() >= atomic_load(&one->stop_at_ns);
+}
+
+/* Whether there was any. The lock on the memory is taken once for a batch, which is none of the other processes'
+ * business for longer than it takes to copy it. */
+static bool take_batch(struct recorder *one)
 {
     int64_t offset_ns = wall_offset_ns();
-    bool any = false;
+    unsigned taken = 0;
     size_t length;
-    while ((length = trace_queue_take(one->queue, one->record, sizeof one->record)) > 0) {
-        any = true;
-        trace_record_shift(one->record, length, offset_ns);
+    while (taken < BATCH_MAX &&
+           (length = trace_queue_take(one->queue, one->record, sizeof one->record)) > 0) {
         struct text record = {one->record, length};
+        trace_record_shift(one->record, length, offset_ns);
+        if (one->memory && taken == 0)
+            trace_memory_hold(one->memory);
         if (one->memory)
             (void)!trace_memory_put(one->memory, record);
         export(one, record);
-        if (atomic_load(&one->stopping) && clock_now_ns() >= atomic_load(&one->stop_at_ns))
+        taken++;
+    }
+    if (one->memory)
+        trace_memory_release(one->memory);
+    return taken > 0;
+}
+
+static bool take_all(struct recorder *one)
+{
+    bool any = false;
+    while (take_batch(one)) {
+        any = true;
+        if (is_out_of_time(one))
             break;
     }
     return any;
@@ -147,7 +168,7 @@ static void *run(void *context)
     struct recorder *one = context;
     for (;;) {
         bool any = take_all(one);
-        if (atomic_load(&one->stopping) && (!any || clock_now_ns() >= atomic_load(&one->stop_at_ns)))
+        if (atomic_load(&one->stopping) && (!any || is_out_of_time(one)))
             return NULL;
         if (any)
             sleep_until_woken(one, GATHERING, GATHER_MS);
