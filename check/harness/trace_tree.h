@@ -13,7 +13,8 @@ struct trace_tree_rules {
 
 /**
  * Takes the spans of one trace_id, and holds that
- *   - there is exactly one root, every other span's parent is among them, ids are unique, and nobody is its own ancestor;
+ *   - there is exactly one root, every other span's parent is among them, ids are unique, and no span is its own
+ *     ancestor;
  *   - no span ends before it begins;
  *   - what is done within its parent is within its time: INTERNAL and SERVER spans under a parent of the same service,
  *     and SERVER spans under a CLIENT span of another one;

@@ -292,8 +292,9 @@ static void test_log(void)
     char path[LINE_SIZE / 2], url[LINE_SIZE / 2], *folder = process_folder();
     CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
     snprintf(path, sizeof path, "%s/log", folder);
-    CU_ASSERT_EQUAL_FATAL(log_open(&(struct log_opts){.service = "order", .instance = "test", .level = LOG_INFO,
-                                                      .format = LOG_JSON, .sink = LOG_TO_FILE, .path = path}), ERR_NONE);
+    struct log_opts opts = {.service = "order", .instance = "test", .level = LOG_INFO, .format = LOG_JSON,
+                            .sink = LOG_TO_FILE, .path = path};
+    CU_ASSERT_EQUAL_FATAL(log_open(&opts), ERR_NONE);
     begin();
     environment[0] = (char[]){"OTEL_EXPORTER_OTLP_HEADERS=authorization=very-secret"};
     snprintf(url, sizeof url, "%s/v1/traces?token=1", otlp_receiver_url(receiver));

@@ -31,7 +31,8 @@ static const struct received_span good[] = {
      SPAN_ERROR, LOCAL, 1, 2, NULL},
 };
 
-enum { SPANS = sizeof good / sizeof good[0], SERVER = 0, CLIENT = 1, CALLED = 2, INSIDE = 3, PRODUCED = 4, CONSUMED = 5 };
+enum { SPANS = sizeof good / sizeof good[0] };
+enum { SERVER = 0, CLIENT = 1, CALLED = 2, INSIDE = 3, PRODUCED = 4, CONSUMED = 5 };
 
 static struct received_span spans[SPANS];
 static struct received received;

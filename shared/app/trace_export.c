@@ -66,7 +66,7 @@ static enum err put_attribute(struct span_attribute *attributes, size_t *count, 
     return ERR_NONE;
 }
 
-/* Those three have places of their own. What the operator says of them wins, but for the name, whose own setting does. */
+/* Those three have places of their own. What the operator says of them wins, but for the name, which has a setting. */
 static bool take_own(const struct span_attribute *attribute, const struct settings *settings,
                      struct otlp_resource *resource)
 {

@@ -1,6 +1,6 @@
 /*
- * Traces to an OTLP receiver, as the settings have it: what the spans' resource says, the exporter, the log lines of what
- * fails, and the metrics.
+ * Traces to an OTLP receiver, as the settings have it: what the spans' resource says, the exporter, the log's lines of
+ * what fails, and the metrics.
  *
  * Main thread.
  */
@@ -14,15 +14,16 @@
 /* How long spans that wait may still be sent when the service ends. */
 enum { TRACE_EXPORT_CLOSE_MS = 2000 };
 
-/** Who makes the spans of this service: trace.service_name, trace.resource_attributes, and which process this is. All in
- *  arena. ERR_CONFIG for attributes that are not written as key=value, ERR_MEMORY. */
+/** Who makes the spans of this service: trace.service_name, trace.resource_attributes, and which process this is. All
+ *  in arena. ERR_CONFIG for attributes that are not written as key=value, ERR_MEMORY. */
 enum err must_check trace_export_resource(const char *service, const struct settings *settings, struct arena *arena,
                                           struct otlp_resource *ret);
 
 struct trace_export;
 
-/** Opens the exporter, and has its counters collected as metrics. *ret is NULL when there is no
- *  endpoint; whether there are spans to send is for trace.enabled, which may change. resource must outlive it. ERR_CONFIG, ERR_MEMORY; ERR_IO and ERR_FORBIDDEN of the headers' file. */
+/** Opens the exporter, and has its counters collected as metrics. *ret is NULL when there is no endpoint; whether there
+ *  are spans to send is for trace.enabled, which may change. resource must outlive it. ERR_CONFIG, ERR_MEMORY; ERR_IO
+ *  and ERR_FORBIDDEN of the headers' file. */
 enum err must_check trace_export_open(const struct settings *settings, const struct otlp_resource *resource,
                                       struct trace_export **ret);
 

@@ -143,7 +143,7 @@
     TEXTUAL(OPTION_TRACE_RESOURCE_ATTRIBUTES, "trace.resource_attributes", "", 4000, AT_START,                        \
             "further attributes of all its spans, key=value,key2=value2, values percent-encoded")                     \
     TEXTUAL(OPTION_TRACE_OTLP_ENDPOINT, "trace.otlp_endpoint", "", 2000, AT_START,                                    \
-            "where spans are sent, http://127.0.0.1:4318; /v1/traces is added to it. Empty: nowhere")                 \
+            "where spans are sent, http://127.0.0.1:4318; /v1/traces is added to it; empty: nowhere")                 \
     TEXTUAL(OPTION_TRACE_OTLP_TRACES_ENDPOINT, "trace.otlp_traces_endpoint", "", 2000, AT_START,                      \
             "the same as the whole URL, to which nothing is added; wins over trace.otlp_endpoint")                    \
     CHOICE(OPTION_TRACE_OTLP_PROTOCOL, "trace.otlp_protocol", "http/protobuf", "http/protobuf|http/json", AT_START,   \

@@ -1,6 +1,6 @@
 /*
- * An encoding of OTLP, in pieces: a request is a head, the spans with a separator between them, and a tail. So spans can
- * be encoded one by one, as they come, and be put together later. Pure functions: any thread.
+ * An encoding of OTLP, in pieces: a request is a head, the spans with a separator between them, and a tail. So spans
+ * can be encoded one by one, as they come, and be put together later. Pure functions: any thread.
  */
 #ifndef TANDEM_TELEMETRY_OTLP_ENCODING_H
 #define TANDEM_TELEMETRY_OTLP_ENCODING_H

@@ -40,7 +40,10 @@ static size_t put_varint(uint64_t value, unsigned char out[static VARINT_MAX_BYT
 static void add_varint(struct buf *out, uint64_t value)
 {
     unsigned char bytes[VARINT_MAX_BYTES];
-    buf_add(out, bytes, put_varint(value, bytes));
+    if (value <= 0x7f)   /* a tag, a short length: as most are */
+        buf_add_char(out, (char)value);
+    else
+        buf_add(out, bytes, put_varint(value, bytes));
 }
 
 static void add_tag(struct buf *out, unsigned field, enum wire wire)
@@ -123,11 +126,38 @@ static void add_text_if_any(struct buf *out, unsigned field, struct text text)
         add_text(out, field, text);
 }
 
+/* ---- attributes: most of a span, so their lengths are reckoned rather than put in afterwards ---- */
+
+/* How long a varint is: seven bits a byte. */
+static size_t varint_bytes(uint64_t value)
+{
+    return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
+}
+
+/* Of a field with a number below 16 that tells its length. */
+static size_t bytes_field_bytes(size_t length)
+{
+    return 1 + varint_bytes(length) + length;
+}
+
+static size_t value_bytes(const struct span_attribute *attribute)
+{
+    switch (attribute->type) {
+    case SPAN_ATTRIBUTE_TEXT:
+        return bytes_field_bytes(attribute->text.length);
+    case SPAN_ATTRIBUTE_INTEGER:
+        return 1 + varint_bytes((uint64_t)attribute->integer);
+    case SPAN_ATTRIBUTE_BOOLEAN:
+        return 2;
+    }
+    return 0;
+}
+
 static void add_value(struct buf *out, const struct span_attribute *attribute)
 {
     switch (attribute->type) {
     case SPAN_ATTRIBUTE_TEXT:
-        add_text(out, ANY_VALUE_STRING, attribute->text);
+        add_bytes(out, ANY_VALUE_STRING, attribute->text.at, attribute->text.length);
         return;
     case SPAN_ATTRIBUTE_INTEGER:
         add_integer(out, ANY_VALUE_INT, (uint64_t)attribute->integer);
@@ -138,15 +168,33 @@ static void add_value(struct buf *out, const struct span_attribute *attribute)
     }
 }
 
-static void add_attribute(struct buf *out, unsigned field, const struct span_attribute *attribute)
+/* One whose text is mended, and so has another length than it came with. */
+static void add_mended_attribute(struct buf *out, unsigned field, const struct span_attribute *attribute)
 {
     size_t start = begin(out, field);
-    add_text(out, KEY_VALUE_KEY, text_of(attribute->key));
+    add_bytes(out, KEY_VALUE_KEY, attribute->key, strlen(attribute->key));
     size_t value = begin(out, KEY_VALUE_VALUE);
-    add_value(out, attribute);
+    add_mended(out, ANY_VALUE_STRING, attribute->text);
     end(out, value, 0);
     end(out, start, 0);
 }
+
+static void add_attribute(struct buf *out, unsigned field, const struct span_attribute *attribute)
+{
+    if (attribute->type == SPAN_ATTRIBUTE_TEXT && !text_is_utf8(attribute->text)) {
+        add_mended_attribute(out, field, attribute);
+        return;
+    }
+    size_t key = strlen(attribute->key), value = value_bytes(attribute);
+    add_tag(out, field, WIRE_BYTES);
+    add_varint(out, bytes_field_bytes(key) + bytes_field_bytes(value));
+    add_bytes(out, KEY_VALUE_KEY, attribute->key, key);
+    add_tag(out, KEY_VALUE_VALUE, WIRE_BYTES);
+    add_varint(out, value);
+    add_value(out, attribute);
+}
+
+/* ---- messages ---- */
 
 static void write_span(const struct span *span, struct buf *out)
 {
