@@ -98,7 +98,8 @@ static const struct command commands[] = {
      "Exit status 0 when the answer is a 2xx, 1 otherwise.",
      false, get_options, command_get},
     {"status", NULL, 0, "whether the services are ready, as a table",
-     "Asks /readyz of every service at its server.listen. Exit status 0 when all are ready.",
+     "Asks /readyz of every service at its server.listen, or at the socket that the systemd units hold.\n"
+     "Exit status 0 when all are ready.",
      true, status_options, command_status},
     {"trace list", NULL, 0, "the recent traces of the services, as a table",
      "Asks GET /traces of every service at its server.listen. Exit status 0 when one at least has answered.",

@@ -14,3 +14,14 @@ TESTS += check/unit/test_trace_export
 check_unit_test_trace_export_SOURCES = check/unit/test_trace_export.c $(SPANS)
 check_unit_test_trace_export_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_trace_export_LDADD = $(HARNESS) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_auth_cache check/unit/test_pool
+TESTS += check/unit/test_auth_cache check/unit/test_pool
+
+check_unit_test_auth_cache_SOURCES = check/unit/test_auth_cache.c
+check_unit_test_auth_cache_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_auth_cache_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_pool_SOURCES = check/unit/test_pool.c
+check_unit_test_pool_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_pool_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)

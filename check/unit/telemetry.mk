@@ -56,3 +56,9 @@ check_unit_test_otlp_memory_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 check_unit_test_trace_tree_SOURCES = check/unit/test_trace_tree.c
 check_unit_test_trace_tree_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_trace_tree_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_metric_store
+TESTS += check/unit/test_metric_store
+check_unit_test_metric_store_SOURCES = check/unit/test_metric_store.c
+check_unit_test_metric_store_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_metric_store_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)

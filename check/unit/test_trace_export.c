@@ -56,7 +56,7 @@ static void begin(void)
     export = NULL;
     receiver = otlp_receiver_new();
     arena_init(&arena, ARENA_BYTES);
-    metric_open("order");
+    CU_ASSERT_EQUAL(metric_open("order", NULL), ERR_NONE);
     set("trace.otlp_endpoint", otlp_receiver_url(receiver));
     set("trace.otlp_batch_delay_ms", "5");
     set("trace.otlp_protocol", "http/json");
@@ -89,7 +89,7 @@ static bool page_has(void *context)
 {
     struct buf page;
     buf_init(&page, PAGE_BYTES);
-    metric_write(&page);
+    metric_write(METRIC_PROMETHEUS, &page);
     bool has = strstr(buf_string(&page), context) != NULL;
     buf_fini(&page);
     return has;

@@ -164,7 +164,7 @@ const struct endpoint common_endpoints[] = {
     {.route = {HTTP_GET, "/version"}, .query = version},
     {.route = {HTTP_GET, "/healthz"}, .query = healthz},
     {.route = {HTTP_GET, "/readyz"}, .task = readyz},   /* asks others, so it may block */
-    {.route = {HTTP_GET, "/metrics"}, .task = metrics_page},
+    {.route = {HTTP_GET, "/metrics"}, .query = metrics_page},
     {.route = {HTTP_GET, "/traces"}, .query = traces_list},
     {.route = {HTTP_GET, "/traces/{id}"}, .query = traces_show},
 };

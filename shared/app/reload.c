@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/log_settings.h"
+#include "app/metrics.h"
 #include "app/reload.h"
 #include "app/service.h"
 #include "app/trace_settings.h"
@@ -109,6 +110,7 @@ static bool differs(const struct settings *settings)
 static void take_effect(struct service *service, const struct settings *settings)
 {
     log_settings_apply(settings);
+    metrics_reload(settings);
     trace_settings_apply(settings);
     if (service->definition->reload)
         service->definition->reload(service, settings);

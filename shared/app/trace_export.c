@@ -27,6 +27,8 @@ struct trace_export {
     pthread_mutex_t lock;            /* of what is counted until the next line */
     int64_t logged_ns;               /* 0: never */
     uint64_t failures, spans_lost;
+    pthread_mutex_t counting;        /* of what was told so far */
+    struct otlp_exporter_stats told;
     struct metric_series exported, refused, expired, queue_full;
 };
 
@@ -166,15 +168,25 @@ static void log_rest(const struct trace_export *export)
 
 /* ---- metrics ---- */
 
+/* What was counted since the last time is added, so that no two who do this at once can take it back. */
+void trace_export_measure(struct trace_export *export)
+{
+    struct otlp_exporter_stats stats;
+    if (!export)
+        return;
+    pthread_mutex_lock(&export->counting);
+    otlp_exporter_stats(export->exporter, &stats);
+    metric_add(export->exported, (int64_t)(stats.exported - export->told.exported));
+    metric_add(export->refused, (int64_t)(stats.dropped_refused - export->told.dropped_refused));
+    metric_add(export->expired, (int64_t)(stats.dropped_expired - export->told.dropped_expired));
+    metric_add(export->queue_full, (int64_t)(stats.dropped_queue_full - export->told.dropped_queue_full));
+    export->told = stats;
+    pthread_mutex_unlock(&export->counting);
+}
+
 static void collect(void *context)
 {
-    struct trace_export *export = context;
-    struct otlp_exporter_stats stats;
-    otlp_exporter_stats(export->exporter, &stats);
-    metric_set(export->exported, (int64_t)stats.exported);
-    metric_set(export->refused, (int64_t)stats.dropped_refused);
-    metric_set(export->expired, (int64_t)stats.dropped_expired);
-    metric_set(export->queue_full, (int64_t)stats.dropped_queue_full);
+    trace_export_measure(context);
 }
 
 static enum err register_metrics(struct trace_export *export)
@@ -258,6 +270,7 @@ enum err trace_export_open(const struct settings *settings, const struct otlp_re
         return ERR_NONE;
     }
     pthread_mutex_init(&export->lock, NULL);
+    pthread_mutex_init(&export->counting, NULL);
     enum err err = open_exporter(export, settings, resource);
     if (!err)
         err = register_metrics(export);
@@ -279,8 +292,11 @@ void trace_export_close(struct trace_export *export)
     if (!export)
         return;
     metric_collect_end(export);
+    if (export->exporter)
+        trace_export_measure(export);
     otlp_exporter_close(export->exporter, TRACE_EXPORT_CLOSE_MS);
     log_rest(export);
     pthread_mutex_destroy(&export->lock);
+    pthread_mutex_destroy(&export->counting);
     free(export);
 }

@@ -30,6 +30,10 @@ enum err must_check trace_export_open(const struct settings *settings, const str
 /** For otlp_exporter_add(); NULL for NULL. */
 struct otlp_exporter *trace_export_exporter(struct trace_export *export);
 
+/** Counts what became of spans since the last time. At each scrape it is done anyhow; other processes are scraped, too,
+ *  so every second. Any thread; NULL is fine. */
+void trace_export_measure(struct trace_export *export);
+
 /** Sends what waits, for at most TRACE_EXPORT_CLOSE_MS. Nobody may add any more. NULL is fine. */
 void trace_export_close(struct trace_export *export);
 

@@ -7,7 +7,6 @@
 #include "app/trace_export.h"
 #include "app/trace_settings.h"
 #include "telemetry/log.h"
-#include "telemetry/metric.h"
 #include "telemetry/trace_recorder.h"
 #include "telemetry/trace_sampler.h"
 
@@ -36,21 +35,9 @@ void trace_settings_apply(const struct settings *settings)
     trace_sampling_set(&sampling);
 }
 
-/* ---- metrics ---- */
-
-static void set_dropped(const char *reason, uint64_t count)
+void trace_settings_measure(void)
 {
-    metric_set(metric_series(METRIC_TRACE_DROPPED, reason), (int64_t)count);
-}
-
-static void collect(void *context)
-{
-    struct trace_stats stats;
-    (void)context;
-    trace_stats(&stats);
-    metric_set(metric_series_of(METRIC_TRACE_SPANS, NULL, 0), (int64_t)stats.kept);
-    set_dropped("queue_full", stats.dropped_queue_full);
-    set_dropped("overflow", stats.dropped_overflow);
+    trace_export_measure(tracing.export);
 }
 
 /* ---- the part ---- */
@@ -88,13 +75,7 @@ static enum err start_recorder(const struct settings *settings)
         .memory_bytes = (size_t)settings_int(settings, OPTION_TRACE_MEMORY_KIB) * KIB,
         .queue_max_bytes = (size_t)settings_int(settings, OPTION_TRACE_QUEUE_MAX_BYTES),
     };
-    enum err err = open_recorder(&opts);
-    if (err)
-        return err;
-    err = metric_collect(collect, &tracing);
-    if (err)
-        trace_close(0);
-    return err;
+    return open_recorder(&opts);
 }
 
 enum err trace_settings_start(struct service *service)
@@ -122,7 +103,6 @@ enum err trace_settings_start(struct service *service)
 void trace_settings_stop(struct service *service)
 {
     (void)service;
-    metric_collect_end(&tracing);
     trace_sampling_set(&(struct trace_sampling){.enabled = false});
     trace_close(CLOSE_MS);
     trace_export_close(tracing.export);

@@ -14,6 +14,9 @@ struct service;
 enum err must_check trace_settings_start(struct service *service);
 void trace_settings_stop(struct service *service);
 
+/** Says what became of spans that were sent; every second. While the part runs. */
+void trace_settings_measure(void);
+
 /** Applies those that are live: whether, which sampler, which ratio, what is slow. At every reload; any thread. */
 void trace_settings_apply(const struct settings *settings);
 

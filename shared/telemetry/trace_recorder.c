@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "telemetry/metric.h"
 #include "telemetry/trace_memory.h"
 #include "telemetry/trace_private.h"
 #include "telemetry/trace_queue.h"
@@ -44,12 +45,19 @@ struct recorder {
 /* Set while nobody else is here. */
 static struct recorder *_Atomic recorder;
 
-static atomic_uint_fast64_t kept, dropped_queue_full, dropped_overflow;
+struct counter {
+    atomic_uint_fast64_t total;
+    struct metric_series series;
+};
 
-static void count(atomic_uint_fast64_t *counter, uint64_t n)
+static struct counter kept, dropped_queue_full, dropped_overflow;
+
+static void count(struct counter *counter, uint64_t n)
 {
-    if (n > 0)
-        atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+    if (n == 0)
+        return;
+    atomic_fetch_add_explicit(&counter->total, n, memory_order_relaxed);
+    metric_add(counter->series, (int64_t)n);
 }
 
 /* ---- who puts ---- */
@@ -210,6 +218,9 @@ enum err trace_open(const struct trace_opts *opts)
     one->opts = *opts;
     one->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     arena_init(&one->arena, DECODE_MAX_BYTES);
+    kept.series = metric_series(METRIC_TRACE_SPANS);
+    dropped_queue_full.series = metric_series(METRIC_TRACE_DROPPED, "queue_full");
+    dropped_overflow.series = metric_series(METRIC_TRACE_DROPPED, "overflow");
     one->queue = trace_queue_new(opts->queue_max_bytes);
     enum err err = one->queue && one->wake_fd >= 0 ? ERR_NONE
                                                    : err_because(ERR_MEMORY, "no memory for the queue of traces");
@@ -241,9 +252,9 @@ void trace_close(unsigned timeout_ms)
 void trace_stats(struct trace_stats *ret)
 {
     *ret = (struct trace_stats){
-        .kept = atomic_load_explicit(&kept, memory_order_relaxed),
-        .dropped_queue_full = atomic_load_explicit(&dropped_queue_full, memory_order_relaxed),
-        .dropped_overflow = atomic_load_explicit(&dropped_overflow, memory_order_relaxed),
+        .kept = atomic_load_explicit(&kept.total, memory_order_relaxed),
+        .dropped_queue_full = atomic_load_explicit(&dropped_queue_full.total, memory_order_relaxed),
+        .dropped_overflow = atomic_load_explicit(&dropped_overflow.total, memory_order_relaxed),
     };
 }
 
