@@ -38,16 +38,6 @@ PHONY_TARGETS += bench-trace
 bench-trace: check/bench/bench_trace
 	./check/bench/bench_trace
 
-EXTRA_PROGRAMS += check/bench/bench_tracing
-check_bench_bench_tracing_SOURCES = check/bench/bench_tracing.c check/bench/load.c check/bench/load.h
-check_bench_bench_tracing_CPPFLAGS = $(CHECK_CPPFLAGS)
-check_bench_bench_tracing_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
-CLEANFILES += check/bench/bench_tracing
-
-PHONY_TARGETS += bench-tracing
-bench-tracing: all check/bench/bench_tracing
-	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_tracing
-
 EXTRA_PROGRAMS += check/bench/bench_observe
 check_bench_bench_observe_SOURCES = check/bench/bench_observe.c check/bench/load.c check/bench/load.h \
 	check/bench/bench_orders.c check/bench/bench_orders.h
