@@ -28,3 +28,22 @@ CLEANFILES += check/bench/bench_log
 PHONY_TARGETS += bench-log
 bench-log: all check/bench/bench_log
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_log
+
+EXTRA_PROGRAMS += check/bench/bench_trace
+check_bench_bench_trace_SOURCES = check/bench/bench_trace.c
+check_bench_bench_trace_LDADD = $(LIBS_TELEMETRY)
+CLEANFILES += check/bench/bench_trace
+
+PHONY_TARGETS += bench-trace
+bench-trace: check/bench/bench_trace
+	./check/bench/bench_trace
+
+EXTRA_PROGRAMS += check/bench/bench_tracing
+check_bench_bench_tracing_SOURCES = check/bench/bench_tracing.c check/bench/load.c check/bench/load.h
+check_bench_bench_tracing_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_bench_bench_tracing_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+CLEANFILES += check/bench/bench_tracing
+
+PHONY_TARGETS += bench-tracing
+bench-tracing: all check/bench/bench_tracing
+	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_tracing

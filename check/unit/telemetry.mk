@@ -9,8 +9,9 @@ check_unit_test_metric_SOURCES = check/unit/test_metric.c
 check_unit_test_metric_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_metric_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 
-check_PROGRAMS += check/unit/test_log_sink check/unit/test_log_control check/unit/test_trace
-TESTS += check/unit/test_log_sink check/unit/test_log_control check/unit/test_trace
+check_PROGRAMS += check/unit/test_log_sink check/unit/test_log_control check/unit/test_trace \
+	check/unit/test_trace_memory
+TESTS += check/unit/test_log_sink check/unit/test_log_control check/unit/test_trace check/unit/test_trace_memory
 
 check_unit_test_log_sink_SOURCES = check/unit/test_log_sink.c
 check_unit_test_log_sink_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -23,6 +24,10 @@ check_unit_test_log_control_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 check_unit_test_trace_SOURCES = check/unit/test_trace.c
 check_unit_test_trace_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_trace_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
+
+check_unit_test_trace_memory_SOURCES = check/unit/test_trace_memory.c
+check_unit_test_trace_memory_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_trace_memory_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
 
 OTLP_TESTS = check/unit/test_otlp check/unit/test_otlp_exporter check/unit/test_otlp_failures check/unit/test_otlp_memory \
 	check/unit/test_trace_tree

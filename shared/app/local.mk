@@ -3,6 +3,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/arguments.c shared/app/arguments.h \
 	shared/app/auth.c shared/app/auth.h \
 	shared/app/call.c shared/app/call.h \
+	shared/app/call_trace.c shared/app/call_trace.h \
 	shared/app/emit.c \
 	shared/app/health.c shared/app/health.h \
 	shared/app/idempotency.c shared/app/idempotency.h \
@@ -18,7 +19,9 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/pool.c shared/app/pool.h \
 	shared/app/reload.c shared/app/reload.h \
 	shared/app/service.c shared/app/service.h \
-	shared/app/trace_export.c shared/app/trace_export.h
+	shared/app/trace_export.c shared/app/trace_export.h \
+	shared/app/trace_settings.c shared/app/trace_settings.h \
+	shared/app/traces.c shared/app/traces.h
 nodist_shared_app_libapp_a_SOURCES = shared/app/app_migrations.c
 
 app_sql = shared/app/migrations/001_idempotency.sql

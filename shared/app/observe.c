@@ -3,12 +3,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "app/call_trace.h"
 #include "app/observe.h"
 #include "app/service.h"
 #include "base/clock.h"
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
-#include "telemetry/trace.h"
 
 #define LOG_MODULE LOG_MODULE_NET
 
@@ -95,8 +95,10 @@ static void log_access(const struct call *call, int64_t duration_ns)
 
 void observe_enter(const struct call *call)
 {
-    struct log_context context = {.request_id = call->request_id,
-                                  .trace_id = traceparent_trace_id(call->traceparent)};
+    struct log_context context = {.request_id = call->request_id};
+    trace_enter(call->trace);
+    if (!trace_current())
+        context.trace_id = traceparent_trace_id(call->traceparent);
     if (call->caller.role)
         context.user_id = text_of(call->caller.user_id);
     log_context_set(&context);
@@ -105,11 +107,13 @@ void observe_enter(const struct call *call)
 void observe_leave(void)
 {
     log_context_set(NULL);
+    trace_enter(NULL);
 }
 
 void observe_call(struct call *call)
 {
-    int64_t duration_ns = clock_now_ns() - call->started_ns;
+    int64_t now_ns = clock_now_ns(), duration_ns = now_ns - call->started_ns;
+    call_trace_end(call, now_ns);
     observe_enter(call);
     if (call->exchange->response.status >= 500)
         log_failure(call);

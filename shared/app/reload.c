@@ -12,6 +12,7 @@
 #include "app/log_settings.h"
 #include "app/reload.h"
 #include "app/service.h"
+#include "app/trace_settings.h"
 #include "base/clock.h"
 #include "conf/current.h"
 #include "conf/debounce.h"
@@ -108,6 +109,7 @@ static bool differs(const struct settings *settings)
 static void take_effect(struct service *service, const struct settings *settings)
 {
     log_settings_apply(settings);
+    trace_settings_apply(settings);
     if (service->definition->reload)
         service->definition->reload(service, settings);
 }

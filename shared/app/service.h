@@ -43,6 +43,13 @@ struct service_definition {
     void (*reload)(struct service *service, const struct settings *settings);
 };
 
+enum { SERVICE_TRACE_ATTRIBUTES = 3 };
+
+/* Attributes that all spans of a kind have. */
+struct service_trace {
+    struct span_attribute query[SERVICE_TRACE_ATTRIBUTES], transaction[SERVICE_TRACE_ATTRIBUTES];
+};
+
 struct service {
     const struct service_definition *definition;
     const struct settings_opts *settings_opts;     /* where the settings come from */
@@ -64,6 +71,7 @@ struct service {
     size_t endpoint_count;
     struct db_connection **lane_readers;           /* one a lane */
     unsigned lanes;
+    struct service_trace trace;
     struct observation *observations;              /* the metrics of each endpoint, see app/observe.c */
     atomic_uint in_flight;
     atomic_ullong shed;                            /* requests refused early */

@@ -158,6 +158,31 @@ static const char manual_foot[] =
     "To the syslog a line goes whole, behind the usual head, with the severity of its level.\n"
     "For files there is a sample for\n"
     ".Xr logrotate 8 .\n"
+    ".Sh TRACES\n"
+    "Each request, event and payment is recorded as spans of a trace, by the names of OpenTelemetry's semantic\n"
+    "conventions.\n"
+    "A\n"
+    ".Li traceparent\n"
+    "that comes with a request is continued, and goes on with calls of other services, with events and with payments;\n"
+    "without one a new trace begins.\n"
+    "So an order is one trace through all services.\n"
+    ".Pp\n"
+    "At the end of its part of a trace each service decides whether it is kept: when it was sampled by\n"
+    ".Ic trace.sampler ,\n"
+    "when it failed, or when it took longer than\n"
+    ".Ic trace.slow_ms .\n"
+    "What is kept goes to the memory of recent traces, which\n"
+    ".Pa /traces\n"
+    "lists,\n"
+    ".Pa /traces/ Ns Ar id\n"
+    "gives as OTLP in JSON, and\n"
+    ".Cm tandemctl trace show\n"
+    "draws.\n"
+    "Nothing waits for a trace: what does not fit in a queue is dropped, and counted in\n"
+    ".Li tandem_trace_spans_dropped_total .\n"
+    "What is asked for all the time, such as\n"
+    ".Pa /readyz ,\n"
+    "is kept only when it fails or is slow, or its caller traces it.\n"
     ".Sh TRANSPORTS\n"
     "The native transport reads with one thread a core and never waits for a peer.\n"
     "The other one,\n"
@@ -223,6 +248,8 @@ static const struct difference {
     {"staging", OPTION_SESSION_LIFETIME_S, "3600"},
     {"prod", OPTION_LOG_LEVEL, "info"},
     {"prod", OPTION_SERVER_DRAIN_TIMEOUT_MS, "30000"},
+    {"prod", OPTION_TRACE_SAMPLER, "parentbased_traceidratio"},
+    {"prod", OPTION_TRACE_RATIO, "0.1"},
 };
 
 /* What no default can say: it differs from service to service. */

@@ -132,6 +132,12 @@
            "which traces are kept: the parentbased ones do as the caller did, and as they are called without one")    \
     TEXTUAL(OPTION_TRACE_RATIO, "trace.ratio", "1", 20, LIVE,                                                         \
             "how many of all traces a traceidratio sampler keeps, from 0 to 1")                                       \
+    INTEGER(OPTION_TRACE_SLOW_MS, "trace.slow_ms", "1000", 0, 3600000, "ms", LIVE,                                    \
+            "what took longer is kept whatever the sampler says, as what failed is; 0: it is not")                    \
+    INTEGER(OPTION_TRACE_MEMORY_KIB, "trace.memory_kib", "512", 64, 16384, "KiB", AT_START,                           \
+            "of recent traces, for GET /traces and tandemctl trace, in a file beside db.path")                        \
+    INTEGER(OPTION_TRACE_QUEUE_MAX_BYTES, "trace.queue_max_bytes", "262144", 65536, 64 * OPTION_MEBI, "bytes",        \
+            AT_START, "of spans that wait to be kept; further ones are dropped and counted")                          \
     TEXTUAL(OPTION_TRACE_SERVICE_NAME, "trace.service_name", "", 255, AT_START,                                       \
             "what the service is called in traces; empty: tandem- and its name, as tandem-order")                     \
     TEXTUAL(OPTION_TRACE_RESOURCE_ATTRIBUTES, "trace.resource_attributes", "", 4000, AT_START,                        \

@@ -18,4 +18,12 @@ shared_telemetry_libtelemetry_a_SOURCES = \
 	shared/telemetry/otlp_queue.c shared/telemetry/otlp_queue.h \
 	shared/telemetry/otlp_sender.c shared/telemetry/otlp_sender.h \
 	shared/telemetry/span.h \
-	shared/telemetry/trace.c shared/telemetry/trace.h
+	shared/telemetry/trace.c shared/telemetry/trace.h shared/telemetry/trace_private.h \
+	shared/telemetry/trace_memory.c shared/telemetry/trace_memory.h \
+	shared/telemetry/trace_part.c \
+	shared/telemetry/trace_queue.c shared/telemetry/trace_queue.h \
+	shared/telemetry/trace_random.c \
+	shared/telemetry/trace_recall.c \
+	shared/telemetry/trace_record.c shared/telemetry/trace_record.h \
+	shared/telemetry/trace_recorder.c shared/telemetry/trace_recorder.h \
+	shared/telemetry/trace_sampler.c shared/telemetry/trace_sampler.h
