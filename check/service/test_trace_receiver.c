@@ -14,7 +14,7 @@
 enum {
     ROUND = 100,                      /* requests */
     BASELINES = 3,
-    SLACK_MS = 50,                    /* of a round, beside being twice as slow: less than one request's timeout below */
+    SLACK_MS = 50,                    /* of a round, beside being twice as slow: less than the timeout below */
     MEMORY_SLACK_BYTES = 8 * 1024 * 1024,
     PATIENCE_MS = 30000,
 };
