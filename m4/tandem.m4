@@ -21,6 +21,7 @@ AC_DEFUN([TANDEM_LIBRARIES], [
   TANDEM_LIBRARY([LIBCONFIG], [libconfig >= 1.5], [libconfig-dev])
   TANDEM_LIBRARY([SODIUM], [libsodium >= 1.0.18], [libsodium-dev])
   TANDEM_LIBRARY([CURL], [libcurl >= 7.74], [libcurl4-openssl-dev])
+  TANDEM_LIBRARY([ZLIB], [zlib >= 1.2.11], [zlib1g-dev])
   AC_CHECK_HEADER([fcgiapp.h],
     [AC_CHECK_LIB([fcgi], [FCGX_InitRequest], [FCGI_LIBS=-lfcgi],
       [tandem_missing="$tandem_missing

@@ -11,6 +11,8 @@ int command_user_create(const struct invocation *invocation);
 int command_token_create(const struct invocation *invocation);
 int command_get(const struct invocation *invocation);
 int command_status(const struct invocation *invocation);
+int command_trace_list(const struct invocation *invocation);
+int command_trace_show(const struct invocation *invocation);
 int command_supervise(const struct invocation *invocation);
 int command_conf_check(const struct invocation *invocation);
 int command_conf_print(const struct invocation *invocation);

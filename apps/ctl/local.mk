@@ -14,6 +14,10 @@ tandemctl_SOURCES = \
 	apps/ctl/supervise_notify.c \
 	apps/ctl/supervise_worker.c \
 	apps/ctl/token_command.c \
+	apps/ctl/trace_command.c \
+	apps/ctl/trace_draw.c apps/ctl/trace_draw.h \
+	apps/ctl/trace_read.c apps/ctl/trace_read.h \
+	apps/ctl/trace_tree.c apps/ctl/trace_tree.h \
 	apps/ctl/user_command.c \
 	apps/ctl/user_database.c apps/ctl/user_database.h
 tandemctl_LDADD = $(LIBS_USER)

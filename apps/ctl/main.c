@@ -32,6 +32,20 @@ static const struct ctl_option status_options[] = {
     END,
 };
 
+static const struct ctl_option trace_list_options[] = {
+    {"service", "NAME", "as this service alone knows them (default: all)", false},
+    {"limit", "N", "so many, the newest (default: 20)", false},
+    {"socket", "NAME=ADDRESS", "ask this instead of what the settings say; may be repeated", false},
+    {"timeout-ms", "N", "for each service (default: 5000)", false},
+    END,
+};
+
+static const struct ctl_option trace_show_options[] = {
+    {"socket", "NAME=ADDRESS", "ask this instead of what the settings say; may be repeated", false},
+    {"timeout-ms", "N", "for each question (default: 5000)", false},
+    END,
+};
+
 static const struct ctl_option supervise_options[] = {
     {"listen", "ADDRESS", "unix:/path.sock, 127.0.0.1:9001 or [::1]:9001; not used when a socket is inherited", false},
     {"socket-mode", "N", "permission bits of the unix socket, in decimal (default: 432, which is 0660)", false},
@@ -87,6 +101,13 @@ static const struct command commands[] = {
      "Asks /readyz of every service at its server.listen, or at the socket that the systemd units hold.\n"
      "Exit status 0 when all are ready.",
      true, status_options, command_status},
+    {"trace list", NULL, 0, "the recent traces of the services, as a table",
+     "Asks GET /traces of every service at its server.listen. Exit status 0 when one at least has answered.",
+     true, trace_list_options, command_trace_list},
+    {"trace show", "ID", 1, "draw a trace over all services, as a waterfall",
+     "ID is that of a trace, of a request or of an order. Asks every service at its server.listen for its part.\n"
+     "Exit status 0 when the trace was found.",
+     true, trace_show_options, command_trace_show},
     {"supervise", "-- PROGRAM [ARGUMENT...]", 0, "hold a socket and keep processes of a service behind it",
      "Listens, and runs PROGRAM, a service, with the socket as descriptor 0. One that ends is started again.\n"
      "SIGHUP replaces them one by one and loses no request; SIGTERM ends all.",

@@ -13,6 +13,7 @@ apps_order_liborder_a_SOURCES = \
 	apps/order/payment_record.c apps/order/payment_record.h \
 	apps/order/payment_sandbox.c \
 	apps/order/payment_store.c apps/order/payment_store.h \
+	apps/order/payment_trace.c apps/order/payment_trace.h \
 	apps/order/payment_worker.c apps/order/payment_worker.h \
 	apps/order/place.c apps/order/place.h \
 	apps/order/routes.c apps/order/routes.h \

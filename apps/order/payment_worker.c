@@ -8,6 +8,7 @@
 
 #include "apps/order/payment_record.h"
 #include "apps/order/payment_store.h"
+#include "apps/order/payment_trace.h"
 #include "apps/order/payment_worker.h"
 #include "base/clock.h"
 #include "events/lease.h"
@@ -23,7 +24,7 @@
 #define LEASE_US (INT64_C(600) * US_PER_S)
 
 /* The database is looked at also when nobody wakes: another process may have made something due, and ended. */
-enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS, STORE_PAUSE_MS = 1000, RECHECK_MS = 1000 };
+enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS, STORE_PAUSE_MS = 1000, RECHECK_MS = 1000, TRACES_MAX_BYTES = 256 * 1024 };
 
 struct payment_worker {
     struct payment_worker_opts opts;
@@ -49,8 +50,10 @@ static void count_failure(struct payment_worker *worker)
 static void log_as_of(const struct payment_due *due)
 {
     struct order_origin origin = due ? payment_due_origin(due) : (struct order_origin){TEXT_NONE, TEXT_NONE};
-    log_context_set(&(struct log_context){.request_id = origin.request_id,
-                                          .trace_id = traceparent_trace_id(origin.traceparent)});
+    struct log_context context = {.request_id = origin.request_id};
+    if (!trace_current())
+        context.trace_id = traceparent_trace_id(origin.traceparent);
+    log_context_set(&context);
 }
 
 /* ---- taking ---- */
@@ -102,6 +105,7 @@ struct recording {
     struct db_job job;
     struct payment_record record;
     struct payment_worker *worker;
+    struct payment_trace *trace;
     struct latch *latch;
     enum err err;                /* how the latest try went */
 };
@@ -116,7 +120,10 @@ struct latch {
 static enum err record_work(struct db_connection *db, void *context)
 {
     struct recording *recording = context;
-    return payment_record(db, &recording->record);
+    payment_trace_record(recording->trace);
+    enum err err = payment_record(db, &recording->record);
+    trace_enter(NULL);
+    return err;
 }
 
 static void count_down(struct latch *latch)
@@ -163,6 +170,7 @@ static void recording_failed(struct recording *recording, enum err err)
 static void recording_done(struct db_job *job, enum err err)
 {
     struct recording *recording = job->context;
+    payment_trace_recorded(recording->trace, &job->committed, err);
     log_as_of(recording->record.due);
     if (err) {
         recording_failed(recording, err);
@@ -276,16 +284,27 @@ static void expect(struct payment_worker *worker, int64_t next_us)
     pthread_mutex_unlock(&worker->lock);
 }
 
-static void settle(struct payment_worker *worker, const struct payment_due *due, struct recording *recordings,
-                   size_t count)
+/* What a thread has at hand: room for a batch. */
+struct batch {
+    struct payment_due *due;
+    struct recording *recordings;
+    struct payment_trace *traces;
+    struct arena arena;              /* of the traces */
+};
+
+static void settle(struct payment_worker *worker, struct batch *batch, size_t count)
 {
+    const struct payment_due *due = batch->due;
+    struct recording *recordings = batch->recordings;
     int64_t next_us = INT64_MAX;
     for (size_t i = 0; i < count; i++) {
+        payment_trace_ask(&batch->traces[i], &batch->arena, &due[i]);
         log_as_of(&due[i]);
         enum payment_outcome outcome = ask(worker, &due[i]);
         log_as_of(NULL);
+        payment_trace_answered(&batch->traces[i], outcome);
         int64_t now_us = clock_wall_us(), retry_us = now_us + pause_us(worker, due[i].attempts);
-        recordings[i] = (struct recording){.worker = worker};
+        recordings[i] = (struct recording){.worker = worker, .trace = &batch->traces[i]};
         recordings[i].record = (struct payment_record){&due[i], outcome, now_us, retry_us,
                                                        worker->opts.emit, worker->opts.emitter};
         if (outcome == PAYMENT_UNKNOWN && retry_us < next_us)
@@ -293,6 +312,9 @@ static void settle(struct payment_worker *worker, const struct payment_due *due,
     }
     if (count > 0)
         record_all(worker, recordings, count);
+    for (size_t i = 0; i < count; i++)
+        payment_trace_end(&batch->traces[i]);
+    arena_reset(&batch->arena);
     expect(worker, next_us);
 }
 
@@ -351,18 +373,24 @@ static bool wait_until_due(struct payment_worker *worker)
 static void *run(void *context)
 {
     struct payment_worker *worker = context;
-    struct payment_due *due = calloc(worker->opts.batch_max, sizeof *due);
-    struct recording *recordings = calloc(worker->opts.batch_max, sizeof *recordings);
-    if (due && recordings) {
+    struct batch batch = {
+        .due = calloc(worker->opts.batch_max, sizeof *batch.due),
+        .recordings = calloc(worker->opts.batch_max, sizeof *batch.recordings),
+        .traces = calloc(worker->opts.batch_max, sizeof *batch.traces),
+    };
+    arena_init(&batch.arena, TRACES_MAX_BYTES);
+    if (batch.due && batch.recordings && batch.traces) {
         while (wait_until_due(worker)) {
             if (leads(worker))
-                settle(worker, due, recordings, take_due(worker, due));
+                settle(worker, &batch, take_due(worker, batch.due));
         }
     } else {
         log_event(LOG_ERROR, "no memory to take payments");
     }
-    free(recordings);
-    free(due);
+    arena_fini(&batch.arena);
+    free(batch.traces);
+    free(batch.recordings);
+    free(batch.due);
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "app/call_trace.h"
 #include "app/service.h"
 #include "apps/order/app.h"
 #include "apps/order/events.h"
@@ -71,6 +72,7 @@ static enum err placing_command(struct call *call)
         .created_us = change.now_us,
     };
     bool applied;
+    call_trace_text(call, "tandem.order.id", order.id);
     call->faults->count = 0;
     enum err err = place_price(call->db, input, call_arena(call), call->faults, &order);
     if (!err)
@@ -208,6 +210,7 @@ static enum err cancel_command(struct call *call)
         .now_us = clock_wall_us(),
         .origin = {call->request_id, call->traceparent},
     };
+    call_trace_text(call, "tandem.order.id", order.id);
     err = order_apply(&change, &order, &applied);
     if (err)
         return err;

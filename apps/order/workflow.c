@@ -6,6 +6,7 @@
 #include "apps/order/workflow.h"
 #include "base/buf.h"
 #include "events/event.h"
+#include "telemetry/trace.h"
 
 /* ---- actions ---- */
 
@@ -69,7 +70,8 @@ static enum err void_payment(const struct order_change *change, const struct ord
 
 static enum err request_payment(const struct order_change *change, const struct order *order)
 {
-    return payment_store_add(change->db, order->id, &change->origin, change->now_us);
+    struct order_origin origin = {change->origin.request_id, trace_here(change->origin.traceparent)};
+    return payment_store_add(change->db, order->id, &origin, change->now_us);
 }
 
 static enum err request_refund(const struct order_change *change, const struct order *order)

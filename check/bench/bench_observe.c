@@ -28,8 +28,8 @@ static const struct {
     {"all off", "metrics = { enabled = \"off\"; };\n"
                 "log = { level_net = \"warning\"; level_events = \"warning\"; };\n"
                 "trace = { enabled = \"off\"; };\n", {1, 1}},
-    {"on, traces at 10%", "trace = { sampler = \"parentbased_traceidratio\"; ratio_ppm = 100000; };\n", {1.05, 1.05}},
-    {"on, traces at 100%", "trace = { sampler = \"parentbased_traceidratio\"; ratio_ppm = 1000000; };\n", {1.15, 1.15}},
+    {"on, traces at 10%", "trace = { sampler = \"parentbased_traceidratio\"; ratio = \"0.1\"; };\n", {1.05, 1.05}},
+    {"on, traces at 100%", "trace = { sampler = \"parentbased_traceidratio\"; ratio = \"1\"; };\n", {1.15, 1.15}},
 };
 
 static const char *const request_names[REQUESTS] = {"GET /v1/orders/{id}", "POST /v1/orders"};

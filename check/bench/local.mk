@@ -29,6 +29,15 @@ PHONY_TARGETS += bench-log
 bench-log: all check/bench/bench_log
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_log
 
+EXTRA_PROGRAMS += check/bench/bench_trace
+check_bench_bench_trace_SOURCES = check/bench/bench_trace.c
+check_bench_bench_trace_LDADD = $(LIBS_TELEMETRY)
+CLEANFILES += check/bench/bench_trace
+
+PHONY_TARGETS += bench-trace
+bench-trace: check/bench/bench_trace
+	./check/bench/bench_trace
+
 EXTRA_PROGRAMS += check/bench/bench_observe
 check_bench_bench_observe_SOURCES = check/bench/bench_observe.c check/bench/load.c check/bench/load.h \
 	check/bench/bench_orders.c check/bench/bench_orders.h

@@ -6,8 +6,8 @@ FUZZ_RUN = FUZZ_SECONDS='$(FUZZ_SECONDS)' $(SHELL) $(srcdir)/check/fuzz/run.sh $
 FUZZ_FLAGS = $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS)
 FUZZ_REPLAY = check/fuzz/replay.c check/fuzz/fuzz.h
 
-check_PROGRAMS += check/fuzz/fuzz_json check/fuzz/fuzz_fcgi_parser
-TESTS += check/fuzz/fuzz_json check/fuzz/fuzz_fcgi_parser
+check_PROGRAMS += check/fuzz/fuzz_json check/fuzz/fuzz_fcgi_parser check/fuzz/fuzz_otlp
+TESTS += check/fuzz/fuzz_json check/fuzz/fuzz_fcgi_parser check/fuzz/fuzz_otlp
 EXTRA_DIST += check/fuzz/run.sh check/fuzz/corpus
 
 check_fuzz_fuzz_json_SOURCES = check/fuzz/fuzz_json.c $(FUZZ_REPLAY)
@@ -24,8 +24,15 @@ fuzz-fcgi-parser:
 	$(FUZZ_RUN) fcgi_parser $(FUZZ_FLAGS) $(FUZZ_FCGI_FILES) $(shared_base_libbase_a_SOURCES) \
 		$(JSONC_LIBS) $(SODIUM_LIBS) -lm
 
-PHONY_TARGETS += fuzz fuzz-json fuzz-fcgi-parser
-fuzz: fuzz-json fuzz-fcgi-parser
+check_fuzz_fuzz_otlp_SOURCES = check/fuzz/fuzz_otlp.c $(FUZZ_REPLAY)
+check_fuzz_fuzz_otlp_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_fuzz_fuzz_otlp_LDADD = $(LIBS_TELEMETRY)
+FUZZ_OTLP_FILES = shared/telemetry/otlp.c shared/telemetry/otlp_protobuf.c shared/telemetry/otlp_json.c
+fuzz-otlp:
+	$(FUZZ_RUN) otlp $(FUZZ_FLAGS) $(FUZZ_OTLP_FILES) $(shared_base_libbase_a_SOURCES) $(JSONC_LIBS) $(SODIUM_LIBS) -lm
+
+PHONY_TARGETS += fuzz fuzz-json fuzz-fcgi-parser fuzz-otlp
+fuzz: fuzz-json fuzz-fcgi-parser fuzz-otlp
 
 mostlyclean-local:
 	rm -rf build-fuzz

@@ -3,12 +3,18 @@ check_harness_libharness_a_SOURCES = \
 	check/harness/fake_service.c check/harness/fake_service.h \
 	check/harness/fcgi_client.c check/harness/fcgi_client.h \
 	check/harness/http_client.c check/harness/http_client.h \
+	check/harness/otlp_decode.c check/harness/otlp_decode.h \
+	check/harness/otlp_receiver.c check/harness/otlp_receiver.h \
 	check/harness/process.c check/harness/process.h \
 	check/harness/suite.c check/harness/suite.h \
 	check/harness/system.c check/harness/system.h \
 	check/harness/system_accounts.c check/harness/system_accounts.h \
-	check/harness/template.c check/harness/template.h
+	check/harness/template.c check/harness/template.h \
+	check/harness/text_format.c check/harness/text_format.h \
+	check/harness/trace_tree.c check/harness/trace_tree.h
 check_harness_libharness_a_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+
+EXTRA_DIST += check/harness/otlp.proto
 
 HARNESS = check/harness/libharness.a
 CHECK_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)

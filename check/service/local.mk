@@ -3,6 +3,8 @@
 SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
 	check/service/test_log check/service/test_log_stalled check/service/test_metrics check/service/test_order \
 	check/service/test_reload check/service/test_restart check/service/test_scaled check/service/test_sign_out \
+	check/service/test_trace check/service/test_trace_kept check/service/test_trace_otlp \
+	check/service/test_trace_otlp_json check/service/test_trace_receiver check/service/test_trace_show \
 	check/service/test_user check/service/test_user_away check/service/test_user_faults
 check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
 SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_run.sh check/service/test_settings.sh
@@ -40,6 +42,18 @@ check_service_test_restart_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_restart_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_scaled_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_scaled_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_trace_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_trace_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_trace_show_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_trace_show_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_trace_otlp_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_trace_otlp_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_trace_otlp_json_CPPFLAGS = $(CHECK_CPPFLAGS) -DTEST_PROTOCOL='"http/json"'
+check_service_test_trace_otlp_json_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_trace_receiver_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_trace_receiver_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_trace_kept_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_trace_kept_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_sign_out_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_sign_out_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_user_away_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -60,6 +74,12 @@ check_service_test_order_SOURCES = check/service/test_order.c
 check_service_test_reload_SOURCES = check/service/test_reload.c
 check_service_test_restart_SOURCES = check/service/test_restart.c
 check_service_test_scaled_SOURCES = check/service/test_scaled.c
+check_service_test_trace_SOURCES = check/service/test_trace.c
+check_service_test_trace_show_SOURCES = check/service/test_trace_show.c
+check_service_test_trace_otlp_SOURCES = check/service/test_trace_otlp.c
+check_service_test_trace_otlp_json_SOURCES = check/service/test_trace_otlp.c
+check_service_test_trace_receiver_SOURCES = check/service/test_trace_receiver.c
+check_service_test_trace_kept_SOURCES = check/service/test_trace_kept.c
 check_service_test_sign_out_SOURCES = check/service/test_sign_out.c
 check_service_test_user_away_SOURCES = check/service/test_user_away.c
 check_service_test_user_faults_SOURCES = check/service/test_user_faults.c

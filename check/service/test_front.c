@@ -155,8 +155,8 @@ static void test_private(void)
 {
     move_loopback("127.0.0.0/8", "198.51.100.0/24");
     struct http_client *client = variant_anonymous();
-    static const char *const paths[] = {"/user/ping", "/order/metrics", "/inventory/readyz", "/user/nothing",
-                                        "/%75ser/ping", "/v1/../user/ping"};
+    static const char *const paths[] = {"/user/ping", "/order/metrics", "/order/traces", "/inventory/readyz",
+                                        "/user/nothing", "/%75ser/ping", "/v1/../user/ping"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         CU_ASSERT_NOT_EQUAL(http_get(client, paths[i])->status, 200);
     expect_front_problem(http_get(client, "/user/ping"), 403, "/problems/forbidden");

@@ -12,7 +12,7 @@ stale_page() {
 
 # The paths of all options.
 options() {
-    sed -nE 's/^ *(INTEGER|TEXTUAL|CHOICE|SECRET|OUTSIDE)\(OPTION_[A-Z_]+, "([a-z_.]+)".*/\2/p' shared/conf/option_table.h
+    sed -nE 's/^ *(INTEGER|TEXTUAL|CHOICE|SECRET|OUTSIDE|HIDDEN)\(OPTION_[A-Z_]+, "([a-z_.]+)".*/\2/p' shared/conf/option_table.h
 }
 
 # As many as there are rows, so that one that is written otherwise is not passed over.
@@ -56,7 +56,7 @@ silent_pages() {
 silent_subcommands() {
     local command
     for command in "user create" "token create" "conf check" "conf print" "conf digest" "conf keygen" "conf sign" "conf verify" \
-        get status; do
+        "trace list" "trace show" get status; do
         grep -qE "^\.(It )?Cm $command( |\$)" apps/ctl/tandemctl.1 || echo "tandemctl.1 does not tell of $command"
         # shellcheck disable=SC2086
         "$BUILD/tandemctl" $command --help | grep -q . || echo "tandemctl $command --help is silent"

@@ -9,6 +9,12 @@ check_unit_test_service_SOURCES = check/unit/test_service.c
 check_unit_test_service_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_service_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 
+check_PROGRAMS += check/unit/test_trace_export
+TESTS += check/unit/test_trace_export
+check_unit_test_trace_export_SOURCES = check/unit/test_trace_export.c $(SPANS)
+check_unit_test_trace_export_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_trace_export_LDADD = $(HARNESS) $(LIBS_APP) $(CUNIT_LIBS)
+
 check_PROGRAMS += check/unit/test_auth_cache check/unit/test_pool
 TESTS += check/unit/test_auth_cache check/unit/test_pool
 

@@ -22,3 +22,9 @@ check_unit_test_signature_LDADD = $(HARNESS) $(LIBS_CONF) $(CUNIT_LIBS)
 check_unit_test_watch_SOURCES = check/unit/test_watch.c
 check_unit_test_watch_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_watch_LDADD = $(HARNESS) $(LIBS_CONF) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_conf_alias
+TESTS += check/unit/test_conf_alias
+check_unit_test_conf_alias_SOURCES = check/unit/test_conf_alias.c
+check_unit_test_conf_alias_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_conf_alias_LDADD = $(HARNESS) $(LIBS_CONF) $(CUNIT_LIBS)

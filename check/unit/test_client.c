@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "check/harness/suite.h"
 #include "net/client.h"
+#include "telemetry/trace_sampler.h"
 
 enum { MAX_CONNECTIONS = 32, REQUEST_BYTES = 8192, THREADS = 4, CALLS = 25, RESPONSE_BYTES = 4096 };
 
@@ -251,6 +252,52 @@ static void test_requests(void)
     end();
 }
 
+/* The other side is told of the client's span, in place of what the request says. */
+static void test_traced(void)
+{
+    struct http_param headers[] = {{TEXT("Traceparent"), TEXT("stale")}, {TEXT("X-Request-Id"), TEXT("r")}};
+    struct client_request request = {.method = HTTP_GET, .path = "/missing?secret=1", .headers = headers,
+                                     .header_count = 2, .timeout_ms = 10000};
+    struct trace_context parent;
+    struct trace_part part;
+    struct arena arena;
+    char wanted[128];
+    begin();
+    arena_init(&arena, 65536);
+    CU_ASSERT_EQUAL_FATAL(client_call(client, &request, &response), ERR_NONE);
+    buf_fini(&response.body);
+    CU_ASSERT_PTR_NOT_NULL(strstr(latest(), "\r\nTraceparent: stale\r\n"));
+
+    trace_sampling_set(&(struct trace_sampling){.enabled = true, .sampler = TRACE_PARENT_ALWAYS_ON});
+    CU_ASSERT_TRUE(trace_context_read(TEXT("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+                                      TEXT("a=1"), &parent));
+    trace_part_begin(&part, &arena, &parent, TEXT("root"), SPAN_SERVER, clock_now_ns());
+    trace_enter(&part);
+    CU_ASSERT_EQUAL_FATAL(client_call(client, &request, &response), ERR_NONE);
+    buf_fini(&response.body);
+    CU_ASSERT_PTR_NULL(strstr(latest(), "stale"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(latest(), "\r\nX-Request-Id: r\r\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(latest(), "\r\ntracestate: a=1\r\n"));
+    const struct trace_span *span = part.root->next;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(span);
+    struct trace_context own = parent;
+    memcpy(own.span_id, span->id, SPAN_ID_BYTES);
+    char traceparent[TRACEPARENT_SIZE];
+    snprintf(wanted, sizeof wanted, "\r\ntraceparent: %s\r\n", trace_context_write(&own, traceparent));
+    CU_ASSERT_PTR_NOT_NULL(strstr(latest(), wanted));
+    CU_ASSERT(span->end_ns > span->start_ns && span->status == SPAN_ERROR);
+    CU_ASSERT_STRING_EQUAL(span->error_type, "404");
+    CU_ASSERT_PTR_EQUAL(part.current, part.root);
+
+    request.path = "/silent";
+    CU_ASSERT_EQUAL(client_call(client, &request, &response), ERR_UNAVAILABLE);
+    CU_ASSERT_STRING_EQUAL(span->next->error_type, "ERR_UNAVAILABLE");
+    trace_enter(NULL);
+    trace_sampling_set(&(struct trace_sampling){.enabled = false});
+    arena_fini(&arena);
+    end();
+}
+
 static void test_nothing_stays(void)
 {
     struct http_param headers[] = {{TEXT("Authorization"), TEXT("Bearer secret")}};
@@ -370,6 +417,7 @@ static void test_threads(void)
 static const struct suite_case cases[] = {
     {"any answer is success, on one kept connection", test_answers},
     {"method, headers and body are sent", test_requests},
+    {"the other side is told of the client's span", test_traced},
     {"nothing of a call stays for the next", test_nothing_stays},
     {"each failure has its error and cause", test_failures},
     {"a call ends at its deadline", test_deadline},

@@ -194,6 +194,35 @@ static void test_layers(void)
     end();
 }
 
+/* A name that others know, too; ours wins. */
+static void test_alias(void)
+{
+    const char *environment[] = {"ENABLE_TRACING=false", NULL, NULL};
+    begin();
+    opts.environment = (char *const *)environment;
+    CU_ASSERT_EQUAL_FATAL(load_file("trace = { enabled = \"on\"; };\n"), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_TRACE_ENABLED), "off");
+    environment[0] = "ENABLE_TRACING=true";
+    CU_ASSERT_EQUAL_FATAL(load_file("trace = { enabled = \"off\"; };\n"), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_TRACE_ENABLED), "on");
+    environment[1] = "TANDEM_TRACE_ENABLED=off";
+    CU_ASSERT_EQUAL_FATAL(load(), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_TRACE_ENABLED), "off");
+    environment[0] = "ENABLE_TRACING=maybe";
+    CU_ASSERT_EQUAL(load(), ERR_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&faults), "ENABLE_TRACING: "));
+    end();
+}
+
+static void test_ratio(void)
+{
+    begin();
+    CU_ASSERT_EQUAL_FATAL(load_file("trace = { ratio = \"0.25\"; };\n"), ERR_NONE);
+    CU_ASSERT_EQUAL(load_file("trace = {\n  ratio = \"1.5\"; };\n"), ERR_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&faults), ":2: trace.ratio is \"1.5\": a ratio is a number from 0 to 1"));
+    end();
+}
+
 static void test_faults(void)
 {
     const char *environment[] = {"TANDEM_POOL_THREADS=many", NULL};
@@ -401,6 +430,8 @@ static void test_pages(void)
 }
 
 static const struct suite_case cases[] = {
+    {"a variable that others know says it, too", test_alias},
+    {"a ratio is checked", test_ratio},
     {"every row of the table keeps its own rules", test_table},
     {"an unknown name finds its nearest", test_nearest},
     {"ranges hold at their edges", test_ranges},

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "check/harness/suite.h"
 #include "check/unit/scratch.h"
 #include "state/thread.h"
@@ -384,7 +385,35 @@ static void test_listeners(void)
     end();
 }
 
+/* Each is told with how many others it became durable, and when. */
+static void test_committed(void)
+{
+    begin_with(NULL);
+    struct item_job jobs[3] = {item_job(10), item_job(11), item_job(12)};
+    struct db_committed told = {0, 0};
+    struct gate gate;
+    jobs[1].fail_with = ERR_INVALID;
+    int64_t before_ns = clock_now_ns();
+    gate_shut(&gate, 1);
+    for (size_t i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL_FATAL(submit(&jobs[i]), ERR_NONE);
+    gate_open(&gate);
+    settle();
+    CU_ASSERT_EQUAL(gate.job.job.committed.batch_size, 1);
+    for (size_t i = 0; i < 3; i++) {
+        CU_ASSERT(jobs[i].job.committed.batch_size >= 3);
+        CU_ASSERT(jobs[i].job.committed.at_ns >= gate.job.job.committed.at_ns);
+    }
+    CU_ASSERT(gate.job.job.committed.at_ns > before_ns);
+    struct item_job last = item_job(20);
+    CU_ASSERT_EQUAL(db_write_told(db, add_item, &last, &told), ERR_NONE);
+    CU_ASSERT_EQUAL(told.batch_size, 1);
+    CU_ASSERT(told.at_ns >= jobs[2].job.committed.at_ns && told.at_ns <= clock_now_ns());
+    end();
+}
+
 static const struct suite_case cases[] = {
+    {"a job is told when it became durable, and with how many", test_committed},
     {"jobs that wait commit together, and are told in order", test_group_commit},
     {"a failing job is undone alone and keeps its cause", test_failing_job_alone},
     {"the queue has a ceiling", test_queue_limit},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/auth_private.h"
+#include "app/observe.h"
 #include "app/pipeline.h"
 #include "app/service.h"
 #include "base/clock.h"
@@ -163,6 +164,7 @@ void auth_ask(struct auth *auth, struct call *call)
     bool leads = false, is_earliest = false;
     call->guest.deadline_ns = call->deadline_ns;
     call->queued_since_ns = clock_now_ns();
+    observe_leave();   /* once it is on board another thread may end it */
     enum err err = flights_board(auth->flights, call->caller.token_digest, &call->guest, &leads, &is_earliest);
     if (err) {
         pipeline_identified(call, settle(auth, call, err, NULL));

@@ -28,6 +28,7 @@
 #include "net/route.h"
 #include "net/server.h"
 #include "state/db.h"
+#include "telemetry/trace.h"
 
 struct service;
 struct call;
@@ -76,7 +77,9 @@ struct call {
     struct route_match match;
     struct db_connection *db;          /* query, task: the thread's reader; command: the writer's connection */
     struct identity caller;
-    struct text request_id, traceparent;
+    struct text request_id;
+    struct text traceparent;           /* of the span under way (telemetry/trace.h); without tracing, as it came */
+    struct trace_part *trace;          /* what this call is in its trace; see app/call_trace.h */
     struct text idempotency_key;
     void *input;                       /* filled from the body, by endpoint->input; zeroed first */
     void *state;                       /* the handler's own, from one of its functions to the next */
@@ -89,7 +92,10 @@ struct call {
     struct flight_guest guest;         /* while it waits for who is asking */
     void (*resume)(struct call *call);
     int64_t queued_since_ns;           /* 0: not in a queue */
+    int64_t checked_ns;                /* when its deadline was looked at last */
+    struct trace_span *trace_mark, *transaction;
     bool on_worker, replayed;
+    bool traced;                       /* at its end: its trace is kept */
     enum err err;                      /* how it ended … */
     const char *cause;                 /* … and why, when that was said on another thread; may be NULL */
     char made_id[ID_SIZE];

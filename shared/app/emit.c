@@ -3,15 +3,24 @@
 #include <stdio.h>
 
 #include "app/service.h"
+#include "base/clock.h"
+#include "events/event_trace.h"
 
 enum { SOURCE_SIZE = 64 };
 
 static enum err emit(struct service *service, struct db_connection *connection, struct event *event)
 {
-    char source[SOURCE_SIZE];
+    char source[SOURCE_SIZE], id[ID_SIZE];
     snprintf(source, sizeof source, "/tandem/%s", service->definition->name);
     event->source = text_of(source);
-    return outbox_add(connection, event);
+    event->id = text_of(id_new(id));
+    struct trace_part *part = trace_current();
+    struct trace_span *span = part ? event_trace_produce(event, clock_now_ns()) : NULL;
+    event->traceparent = trace_here(event->traceparent);
+    enum err err = outbox_add(connection, event);
+    if (span)
+        trace_end(part, span, clock_now_ns());
+    return err;
 }
 
 enum err call_emit(struct call *call, const char *type, struct text subject, struct text data)

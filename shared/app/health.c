@@ -4,6 +4,7 @@
 #include "app/metrics.h"
 #include "app/reload.h"
 #include "app/service.h"
+#include "app/traces.h"
 #include "base/clock.h"
 #include "conf/option.h"
 
@@ -164,5 +165,7 @@ const struct endpoint common_endpoints[] = {
     {.route = {HTTP_GET, "/healthz"}, .query = healthz},
     {.route = {HTTP_GET, "/readyz"}, .task = readyz},   /* asks others, so it may block */
     {.route = {HTTP_GET, "/metrics"}, .query = metrics_page},
+    {.route = {HTTP_GET, "/traces"}, .query = traces_list},
+    {.route = {HTTP_GET, "/traces/{id}"}, .query = traces_show},
 };
 const size_t common_endpoint_count = sizeof common_endpoints / sizeof common_endpoints[0];

@@ -1,5 +1,5 @@
 /*
- * What every service answers beside its own API: /ping, /healthz, /readyz, /metrics, /version.
+ * What every service answers beside its own API: /ping, /healthz, /readyz, /metrics, /version, /traces.
  */
 #ifndef TANDEM_APP_HEALTH_H
 #define TANDEM_APP_HEALTH_H

@@ -7,6 +7,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/auth_lookup.c shared/app/auth_private.h \
 	shared/app/auth_watch.c \
 	shared/app/call.c shared/app/call.h \
+	shared/app/call_trace.c shared/app/call_trace.h \
 	shared/app/emit.c \
 	shared/app/health.c shared/app/health.h \
 	shared/app/idempotency.c shared/app/idempotency.h \
@@ -21,7 +22,10 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/pipeline.c shared/app/pipeline.h \
 	shared/app/pool.c shared/app/pool.h \
 	shared/app/reload.c shared/app/reload.h \
-	shared/app/service.c shared/app/service.h
+	shared/app/service.c shared/app/service.h \
+	shared/app/trace_export.c shared/app/trace_export.h \
+	shared/app/trace_settings.c shared/app/trace_settings.h \
+	shared/app/traces.c shared/app/traces.h
 nodist_shared_app_libapp_a_SOURCES = shared/app/app_migrations.c
 
 app_sql = shared/app/migrations/001_idempotency.sql

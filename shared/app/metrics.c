@@ -7,6 +7,7 @@
 
 #include "app/metrics.h"
 #include "app/service.h"
+#include "app/trace_settings.h"
 #include "base/clock.h"
 #include "events/dead_letter.h"
 #include "telemetry/log.h"
@@ -44,6 +45,7 @@ void metrics_measure(struct service *service)
     set(METRIC_POOL_QUEUED, pool_queued(service->pool));
     set(METRIC_POOL_BUSY, pool_busy(service->pool));
     set(METRIC_POOL_THREADS, pool_threads(service->pool));
+    trace_settings_measure();
 }
 
 /* ---- of what they have in common: told by the one that is scraped ---- */

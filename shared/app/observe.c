@@ -3,12 +3,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "app/call_trace.h"
 #include "app/observe.h"
 #include "app/service.h"
 #include "base/clock.h"
 #include "telemetry/log.h"
 #include "telemetry/metric.h"
-#include "telemetry/trace.h"
 
 #define LOG_MODULE LOG_MODULE_NET
 
@@ -62,11 +62,18 @@ static struct observation *observation_of(const struct call *call)
     return observation;
 }
 
+/* An exemplar leads to a trace that is there: one of its own that was kept, or, without tracing, its caller's. */
+static struct text exemplar_of(const struct call *call)
+{
+    bool is_there = call->traced || !trace_part_records(call->trace);
+    return is_there ? traceparent_trace_id(call->traceparent) : TEXT_NONE;
+}
+
 static void count(const struct call *call, int64_t duration_ns)
 {
     const struct observation *observation = observation_of(call);
     metric_add(observation->requests, 1);
-    metric_observe_traced(observation->duration, duration_ns, traceparent_trace_id(call->traceparent));
+    metric_observe_traced(observation->duration, duration_ns, exemplar_of(call));
     metric_observe(call->service->queue_time, call->queue_ns);
 }
 
@@ -91,8 +98,10 @@ static void log_access(const struct call *call, int64_t duration_ns)
 
 void observe_enter(const struct call *call)
 {
-    struct log_context context = {.request_id = call->request_id,
-                                  .trace_id = traceparent_trace_id(call->traceparent)};
+    struct log_context context = {.request_id = call->request_id};
+    trace_enter(call->trace);
+    if (!trace_current())
+        context.trace_id = traceparent_trace_id(call->traceparent);
     if (call->caller.role)
         context.user_id = text_of(call->caller.user_id);
     log_context_set(&context);
@@ -101,11 +110,13 @@ void observe_enter(const struct call *call)
 void observe_leave(void)
 {
     log_context_set(NULL);
+    trace_enter(NULL);
 }
 
 void observe_call(struct call *call)
 {
-    int64_t duration_ns = clock_now_ns() - call->started_ns;
+    int64_t now_ns = clock_now_ns(), duration_ns = now_ns - call->started_ns;
+    call_trace_end(call, now_ns);
     observe_enter(call);
     if (call->exchange->response.status >= 500)
         log_failure(call);

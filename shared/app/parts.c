@@ -15,6 +15,7 @@
 #include "app/pipeline.h"
 #include "app/reload.h"
 #include "app/service.h"
+#include "app/trace_settings.h"
 #include "conf/settings.h"
 
 enum {
@@ -356,6 +357,7 @@ const struct part service_parts[] = {
     {"endpoints", start_endpoints, stop_endpoints},
     {"listener", start_listener, stop_listener},
     {"database", start_database, stop_database},
+    {"traces", trace_settings_start, trace_settings_stop},
     {"bus", start_bus, stop_bus},
     {"outbox", make_relay, free_relay},
     {"authentication", start_auth, stop_auth},

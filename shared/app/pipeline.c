@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "app/auth.h"
+#include "app/call_trace.h"
 #include "app/idempotency.h"
 #include "app/observe.h"
 #include "app/pipeline.h"
 #include "app/service.h"
 #include "base/clock.h"
 #include "net/client.h"
-#include "telemetry/trace.h"
 
 enum { REQUEST_ID_MAX = 128, RETRY_AFTER_S = 1 };
 
@@ -61,26 +61,32 @@ static void answer_bare(struct exchange *exchange, enum err err)
 }
 
 /* Nobody waits for the answer any more, or not much longer. */
-static enum err check_deadline(const struct call *call)
+static enum err check_deadline(struct call *call)
 {
+    call->checked_ns = clock_now_ns();
     if (atomic_load_explicit(&call->exchange->abandoned, memory_order_relaxed))
         return err_because(ERR_DEADLINE, "the client has given up");
-    return clock_now_ns() < call->deadline_ns ? ERR_NONE : err_because(ERR_DEADLINE, "the request waited too long");
+    return call->checked_ns < call->deadline_ns ? ERR_NONE : err_because(ERR_DEADLINE, "the request waited too long");
 }
 
 /* ---- time in queues ---- */
 
+/* The call is with another thread from when it is queued, so nothing may be said on this one as of it. */
 static void enter_queue(struct call *call)
 {
     call->queued_since_ns = clock_now_ns();
+    trace_unwind(call->trace, call->queued_since_ns);
+    observe_leave();
 }
 
 /* A command may be run again, but has waited once. */
-static void leave_queue(struct call *call)
+static int64_t leave_queue(struct call *call)
 {
+    int64_t now_ns = clock_now_ns();
     if (call->queued_since_ns)
-        call->queue_ns += clock_now_ns() - call->queued_since_ns;
+        call->queue_ns += now_ns - call->queued_since_ns;
     call->queued_since_ns = 0;
+    return now_ns;
 }
 
 /* ---- the worker pool ---- */
@@ -92,8 +98,10 @@ void pipeline_enter(const struct call *call)
 
 void pipeline_on_this_worker(struct call *call, struct db_connection *reader, void (*resume)(struct call *call))
 {
+    int64_t since_ns = call->queued_since_ns;
     err_clear();
-    leave_queue(call);
+    int64_t now_ns = leave_queue(call);
+    call_trace_task(call, since_ns ? now_ns - since_ns : 0, now_ns);
     observe_enter(call);
     call->db = reader;
     call->on_worker = true;
@@ -142,7 +150,7 @@ static enum err run_command(struct db_connection *connection, void *context)
 {
     struct call *call = context;
     err_clear();
-    leave_queue(call);
+    call_trace_transaction(call, leave_queue(call));
     observe_enter(call);
     call->db = connection;
     enum err err = change(call);
@@ -156,6 +164,7 @@ static void command_done(struct db_job *job, enum err err)
 {
     struct call *call = job->context;
     call->db = NULL;
+    call_trace_committed(call, err);
     answer(call, err);
 }
 
@@ -175,10 +184,12 @@ static void run_data(struct call *call)
     if (!err && endpoint->command) {
         call->job = (struct db_job){.work = run_command, .done = command_done, .context = call};
         enter_queue(call);
+        call_trace_queued(call);
         err = db_submit(call->service->db, &call->job);
         if (!err)
             return;
     } else if (!err && endpoint->query) {
+        call_trace_query(call, call->checked_ns);
         err = run_query(call);
     }
     answer(call, err);
@@ -300,9 +311,11 @@ static enum err route(struct call *call)
     const struct http_request *request = &call->exchange->request;
     enum err err =
         router_match(call->service->router, request->method, without_prefix(call), call_arena(call), &call->match);
-    if (!err)
-        call->endpoint = &call->service->endpoints[call->match.row];
-    return err;
+    if (err)
+        return err;
+    call->endpoint = &call->service->endpoints[call->match.row];
+    call_trace_routed(call);
+    return ERR_NONE;
 }
 
 static bool request_id_well_formed(struct text id)
@@ -320,11 +333,9 @@ static void give_ids(struct call *call)
 {
     const struct http_request *request = &call->exchange->request;
     call->request_id = http_header(request, "X-Request-Id");
-    call->traceparent = http_header(request, "traceparent");
     if (!request_id_well_formed(call->request_id))
         call->request_id = text_of(id_new(call->made_id));
-    if (!traceparent_is_valid(call->traceparent))
-        call->traceparent = TEXT_NONE;
+    call_trace_begin(call);
 }
 
 /* To what its caller has left. What is not a number of milliseconds says nothing. */

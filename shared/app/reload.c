@@ -13,6 +13,7 @@
 #include "app/metrics.h"
 #include "app/reload.h"
 #include "app/service.h"
+#include "app/trace_settings.h"
 #include "base/clock.h"
 #include "conf/current.h"
 #include "conf/debounce.h"
@@ -110,6 +111,7 @@ static void take_effect(struct service *service, const struct settings *settings
 {
     log_settings_apply(settings);
     metrics_reload(settings);
+    trace_settings_apply(settings);
     if (service->definition->reload)
         service->definition->reload(service, settings);
 }

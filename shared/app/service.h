@@ -47,6 +47,13 @@ struct service_definition {
     enum err (*measure)(struct service *service, struct db_connection *reader);
 };
 
+enum { SERVICE_TRACE_ATTRIBUTES = 3 };
+
+/* Attributes that all spans of a kind have. */
+struct service_trace {
+    struct span_attribute query[SERVICE_TRACE_ATTRIBUTES], transaction[SERVICE_TRACE_ATTRIBUTES];
+};
+
 struct service {
     const struct service_definition *definition;
     const struct settings_opts *settings_opts;     /* where the settings come from */
@@ -68,6 +75,7 @@ struct service {
     size_t endpoint_count;
     struct db_connection **lane_readers;           /* one a lane */
     unsigned lanes;
+    struct service_trace trace;
     struct observation *observations;              /* the metrics of each endpoint, see app/observe.c */
     atomic_uint in_flight;
     struct metric_series queue_time, shed;

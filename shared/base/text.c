@@ -113,9 +113,21 @@ enum err text_to_int(struct text text, int64_t *ret)
     return ERR_NONE;
 }
 
-bool text_is_utf8(struct text text)
+/* How far the text is ASCII, in steps of eight bytes. */
+static size_t ascii_run(struct text text)
 {
     size_t at = 0;
+    for (uint64_t eight; at + sizeof eight <= text.length; at += sizeof eight) {
+        memcpy(&eight, text.at + at, sizeof eight);
+        if (eight & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return at;
+}
+
+bool text_is_utf8(struct text text)
+{
+    size_t at = ascii_run(text);
 
     while (at < text.length) {
         size_t step = utf8_step(text.at + at, text.length - at);

@@ -32,6 +32,7 @@ struct option {
     enum option_effect effect;
     bool secret;                 /* text: names a file whose content is a secret (conf/secret_file.h) */
     bool outside;                /* not taken from files */
+    bool hidden;                 /* text: a secret. Not taken from the command line either, and never shown */
     const char *help;            /* one line */
 };
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "conf/option.h"
+#include "conf/option_alias.h"
 #include "conf/option_pages.h"
 
 static const char manual_head[] =
@@ -54,7 +55,8 @@ static const char manual_head[] =
     "the environment, where\n"
     ".Ic log.level\n"
     "is\n"
-    ".Ev TANDEM_LOG_LEVEL ;\n"
+    ".Ev TANDEM_LOG_LEVEL .\n"
+    "Names that OpenTelemetry gives to some of them, listed below, count as well, and less than these;\n"
     ".It\n"
     "the command line,\n"
     ".Fl -set Cm log.level=debug .\n"
@@ -156,6 +158,31 @@ static const char manual_foot[] =
     "To the syslog a line goes whole, behind the usual head, with the severity of its level.\n"
     "For files there is a sample for\n"
     ".Xr logrotate 8 .\n"
+    ".Sh TRACES\n"
+    "Each request, event and payment is recorded as spans of a trace, by the names of OpenTelemetry's semantic\n"
+    "conventions.\n"
+    "A\n"
+    ".Li traceparent\n"
+    "that comes with a request is continued, and goes on with calls of other services, with events and with payments;\n"
+    "without one a new trace begins.\n"
+    "So an order is one trace through all services.\n"
+    ".Pp\n"
+    "At the end of its part of a trace each service decides whether it is kept: when it was sampled by\n"
+    ".Ic trace.sampler ,\n"
+    "when it failed, or when it took longer than\n"
+    ".Ic trace.slow_ms .\n"
+    "What is kept goes to the memory of recent traces, which\n"
+    ".Pa /traces\n"
+    "lists,\n"
+    ".Pa /traces/ Ns Ar id\n"
+    "gives as OTLP in JSON, and\n"
+    ".Cm tandemctl trace show\n"
+    "draws.\n"
+    "Nothing waits for a trace: what does not fit in a queue is dropped, and counted in\n"
+    ".Li tandem_trace_spans_dropped_total .\n"
+    "What is asked for all the time, such as\n"
+    ".Pa /readyz ,\n"
+    "is kept only when it fails or is slow, or its caller traces it.\n"
     ".Sh TRANSPORTS\n"
     "The native transport reads with one thread a core and never waits for a peer.\n"
     "The other one,\n"
@@ -221,6 +248,8 @@ static const struct difference {
     {"staging", OPTION_SESSION_LIFETIME_S, "3600"},
     {"prod", OPTION_LOG_LEVEL, "info"},
     {"prod", OPTION_SERVER_DRAIN_TIMEOUT_MS, "30000"},
+    {"prod", OPTION_TRACE_SAMPLER, "parentbased_traceidratio"},
+    {"prod", OPTION_TRACE_RATIO, "0.1"},
 };
 
 /* What no default can say: it differs from service to service. */
@@ -239,6 +268,30 @@ static void write_value(const struct option *option, const char *value, struct b
     buf_addf(out, "%s%s%s", quote, value, quote);
 }
 
+static bool is_first_alias(size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (option_aliases[i].option == option_aliases[at].option
+            && text_equal_string(text_of(option_aliases[i].variable), option_aliases[at].variable))
+            return false;
+    }
+    return true;
+}
+
+/* The variables of others that set it, once each. */
+static void write_aliases(const struct option *option, struct buf *out)
+{
+    const char *before = "Also\n.Ev ";
+    for (size_t i = 0; i < option_alias_count; i++) {
+        if (&option_table[option_aliases[i].option] != option || !is_first_alias(i))
+            continue;
+        buf_addf(out, "%s%s", before, option_aliases[i].variable);
+        before = " , ";
+    }
+    if (before[0] == ' ')
+        buf_add_string(out, " .\n");
+}
+
 /* In mdoc a line that begins with a dot or an apostrophe is a command; none of the table's help does. */
 static void write_entry(const struct option *option, struct buf *out)
 {
@@ -254,8 +307,11 @@ static void write_entry(const struct option *option, struct buf *out)
         buf_add_string(out, "Live.\n");
     if (option->secret)
         buf_add_string(out, "Names a secret file.\n");
-    if (option->outside)
+    if (option->hidden)
+        buf_add_string(out, "Taken from the environment only, and never shown.\n");
+    else if (option->outside)
         buf_add_string(out, "Taken from the environment and the command line only.\n");
+    write_aliases(option, out);
 }
 
 void option_manual(struct buf *out)
@@ -296,7 +352,10 @@ void option_sample(const char *environment, struct buf *out)
             group = this_group;
         }
         buf_addf(out, "    # %s%s%s%s\n    %s%.*s = ", option->help, *option->unit ? "; in " : "", option->unit,
-                 option->outside ? "; only in the environment and on the command line" : "", value ? "" : "# ",
+                 option->hidden    ? "; only in the environment"
+                 : option->outside ? "; only in the environment and on the command line"
+                                   : "",
+                 value ? "" : "# ",
                  TEXT_ARGS(name));
         write_value(option, value ? value : option->initial, out);
         buf_add_string(out, ";\n");

@@ -3,17 +3,19 @@
 #include "conf/option.h"
 
 #define INTEGER(id, path, initial, min, max, unit, effect, help) \
-    [id] = {path, OPTION_INTEGER, initial, min, max, NULL, unit, OPTION_##effect, false, false, help},
+    [id] = {path, OPTION_INTEGER, initial, min, max, NULL, unit, OPTION_##effect, false, false, false, help},
 #define TEXTUAL(id, path, initial, max, effect, help) \
-    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, false, false, help},
+    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, false, false, false, help},
 #define CHOICE(id, path, initial, choices, effect, help) \
-    [id] = {path, OPTION_TEXT, initial, 0, 64, choices, "", OPTION_##effect, false, false, help},
+    [id] = {path, OPTION_TEXT, initial, 0, 64, choices, "", OPTION_##effect, false, false, false, help},
 #define SECRET(id, path, initial, max, effect, help) \
-    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, true, false, help},
+    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, true, false, false, help},
 #define OUTSIDE(id, path, initial, max, effect, help) \
-    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, false, true, help},
+    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, false, true, false, help},
+#define HIDDEN(id, path, initial, max, effect, help) \
+    [id] = {path, OPTION_TEXT, initial, 0, max, NULL, "", OPTION_##effect, false, true, true, help},
 
-const struct option option_table[] = {OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE)};
+const struct option option_table[] = {OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE, HIDDEN)};
 const size_t option_count = OPTIONS;
 
 #define RELATION(less, more) {less, more},

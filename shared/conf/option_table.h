@@ -9,6 +9,7 @@
  *   CHOICE    id, path, default, the only values with '|' between them, effect, help
  *   SECRET    as TEXTUAL: the path of a file that holds a secret, which others may not read
  *   OUTSIDE   as TEXTUAL: taken from the environment and the command line only, never from a file
+ *   HIDDEN    as TEXTUAL: a secret itself. Taken from the environment only, and never shown
  */
 #ifndef TANDEM_CONF_OPTION_TABLE_H
 #define TANDEM_CONF_OPTION_TABLE_H
@@ -18,8 +19,10 @@
 #define OPTION_MEBI INT64_C(1048576)
 #define OPTION_DAY_S INT64_C(86400)
 #define OPTION_LEVELS "debug|info|warning|error|critical"
+#define OPTION_SAMPLERS                                                                                               \
+    "always_on|always_off|traceidratio|parentbased_always_on|parentbased_always_off|parentbased_traceidratio"
 
-#define OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE)                                                       \
+#define OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE, HIDDEN)                                               \
     OUTSIDE(OPTION_CONF_PUBLIC_KEY_FILE, "conf.public_key_file", "", 4000, AT_START,                                  \
             "minisign public key that every settings file must be signed with; empty: none need be")                  \
     CHOICE(OPTION_SERVER_TRANSPORT, "server.transport", "native", "native|libfcgi", AT_START,                         \
@@ -125,6 +128,44 @@
             "one request id in so many has its access lines and its applied events logged; what failed is always")    \
     CHOICE(OPTION_METRICS_ENABLED, "metrics.enabled", "on", "on|off", LIVE,                                          \
            "whether anything is counted; off, /metrics is answered 404")                                             \
+    CHOICE(OPTION_TRACE_ENABLED, "trace.enabled", "on", "on|off", LIVE,                                               \
+           "whether requests, events and payments are traced; ENABLE_TRACING=true or false says so, too")             \
+    CHOICE(OPTION_TRACE_SAMPLER, "trace.sampler", "parentbased_always_on", OPTION_SAMPLERS, LIVE,                     \
+           "which traces are kept: the parentbased ones do as the caller did, and as they are called without one")    \
+    TEXTUAL(OPTION_TRACE_RATIO, "trace.ratio", "1", 20, LIVE,                                                         \
+            "how many of all traces a traceidratio sampler keeps, from 0 to 1")                                       \
+    INTEGER(OPTION_TRACE_SLOW_MS, "trace.slow_ms", "1000", 0, 3600000, "ms", LIVE,                                    \
+            "what took longer is kept whatever the sampler says, as what failed is; 0: it is not")                    \
+    INTEGER(OPTION_TRACE_MEMORY_KIB, "trace.memory_kib", "512", 64, 16384, "KiB", AT_START,                           \
+            "of recent traces, for GET /traces and tandemctl trace, in a file beside db.path")                        \
+    INTEGER(OPTION_TRACE_QUEUE_MAX_BYTES, "trace.queue_max_bytes", "262144", 65536, 64 * OPTION_MEBI, "bytes",        \
+            AT_START, "of spans that wait to be kept; further ones are dropped and counted")                          \
+    TEXTUAL(OPTION_TRACE_SERVICE_NAME, "trace.service_name", "", 255, AT_START,                                       \
+            "what the service is called in traces; empty: tandem- and its name, as tandem-order")                     \
+    TEXTUAL(OPTION_TRACE_RESOURCE_ATTRIBUTES, "trace.resource_attributes", "", 4000, AT_START,                        \
+            "further attributes of all its spans, key=value,key2=value2, values percent-encoded")                     \
+    TEXTUAL(OPTION_TRACE_OTLP_ENDPOINT, "trace.otlp_endpoint", "", 2000, AT_START,                                    \
+            "where spans are sent, http://127.0.0.1:4318; /v1/traces is added to it; empty: nowhere")                 \
+    TEXTUAL(OPTION_TRACE_OTLP_TRACES_ENDPOINT, "trace.otlp_traces_endpoint", "", 2000, AT_START,                      \
+            "the same as the whole URL, to which nothing is added; wins over trace.otlp_endpoint")                    \
+    CHOICE(OPTION_TRACE_OTLP_PROTOCOL, "trace.otlp_protocol", "http/protobuf", "http/protobuf|http/json", AT_START,   \
+           "how spans are encoded")                                                                                   \
+    CHOICE(OPTION_TRACE_OTLP_COMPRESSION, "trace.otlp_compression", "none", "gzip|none", AT_START,                    \
+           "how they are compressed: gzip makes them several times smaller, for processor time")                      \
+    HIDDEN(OPTION_TRACE_OTLP_HEADERS, "trace.otlp_headers", "", 8192, AT_START,                                       \
+           "header fields sent along, name=value,name2=value2, values percent-encoded; wins over the file")           \
+    SECRET(OPTION_TRACE_OTLP_HEADERS_FILE, "trace.otlp_headers_file", "", 4000, AT_START,                             \
+           "holds header fields to send along, such as a token: a line name=value each; empty: none")                 \
+    INTEGER(OPTION_TRACE_OTLP_TIMEOUT_MS, "trace.otlp_timeout_ms", "10000", 10, 600000, "ms", AT_START,               \
+            "of one request to the receiver")                                                                         \
+    INTEGER(OPTION_TRACE_OTLP_QUEUE_MAX_BYTES, "trace.otlp_queue_max_bytes", "2097152", 65536, 1024 * OPTION_MEBI,    \
+            "bytes", AT_START, "of spans that wait to be sent; further ones are dropped and counted")                 \
+    INTEGER(OPTION_TRACE_OTLP_BATCH_MAX, "trace.otlp_batch_max", "512", 1, 65536, "", AT_START,                       \
+            "spans in one request")                                                                                   \
+    INTEGER(OPTION_TRACE_OTLP_BATCH_DELAY_MS, "trace.otlp_batch_delay_ms", "1000", 0, 600000, "ms", AT_START,         \
+            "the longest that a span waits for others to be sent with")                                               \
+    INTEGER(OPTION_TRACE_OTLP_RETRY_MAX_MS, "trace.otlp_retry_max_ms", "60000", 0, 3600000, "ms", AT_START,           \
+            "how long a request is tried again, with growing pauses, before its spans are dropped; 0: once")          \
     TEXTUAL(OPTION_USER_URL, "user.url", "http://127.0.0.1:8080", 1000, AT_START,                                     \
             "where order and inventory reach the user service")                                                       \
     SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/service.token", 4000, AT_START,                    \
@@ -198,7 +239,7 @@
 /* An option, by name: settings_int(settings, OPTION_PAGE_LIMIT_MAX). Also its index in option_table. */
 enum option_id {
 #define OPTION_ID(id, ...) id,
-    OPTION_TABLE(OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID)
+    OPTION_TABLE(OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID)
 #undef OPTION_ID
     OPTIONS,
 };

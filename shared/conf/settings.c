@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "conf/option_alias.h"
 #include "conf/settings_private.h"
 
 enum { SETTINGS_ARENA_MAX = 8 * 1024 * 1024 };
@@ -63,8 +64,43 @@ static void apply(struct settings *settings, size_t at, struct text given, struc
         buf_addf(faults, "%s: %s\n", value.origin, err_cause());
 }
 
+/* A variable that sets several options has several rows; what is wrong with it is told by the first. */
+static bool is_told(const struct option_alias *alias)
+{
+    const struct option_alias *each = option_aliases;
+    while (strcmp(each->variable, alias->variable) != 0)
+        each++;
+    return each == alias;
+}
+
+static void read_alias(struct settings *settings, const struct option_alias *alias, struct text given,
+                       struct buf *faults)
+{
+    struct settings_value value = {.rank = alias->weak ? RANK_DEFAULT : RANK_ENVIRONMENT, .layer = "environment",
+                                   .origin = alias->variable};
+    struct text meant;
+    enum err err = option_alias_read(alias, given, &settings->arena, &meant);
+    if (err && is_told(alias))
+        buf_addf(faults, "%s: %s\n", alias->variable, err_cause());
+    else if (!err && meant.at)
+        apply(settings, alias->option, meant, value, faults);
+}
+
+/* What others call our options, before what we call them, which wins. */
+static void read_aliases(struct settings *settings, char *const *environment, struct buf *faults)
+{
+    for (size_t i = 0; i < option_alias_count; i++) {
+        size_t length = strlen(option_aliases[i].variable);
+        for (char *const *entry = environment; *entry; entry++) {
+            if (strncmp(*entry, option_aliases[i].variable, length) == 0 && (*entry)[length] == '=')
+                read_alias(settings, &option_aliases[i], text_of(*entry + length + 1), faults);
+        }
+    }
+}
+
 static void read_environment(struct settings *settings, char *const *environment, struct buf *faults)
 {
+    read_aliases(settings, environment, faults);
     char name[OPTION_ENVIRONMENT_SIZE];
     for (size_t i = 0; i < option_count; i++) {
         size_t length = strlen(option_environment(&option_table[i], name));
@@ -90,6 +126,9 @@ static void read_override(struct settings *settings, const char *override, struc
         const char *nearest = option_nearest(path);
         buf_addf(faults, "--set: unknown option %.*s%s%s%s\n", TEXT_ARGS(path), nearest ? "; did you mean " : "",
                  nearest ? nearest : "", nearest ? "?" : "");
+    } else if (option_table[at].hidden) {
+        buf_addf(faults, "--set: %s is a secret, and a command line is for all to see; give it in the environment\n",
+                 option_table[at].path);
     } else {
         apply(settings, (size_t)at, value,
               (struct settings_value){.rank = RANK_ARGUMENT, .layer = "argument", .origin = ARGUMENT}, faults);

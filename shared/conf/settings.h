@@ -6,7 +6,8 @@
  *   file          FILE, in libconfig's format: `log = { level = "debug"; };` sets log.level
  *   TANDEM_ENV    tandem.$TANDEM_ENV.conf beside FILE, when that variable is set; it must then be there
  *   conf.d        conf.d/NAME.conf beside FILE, in the order of their names (as bytes)
- *   environment   TANDEM_LOG_LEVEL=debug
+ *   environment   OTEL_SERVICE_NAME=shop, and other names that are not ours (conf/option_alias.h); over those,
+ *                 TANDEM_LOG_LEVEL=debug
  *   argument      --set log.level=debug
  * One set of files serves all programs of a machine. What only one of them is to have stands under its name:
  * `service = { order = { db = { path = "/var/lib/tandem/order.db"; }; }; };` and wins over the rest of that file. A

@@ -4,6 +4,8 @@
 
 #include "conf/secret_file.h"
 #include "conf/settings_private.h"
+#include "telemetry/otlp_exporter.h"
+#include "telemetry/trace_sampler.h"
 
 /* "FILE:3: " of a value from a file, "TANDEM_LOG_LEVEL: ", "--set: "; nothing for a default. */
 static void begin_fault(const struct settings_value *value, struct buf *faults)
@@ -39,10 +41,39 @@ static void check_secret(const struct settings *settings, size_t at, struct buf 
     buf_addf(faults, "%s: %s\n", option_table[at].path, err_cause());
 }
 
+static void check_ratio(const struct settings *settings, enum option_id option, struct buf *faults)
+{
+    const struct settings_value *value = &settings->values[option];
+    double ratio;
+    if (trace_ratio_of(text_of(value->value.text), &ratio) == ERR_NONE)
+        return;
+    begin_fault(value, faults);
+    buf_addf(faults, "%s is \"%.64s\": %s\n", option_table[option].path, value->value.text, err_cause());
+}
+
+static void check_by(const struct settings *settings, enum option_id option, enum err (*check)(const char *value),
+                     struct buf *faults)
+{
+    const struct settings_value *value = &settings->values[option];
+    if (!*value->value.text || check(value->value.text) == ERR_NONE)
+        return;
+    begin_fault(value, faults);
+    buf_addf(faults, "%s: %s\n", option_table[option].path, err_cause());
+}
+
+static enum err check_headers(const char *value)
+{
+    return otlp_exporter_check_headers(secret_of(text_of(value)), OTLP_HEADERS_LIST);
+}
+
 void settings_check(const struct settings *settings, struct buf *faults)
 {
     for (size_t i = 0; i < option_relation_count; i++)
         check_relation(settings, &option_relations[i], faults);
     for (size_t i = 0; i < option_count; i++)
         check_secret(settings, i, faults);
+    check_ratio(settings, OPTION_TRACE_RATIO, faults);
+    check_by(settings, OPTION_TRACE_OTLP_ENDPOINT, otlp_exporter_check_endpoint, faults);
+    check_by(settings, OPTION_TRACE_OTLP_TRACES_ENDPOINT, otlp_exporter_check_endpoint, faults);
+    check_by(settings, OPTION_TRACE_OTLP_HEADERS, check_headers, faults);
 }

@@ -49,6 +49,8 @@ static enum err value_of(struct reading *reading, const struct option *option, c
                          union option_value *ret)
 {
     int type = config_setting_type(setting);
+    if (option->hidden)
+        return err_because(ERR_CONFIG, "%s is a secret, and is taken from the environment only", option->path);
     if (option->outside)
         return err_because(ERR_CONFIG, "%s is taken from the environment or --set only, not from a file",
                            option->path);

@@ -31,7 +31,7 @@ static void print_value(const struct option *option, union option_value value, s
         buf_add_string(out, value.boolean ? "true" : "false");
         return;
     case OPTION_TEXT:
-        print_string(value.text, out);
+        print_string(option->hidden && *value.text ? "(hidden)" : value.text, out);
         return;
     }
 }
@@ -47,7 +47,7 @@ void settings_print_origin(const struct settings_value *value, struct buf *out)
     buf_addf(out, "%s%s", value->layer, is_of_section(value) ? ", service section" : "");
     if (value->line)
         buf_addf(out, " %s:%u", value->origin, value->line);
-    else if (value->rank == RANK_ENVIRONMENT)
+    else if (value->origin && value->rank != RANK_ARGUMENT)
         buf_addf(out, " %s", value->origin);
 }
 

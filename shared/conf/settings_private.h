@@ -48,7 +48,8 @@ void settings_read_file(struct settings *settings, const struct source *source, 
 
 /* ---- settings_check.c ---- */
 
-/** What can only be seen when all values are there: the order of related options, the modes of secret files. */
+/** What can only be seen when all values are there: the order of related options, the modes of secret files,
+ *  URLs and header fields. */
 void settings_check(const struct settings *settings, struct buf *faults);
 
 /* ---- settings_adopt.c ---- */

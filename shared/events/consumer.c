@@ -33,9 +33,11 @@ static void count(struct consumer *consumer, const struct consumer_stats *stats)
 static enum err write_and_count(struct consumer *consumer, db_work *do_work, size_t delivery_count)
 {
     struct consumer_work work = {.consumer = consumer, .count = delivery_count};
-    enum err err = db_write(consumer->opts.db, do_work, &work);
+    struct db_committed committed;
+    enum err err = db_write_told(consumer->opts.db, do_work, &work, &committed);
     if (err)
         return err;
+    consumer_trace_end(consumer, &committed);
     count(consumer, &work.stats);
     for (size_t i = 0; i < consumer->applied_count; i++)
         consumer->opts.applied(consumer->opts.context, &consumer->applied[i]);
@@ -124,7 +126,8 @@ static enum err allocate(struct consumer *consumer)
     consumer->types = calloc(consumer->opts.handler_count + 1, sizeof *consumer->types);
     consumer->deliveries = calloc(consumer->opts.batch_max, sizeof *consumer->deliveries);
     consumer->applied = calloc(consumer->opts.batch_max, sizeof *consumer->applied);
-    if (!consumer->types || !consumer->deliveries || !consumer->applied)
+    consumer->traces = calloc(consumer->opts.batch_max, sizeof *consumer->traces);
+    if (!consumer->types || !consumer->deliveries || !consumer->applied || !consumer->traces)
         return err_because(ERR_MEMORY, "the consumer \"%s\": out of memory", consumer->opts.group);
     for (size_t i = 0; i < consumer->opts.handler_count; i++)
         consumer->types[i] = consumer->opts.handlers[i].type;
@@ -186,6 +189,7 @@ void consumer_free(struct consumer *consumer)
     free(consumer->types);
     free(consumer->deliveries);
     free(consumer->applied);
+    free(consumer->traces);
     free(consumer);
 }
 

@@ -63,33 +63,45 @@ static enum err sweep_inbox(struct db_connection *connection, int64_t rows, int6
     return db_run(statement, NULL);
 }
 
+struct handling {
+    const struct event_handler *handler;
+    const struct event *event;
+    unsigned attempts;             /* with this one */
+};
+
 /* What is logged meanwhile is logged as of the request that the event goes back to. */
-static enum err handle(struct db_connection *connection, const struct consumer *consumer,
-                       const struct event_handler *handler, const struct event *event, char cause[static CAUSE_SIZE])
+static enum err handle(struct db_connection *connection, struct consumer *consumer, const struct handling *handling,
+                       char cause[static CAUSE_SIZE])
 {
-    log_context_set(&(struct log_context){.request_id = event->request_id,
-                                          .trace_id = traceparent_trace_id(event->traceparent)});
+    const struct event *event = handling->event;
+    struct consumer_trace *trace = consumer_trace_begin(consumer, event, handling->attempts);
+    struct log_context context = {.request_id = event->request_id};
+    trace_enter(trace ? &trace->part : NULL);
+    if (!trace)
+        context.trace_id = traceparent_trace_id(event->traceparent);
+    log_context_set(&context);
     err_clear();
-    enum err outcome = handler->work(connection, event, consumer->opts.context);
+    enum err outcome = handling->handler->work(connection, event, consumer->opts.context);
     if (outcome) {
         snprintf(cause, CAUSE_SIZE, "%s: %s", err_name(outcome), err_cause());
         if (consumer->opts.failed)
             consumer->opts.failed(consumer->opts.context, event, outcome);
     }
     log_context_set(NULL);
+    trace_enter(NULL);
+    consumer_trace_handled(trace, outcome);
     return outcome;
 }
 
 /* Runs the handler in a savepoint of its own. How that went is in *ret_outcome, and why in cause; the return value is
  * an error only when the transaction itself cannot go on. */
-static enum err attempt(struct db_connection *connection, const struct consumer *consumer,
-                        const struct event_handler *handler, const struct event *event, enum err *ret_outcome,
-                        char cause[static CAUSE_SIZE])
+static enum err attempt(struct db_connection *connection, struct consumer *consumer, const struct handling *handling,
+                        enum err *ret_outcome, char cause[static CAUSE_SIZE])
 {
     enum err err = run(connection, savepoint_sql);
     if (err)
         return err;
-    enum err outcome = handle(connection, consumer, handler, event, cause);
+    enum err outcome = handle(connection, consumer, handling, cause);
     if (outcome && run(connection, undo_sql))
         return err_because(outcome, "%s", cause);
     err = run(connection, release_sql);
@@ -122,7 +134,7 @@ static void note_applied(struct consumer_work *work, const struct event *event)
 static void begin_work(struct consumer_work *work)
 {
     work->stats = (struct consumer_stats){0, 0, 0, 0};
-    work->consumer->applied_count = 0;
+    work->consumer->applied_count = work->consumer->trace_count = 0;
     arena_reset(&work->consumer->applied_arena);
 }
 
@@ -181,7 +193,7 @@ static enum err apply_one(struct db_connection *connection, struct consumer_work
         return err;
     if (must_wait)
         return parked_add(connection, opts->group, event, 0, 0, NULL, &(int64_t){0});
-    err = attempt(connection, work->consumer, handler, event, &outcome, cause);
+    err = attempt(connection, work->consumer, &(struct handling){handler, event, 1}, &outcome, cause);
     if (!err && outcome)
         return set_aside(connection, work, event, cause);
     if (!err)
@@ -221,7 +233,7 @@ static enum err retry_one(struct db_connection *connection, struct consumer_work
         return bury_or_postpone(connection, work, parked, "this program has no handler for it any more", true);
 
     work->stats.retried++;
-    err = attempt(connection, consumer, handler, &event, &outcome, cause);
+    err = attempt(connection, consumer, &(struct handling){handler, &event, parked->attempts + 1}, &outcome, cause);
     if (err)
         return err;
     if (outcome)

@@ -11,6 +11,13 @@
 #include "base/arena.h"
 #include "events/consumer.h"
 #include "events/wakeup.h"
+#include "telemetry/trace.h"
+
+/* An event that was handled: its part of its trace. */
+struct consumer_trace {
+    struct trace_part part;
+    struct trace_span *transaction;
+};
 
 struct consumer {
     struct consumer_opts opts;
@@ -21,7 +28,9 @@ struct consumer {
     struct arena arena;                /* of the batch under way; the writer's while it runs a retry */
     struct event *applied;             /* in this transaction, without data; the writer's while one is under way */
     size_t applied_count;
-    struct arena applied_arena;
+    struct consumer_trace *traces;     /* of what was handled in this transaction; the writer's, likewise */
+    size_t trace_count;
+    struct arena applied_arena;        /* of both */
     struct wakeup wakeup;
     pthread_t thread;
     bool started;
@@ -36,6 +45,19 @@ struct consumer_work {
     size_t count;                      /* of consumer->deliveries */
     struct consumer_stats stats;
 };
+
+/* ---- consumer_trace.c ---- */
+
+/** Begins the part of an event that is about to be handled; NULL when it is not recorded. */
+struct consumer_trace *consumer_trace_begin(struct consumer *consumer, const struct event *event, unsigned attempts);
+
+/** How the handling went. What it began is undone with an error. NULL is fine. */
+void consumer_trace_handled(struct consumer_trace *trace, enum err outcome);
+
+/** Ends all parts, whose transaction has committed. */
+void consumer_trace_end(struct consumer *consumer, const struct db_committed *committed);
+
+/* ---- consumer_apply.c ---- */
 
 /** A db_work on a struct consumer_work: takes charge of the deliveries. */
 enum err consumer_apply(struct db_connection *connection, void *context);

@@ -6,8 +6,10 @@ shared_events_libevents_a_SOURCES = \
 	shared/events/bus_embedded_subscription.c \
 	shared/events/consumer.c shared/events/consumer.h shared/events/consumer_private.h \
 	shared/events/consumer_apply.c \
+	shared/events/consumer_trace.c \
 	shared/events/dead_letter.c shared/events/dead_letter.h \
 	shared/events/event.c shared/events/event.h \
+	shared/events/event_trace.c shared/events/event_trace.h \
 	shared/events/lease.h \
 	shared/events/outbox.c shared/events/outbox.h shared/events/outbox_private.h \
 	shared/events/parked.c shared/events/parked.h \

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "events/backoff.h"
+#include "events/event_trace.h"
 #include "events/lease.h"
 #include "events/outbox_private.h"
 #include "events/wakeup.h"
@@ -43,15 +44,25 @@ static enum err remove_published(struct db_connection *connection, void *context
     return outbox_remove(connection, relay->events, relay->positions, relay->count);
 }
 
+static void trace_published(struct relay *relay, int64_t start_ns)
+{
+    int64_t end_ns = clock_now_ns();
+    for (size_t i = 0; i < relay->count; i++)
+        event_trace_published(&relay->events[i], &relay->arena, start_ns, end_ns);
+}
+
 /* Publishes the oldest batch. */
 static enum err publish_batch(struct relay *relay)
 {
+    int64_t start_ns = clock_now_ns();
     arena_reset(&relay->arena);
     relay->count = 0;
     enum err err = outbox_oldest(relay->reader, &relay->arena, relay->events, relay->positions,
                                  relay->opts.batch_max, &relay->count);
     if (!err && relay->count)
         err = bus_publish(relay->opts.bus, relay->events, relay->count);
+    if (!err)
+        trace_published(relay, start_ns);
     if (!err && relay->count)
         err = db_write(relay->opts.db, remove_published, relay);
     return err;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "net/client.h"
 #include "net/client_guard.h"
+#include "net/client_trace.h"
 
 enum { URL_MAX_BYTES = 8192, HEADER_MAX_BYTES = 16384 };
 
@@ -127,6 +128,7 @@ static void give_back(struct client *client, struct idle *idle)
 struct call {
     const struct client *client;
     const struct client_request *request;
+    struct client_trace trace;
     unsigned timeout_ms;           /* of this try */
     CURL *easy;
     CURLcode refused;              /* the first option that was not taken */
@@ -192,12 +194,18 @@ static enum err add_headers(struct call *call)
 
     for (size_t i = 0; i < request->header_count && !err; i++) {
         has_type = has_type || text_equal_nocase(request->headers[i].name, TEXT("Content-Type"));
+        if (client_trace_replaces(&call->trace, request->headers[i].name))
+            continue;
         err = add_header(call, request->headers[i].name, request->headers[i].value);
     }
     if (!err && request->body.at && !has_type)
         err = add_header(call, TEXT("Content-Type"), TEXT("application/json"));
     if (!err && call->client->passes_deadline)
         err = add_deadline(call);
+    struct http_param traced[CLIENT_TRACE_HEADERS];
+    size_t traced_count = client_trace_headers(&call->trace, traced);
+    for (size_t i = 0; i < traced_count && !err; i++)
+        err = add_header(call, traced[i].name, traced[i].value);
     if (err)
         return err;
     /* Waiting for "100 Continue" would cost a second with servers that do not know it. */
@@ -324,11 +332,13 @@ static enum err try_once(struct client *client, const struct client_request *req
     call.easy = idle->easy;
     buf_init(&call.url, URL_MAX_BYTES);
     buf_init(&call.body, client->response_max_bytes);
+    client_trace_begin(&call.trace, client->base_url, request);
     if (!(err = prepare(&call)))
         err = perform(&call, ret);
     if (!err && request->accepts && !request->accepts(ret))
         err = err_because(ERR_PROTOCOL, "%s %s%s: the answer is not understood", http_method_name(request->method),
                           client->base_url, request->path);
+    client_trace_end(&call.trace, err, err ? 0 : ret->status);
     if (err)
         buf_fini(&call.body);
     give_back(client, idle);

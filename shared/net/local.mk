@@ -3,6 +3,7 @@ shared_net_libnet_a_SOURCES = \
 	shared/net/breaker.c shared/net/breaker.h \
 	shared/net/client.c shared/net/client.h \
 	shared/net/client_guard.c shared/net/client_guard.h \
+	shared/net/client_trace.c shared/net/client_trace.h \
 	shared/net/deadline.c shared/net/deadline.h \
 	shared/net/fcgi_call.c shared/net/fcgi_call.h \
 	shared/net/fcgi_connection.c shared/net/fcgi_connection.h \

@@ -73,12 +73,19 @@ void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, cons
  *  no effect outside the transaction but on its job. An error undoes this job alone. */
 typedef enum err db_work(struct db_connection *connection, void *context);
 
+/* With whom and when a job's change became durable. */
+struct db_committed {
+    int64_t at_ns;                                    /* monotonic; also of a failure, when that was known */
+    unsigned batch_size;                              /* jobs in the transaction, this one among them */
+};
+
 struct db_job {
     db_work *work;
     void (*done)(struct db_job *job, enum err err);   /* on the writer's thread, after the commit; must not block */
     void *context;
     struct db_job *next;                              /* the queue's */
     enum err err;                                     /* the writer's */
+    struct db_committed committed;                    /* set before done is called */
 };
 
 /** Queues a job; the caller keeps it alive until done is called. Any thread; never blocks. ERR_BUSY when the queue is
@@ -87,6 +94,9 @@ enum err must_check db_submit(struct db *db, struct db_job *job);
 
 /** The same, waiting until it is durable. Not from a reactor, nor from the writer's own thread. */
 enum err must_check db_write(struct db *db, db_work *work, void *context);
+
+/** The same, telling when; ret (may be NULL) is set whether it failed or not, once the writer had the job. */
+enum err must_check db_write_told(struct db *db, db_work *work, void *context, struct db_committed *ret);
 
 /** Calls wake after each commit in which db_notify(topic) was called. On the writer's thread; must not block. At most
  *  DB_MAX_LISTENERS, added before db_start(). topic is compared by address. */

@@ -108,7 +108,8 @@ static enum err run_once(struct db *db, struct db_batch *batch)
 
     int64_t start_ns = clock_now_ns();
     err = connection_run(connection, commit_sql);
-    int64_t took_ns = clock_now_ns() - start_ns;
+    batch->committed_ns = clock_now_ns();
+    int64_t took_ns = batch->committed_ns - start_ns;
     atomic_fetch_add_explicit(&db->counters.commit_ns, (uint64_t)took_ns, memory_order_relaxed);
     metric_observe(db->metrics.commit, took_ns);
     metric_observe(db->metrics.batch_size, (int64_t)batch->count);
@@ -152,16 +153,20 @@ static enum err run_in_one(struct db *db, struct db_batch *batch)
 static void run_each(struct db *db, struct db_batch *batch)
 {
     struct db_batch one = {.count = 1, .causes = batch->causes};
+    batch->each_alone = true;
     for (size_t i = 0; i < batch->count; i++) {
         one.entries = &batch->entries[i];
         if (!one.entries->guilty && run_in_one(db, &one) == ERR_NONE)
             wake_listeners(db);
     }
     batch->causes = one.causes;
+    batch->committed_ns = one.committed_ns;
 }
 
 void batch_run(struct db *db, struct db_batch *batch)
 {
+    batch->each_alone = false;
+    batch->committed_ns = 0;
     enum err err = run_in_one(db, batch);
     if (err == ERR_CONFLICT && batch->count > 1)
         run_each(db, batch);
@@ -176,11 +181,14 @@ void batch_tell(struct db *db, struct db_batch *batch)
         failed += batch->entries[i].err != ERR_NONE;
     DB_COUNT(db, jobs, batch->count);
     DB_COUNT(db, jobs_failed, failed);
+    struct db_committed committed = {batch->committed_ns ? batch->committed_ns : clock_now_ns(),
+                                     batch->each_alone ? 1 : (unsigned)batch->count};
 
     for (size_t i = 0; i < batch->count; i++) {
         const struct db_batch_entry *entry = &batch->entries[i];
         struct db_job *job = entry->job;
         job->err = entry->err;
+        job->committed = committed;
         if (entry->err && entry->cause_length)
             err_because(entry->err, "%.*s", (int)entry->cause_length, batch->causes.data + entry->cause_at);
         else if (entry->err)

@@ -77,6 +77,8 @@ struct db_batch {
     struct db_batch_entry *entries;
     size_t count;
     enum err ended_by;             /* what ended a transaction under the batch */
+    int64_t committed_ns;          /* when the latest transaction was over; 0: none came so far */
+    bool each_alone;               /* it was run as a transaction a job */
     struct buf causes;             /* why jobs failed; a job whose cause does not fit is told the code alone */
 };
 

@@ -93,6 +93,7 @@ void writer_stop(struct db *db)
     for (struct db_job *job = db->first, *next; job; job = next) {
         next = job->next;
         job->err = err_because(ERR_CLOSED, "%s was closed before it was started", db->path);
+        job->committed.at_ns = clock_now_ns();
         job->done(job, job->err);
     }
     db->first = db->last = NULL;
@@ -145,6 +146,11 @@ static bool may_wait(struct db *db)
 
 enum err db_write(struct db *db, db_work *work, void *context)
 {
+    return db_write_told(db, work, context, NULL);
+}
+
+enum err db_write_told(struct db *db, db_work *work, void *context, struct db_committed *ret)
+{
     assert(may_wait(db));
     struct waiting_job waiting = {.job = {.work = work, .done = tell_waiting, .context = context}};
     sem_init(&waiting.finished, 0, 0);
@@ -153,6 +159,8 @@ enum err db_write(struct db *db, db_work *work, void *context)
         while (sem_wait(&waiting.finished) && errno == EINTR)
             continue;
         err = waiting.job.err;
+        if (ret)
+            *ret = waiting.job.committed;
         if (err)
             err_because(err, "%s", waiting.cause);
     }

@@ -13,6 +13,21 @@ shared_telemetry_libtelemetry_a_SOURCES = \
 	shared/telemetry/metric_process.c \
 	shared/telemetry/metric_store.c shared/telemetry/metric_store.h \
 	shared/telemetry/metric_text.c \
-	shared/telemetry/otlp.h shared/telemetry/otlp_exporter.h \
+	shared/telemetry/otlp.c shared/telemetry/otlp.h shared/telemetry/otlp_encoding.h \
+	shared/telemetry/otlp_body.c shared/telemetry/otlp_body.h \
+	shared/telemetry/otlp_exporter.c shared/telemetry/otlp_exporter.h \
+	shared/telemetry/otlp_headers.c shared/telemetry/otlp_headers.h \
+	shared/telemetry/otlp_json.c \
+	shared/telemetry/otlp_protobuf.c \
+	shared/telemetry/otlp_queue.c shared/telemetry/otlp_queue.h \
+	shared/telemetry/otlp_sender.c shared/telemetry/otlp_sender.h \
 	shared/telemetry/span.h \
-	shared/telemetry/trace.c shared/telemetry/trace.h
+	shared/telemetry/trace.c shared/telemetry/trace.h shared/telemetry/trace_private.h \
+	shared/telemetry/trace_memory.c shared/telemetry/trace_memory.h \
+	shared/telemetry/trace_part.c \
+	shared/telemetry/trace_queue.c shared/telemetry/trace_queue.h \
+	shared/telemetry/trace_random.c \
+	shared/telemetry/trace_recall.c \
+	shared/telemetry/trace_record.c shared/telemetry/trace_record.h \
+	shared/telemetry/trace_recorder.c shared/telemetry/trace_recorder.h \
+	shared/telemetry/trace_sampler.c shared/telemetry/trace_sampler.h

@@ -13,6 +13,7 @@
 #include "telemetry/log_format.h"
 #include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
+#include "telemetry/trace.h"
 
 enum { NAME_SIZE = 64, ORIGIN_BYTES = 2 * (6 * NAME_SIZE + 32), BUFFER_BYTES = 65536, FLUSH_MS = 100 };
 
@@ -205,6 +206,8 @@ static void format_line(const struct log_what *what, const struct log_field *fie
 {
     struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
                                   part_text(&own_context.span_id), part_text(&own_context.user_id)};
+    if (!context.trace_id.at)
+        trace_here_ids(&context.trace_id, &context.span_id);
     struct log_line line = {
         .time_us = clock_wall_us(),
         .what = what,

@@ -115,7 +115,8 @@ struct log_context {
     struct text request_id, trace_id, span_id, user_id;   /* absent: left out */
 };
 
-/** Copies the context for the calling thread's further lines; NULL clears it. */
+/** Copies the context for the calling thread's further lines; NULL clears it. Without a trace id, that and the span's
+ *  are those of the span that the thread works on (trace_enter()). */
 void log_context_set(const struct log_context *context);
 
 /* ---- events ---- */

@@ -91,6 +91,11 @@
     ROW(METRIC_LOG_LINES, "tandem_log_lines_total", COUNTER, ONE, "", "Log lines written")                             \
     ROW(METRIC_LOG_DROPPED, "tandem_log_lines_dropped_total", COUNTER, ONE, "",                                        \
         "Log lines lost because the sink stalled or failed")                                                           \
+    ROW(METRIC_TRACE_SPANS, "tandem_trace_spans_total", COUNTER, ONE, "", "Spans of traces that were kept")            \
+    ROW(METRIC_TRACE_EXPORTED, "tandem_trace_exported_spans_total", COUNTER, ONE, "",                                  \
+        "Spans that the OTLP receiver took")                                                                           \
+    ROW(METRIC_TRACE_DROPPED, "tandem_trace_spans_dropped_total", COUNTER, ONE, "reason",                              \
+        "Spans that were lost: queue_full, overflow (of one part), export_full, refused, expired")                     \
     ROW(METRIC_BUILD_INFO, "tandem_build_info", SHARED_GAUGE, ONE, "service,version",                                  \
         "1; the labels tell what is running")                                                                          \
     ROW(METRIC_PROCESSES, "tandem_processes", SHARED_GAUGE, ONE, "", "Processes of the service")                       \

@@ -26,7 +26,7 @@ enum span_status { SPAN_UNSET = 0, SPAN_OK = 1, SPAN_ERROR = 2 };
 enum span_attribute_type { SPAN_ATTRIBUTE_TEXT, SPAN_ATTRIBUTE_INTEGER, SPAN_ATTRIBUTE_BOOLEAN };
 
 struct span_attribute {
-    const char *key;                      /* a literal: "http.request.method" */
+    const char *key;                      /* a literal, or else UTF-8: "http.request.method" */
     enum span_attribute_type type;
     union {
         struct text text;

@@ -1,0 +1,272 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "telemetry/trace_private.h"
+#include "telemetry/trace_recorder.h"
+#include "telemetry/trace_sampler.h"
+
+enum { TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53 };
+
+static _Thread_local struct trace_part *entered;
+
+/* ---- the current span ---- */
+
+static void write_span_id(struct trace_part *part, const struct trace_span *span)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < SPAN_ID_BYTES; i++) {
+        part->here[SPAN_AT + 2 * i] = digits[span->id[i] >> 4];
+        part->here[SPAN_AT + 2 * i + 1] = digits[span->id[i] & 15];
+    }
+}
+
+static void set_current(struct trace_part *part, struct trace_span *span)
+{
+    part->current = span;
+    write_span_id(part, span);
+}
+
+/* The whole of it, once: from then on only the span's id in it changes. */
+static void write_here(struct trace_part *part)
+{
+    struct trace_context context = {.flags = part->flags};
+    memcpy(context.trace_id, part->trace_id, TRACE_ID_BYTES);
+    memcpy(context.span_id, part->root->id, SPAN_ID_BYTES);
+    trace_context_write(&context, part->here);
+}
+
+bool trace_part_records(const struct trace_part *part)
+{
+    return part && part->arena;
+}
+
+struct text trace_part_here(const struct trace_part *part)
+{
+    return trace_part_records(part) ? (struct text){part->here, TRACEPARENT_LENGTH} : TEXT_NONE;
+}
+
+/* ---- spans ---- */
+
+static struct trace_span *add_span(struct trace_part *part, struct text name, enum span_kind kind, int64_t now_ns)
+{
+    struct trace_span *span =
+        part->count < TRACE_SPANS_MAX ? arena_alloc(part->arena, sizeof *span) : NULL;
+    if (!span) {
+        part->overflow++;
+        return NULL;
+    }
+    *span = (struct trace_span){.parent = part->current, .name = name, .start_ns = now_ns, .kind = (uint8_t)kind};
+    trace_random(span->id, sizeof span->id);
+    if (part->last)
+        part->last->next = span;
+    part->last = span;
+    part->count++;
+    return span;
+}
+
+struct trace_span *trace_begin(struct trace_part *part, struct text name, enum span_kind kind, int64_t now_ns)
+{
+    struct trace_span *span = trace_part_records(part) ? add_span(part, name, kind, now_ns) : NULL;
+    if (span)
+        set_current(part, span);
+    return span;
+}
+
+static bool is_under(const struct trace_span *span, const struct trace_span *above)
+{
+    while (span && span != above)
+        span = span->parent;
+    return span != NULL;
+}
+
+void trace_end(struct trace_part *part, struct trace_span *span, int64_t now_ns)
+{
+    if (!trace_part_records(part) || !span || span->end_ns)
+        return;
+    span->end_ns = now_ns;
+    if (!is_under(part->current, span))
+        return;
+    for (struct trace_span *open = part->current; open != span; open = open->parent)
+        open->end_ns = open->end_ns ? open->end_ns : now_ns;
+    set_current(part, span->parent ? span->parent : span);
+}
+
+void trace_unwind(struct trace_part *part, int64_t now_ns)
+{
+    if (!trace_part_records(part) || part->current == part->root)
+        return;
+    for (struct trace_span *open = part->current; open != part->root; open = open->parent)
+        open->end_ns = open->end_ns ? open->end_ns : now_ns;
+    set_current(part, part->root);
+}
+
+struct trace_span *trace_mark(const struct trace_part *part)
+{
+    return trace_part_records(part) ? part->last : NULL;
+}
+
+void trace_rewind(struct trace_part *part, struct trace_span *mark)
+{
+    if (!trace_part_records(part) || !mark || !mark->next)
+        return;
+    for (struct trace_span *gone = mark->next; gone; gone = gone->next) {
+        part->count--;
+        if (part->current == gone)
+            part->current = NULL;
+    }
+    /* What was current is either still there, or was begun under what is. */
+    if (!part->current) {
+        struct trace_span *open = mark;
+        while (open->end_ns && open->parent)
+            open = open->parent;
+        set_current(part, open);
+    }
+    mark->next = NULL;
+    part->last = mark;
+    part->failed = false;
+    for (const struct trace_span *left = part->root; left; left = left->next)
+        part->failed = part->failed || left->status == SPAN_ERROR;
+}
+
+/* ---- attributes ---- */
+
+static void add_attribute(struct trace_part *part, struct trace_span *span, struct span_attribute attribute)
+{
+    if (!trace_part_records(part) || !span || span->attribute_count + span->shared_count >= TRACE_ATTRIBUTES_MAX)
+        return;
+    struct trace_attribute *node = arena_alloc(part->arena, sizeof *node);
+    if (!node)
+        return;
+    *node = (struct trace_attribute){NULL, attribute};
+    *(span->last ? &span->last->next : &span->first) = node;
+    span->last = node;
+    span->attribute_count++;
+}
+
+void trace_text(struct trace_part *part, struct trace_span *span, const char *key, struct text value)
+{
+    if (value.at)
+        add_attribute(part, span, (struct span_attribute){.key = key, .type = SPAN_ATTRIBUTE_TEXT, .text = value});
+}
+
+void trace_integer(struct trace_part *part, struct trace_span *span, const char *key, int64_t value)
+{
+    add_attribute(part, span, (struct span_attribute){.key = key, .type = SPAN_ATTRIBUTE_INTEGER, .integer = value});
+}
+
+void trace_boolean(struct trace_part *part, struct trace_span *span, const char *key, bool value)
+{
+    add_attribute(part, span, (struct span_attribute){.key = key, .type = SPAN_ATTRIBUTE_BOOLEAN, .boolean = value});
+}
+
+struct text trace_copy(struct trace_part *part, struct text text)
+{
+    return trace_part_records(part) && text.at ? arena_text(part->arena, text) : TEXT_NONE;
+}
+
+struct text trace_name(struct trace_part *part, struct text first, struct text second)
+{
+    char *name = trace_part_records(part) ? arena_alloc(part->arena, first.length + 1 + second.length) : NULL;
+    if (!name)
+        return first;
+    memcpy(name, first.at, first.length);
+    name[first.length] = ' ';
+    if (second.length > 0)
+        memcpy(name + first.length + 1, second.at, second.length);
+    return (struct text){name, first.length + 1 + second.length};
+}
+
+void trace_shared(struct trace_span *span, const struct span_attribute *attributes, size_t count)
+{
+    if (!span)
+        return;
+    size_t room = (size_t)TRACE_ATTRIBUTES_MAX - span->attribute_count;
+    span->shared = attributes;
+    span->shared_count = count < room ? count : room;
+}
+
+void trace_fail(struct trace_part *part, struct trace_span *span, const char *type, const char *message)
+{
+    if (!trace_part_records(part) || !span)
+        return;
+    span->status = SPAN_ERROR;
+    span->error_type = type;
+    span->message = message;
+    part->failed = true;
+}
+
+/* ---- a part ---- */
+
+void trace_part_begin(struct trace_part *part, struct arena *arena, const struct trace_context *parent,
+                      struct text name, enum span_kind kind, int64_t now_ns)
+{
+    part->arena = NULL;
+    if (!trace_is_enabled())
+        return;
+    *part = (struct trace_part){.arena = arena, .has_parent = parent != NULL};
+    if (parent) {
+        memcpy(part->trace_id, parent->trace_id, TRACE_ID_BYTES);
+        memcpy(part->parent_id, parent->span_id, SPAN_ID_BYTES);
+        part->state = parent->state;
+    } else {
+        trace_random(part->trace_id, TRACE_ID_BYTES);
+    }
+    part->flags = trace_is_sampled(part->trace_id, parent) ? TRACE_SAMPLED : 0;
+    part->root = part->current = add_span(part, name, kind, now_ns);
+    if (part->root)
+        write_here(part);
+    else
+        part->arena = NULL;
+}
+
+void trace_part_mute(struct trace_part *part)
+{
+    if (!trace_part_records(part) || part->has_parent)
+        return;
+    part->flags = 0;
+    part->here[FLAGS_AT + 1] = '0';
+}
+
+bool trace_part_end(struct trace_part *part, int64_t now_ns)
+{
+    if (!trace_part_records(part))
+        return false;
+    trace_unwind(part, now_ns);
+    part->root->end_ns = now_ns;
+    return (part->flags & TRACE_SAMPLED) || part->failed || trace_is_slow(now_ns - part->root->start_ns);
+}
+
+void trace_part_keep(struct trace_part *part)
+{
+    if (trace_part_records(part))
+        trace_recorder_put(part);
+}
+
+/* ---- what the calling thread works on ---- */
+
+void trace_enter(struct trace_part *part)
+{
+    entered = trace_part_records(part) ? part : NULL;
+}
+
+struct trace_part *trace_current(void)
+{
+    return entered;
+}
+
+struct text trace_here(struct text otherwise)
+{
+    return entered ? trace_part_here(entered) : otherwise;
+}
+
+void trace_here_ids(struct text *ret_trace_id, struct text *ret_span_id)
+{
+    *ret_trace_id = entered ? (struct text){entered->here + TRACE_AT, TRACE_ID_LENGTH} : TEXT_NONE;
+    *ret_span_id = entered ? (struct text){entered->here + SPAN_AT, SPAN_ID_LENGTH} : TEXT_NONE;
+}
+
+struct text trace_here_state(struct text otherwise)
+{
+    return entered ? entered->state : otherwise;
+}
