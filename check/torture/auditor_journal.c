@@ -24,9 +24,9 @@ static const char indexes[] =
     "CREATE TABLE open_key AS SELECT op, key FROM answer GROUP BY op, key HAVING max(status BETWEEN 200 AND 499) = 0;"
     "COMMIT";
 
-/* The subject of these events is the order, and so are the first 36 characters of a gateway's key. */
+/* The subject of most events is an order, and so are the first 36 characters of a gateway's key. */
 const char journal_prepare[] =
-    "CREATE TEMP TABLE event AS SELECT type, subject, envelope FROM b.log WHERE type <> 'item.changed.v1';"
+    "CREATE TEMP TABLE event AS SELECT type, subject, envelope ->> 'id' AS id FROM b.log;"
     "CREATE INDEX temp.event_subject ON event (subject, type);"
     "CREATE TEMP TABLE charge_of AS SELECT substr(key, 1, 36) AS order_id, key, amount_minor, currency FROM charged;"
     "CREATE INDEX temp.charge_order ON charge_of (order_id);"

@@ -15,7 +15,7 @@
 
 enum {
     SKUS = 8, STOCK_AT_FIRST = 12, PRICE_MINOR = 1250,
-    LINES_MAX = 3, QUANTITY_MAX = 3, DELTA_MAX = 24,
+    LINES_MAX = 3, QUANTITY_MAX = 3, DELTA_MAX = 12,
     REMEMBERED = 16,             /* orders that a customer may still cancel or repeat */
     KEY_SIZE = 48, LINES_SIZE = 256, BODY_SIZE = 512, ID_SIZE_MAX = 64,
     AGAIN_NS = 5 * NS_PER_MS, READY_MS = 20000, LATE_MS = 2000,

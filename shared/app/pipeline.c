@@ -8,6 +8,7 @@
 #include "app/pipeline.h"
 #include "app/service.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "telemetry/trace.h"
 
 enum { REQUEST_ID_MAX = 128, RETRY_AFTER_S = 1 };
@@ -151,7 +152,7 @@ static void command_done(struct db_job *job, enum err err)
 {
     struct call *call = job->context;
     call->db = NULL;
-    answer(call, err);
+    answer(call, err ? err : fault_at(FAULT_AFTER_COMMIT_BEFORE_ANSWER));
 }
 
 static void run_data(struct call *call)
@@ -165,7 +166,8 @@ static void run_data(struct call *call)
         if (!err)
             return;
     } else if (!err && endpoint->query) {
-        err = endpoint->query(call);
+        err = fault_at(FAULT_DB_READ);
+        err = err ? err : endpoint->query(call);
     }
     answer(call, err);
 }
@@ -343,7 +345,9 @@ void pipeline_dispatch(struct exchange *exchange, void *context)
     if (!call)
         return;
     observe_enter(call);
-    enum err err = route(call);
+    enum err err = fault_at(FAULT_REQUEST);
+    if (!err)
+        err = route(call);
     if (!err)
         err = identify(call);
     if (err == ERR_AGAIN)

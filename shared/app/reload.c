@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/fault_settings.h"
 #include "app/log_settings.h"
 #include "app/reload.h"
 #include "app/service.h"
@@ -108,6 +109,7 @@ static bool differs(const struct settings *settings)
 static void take_effect(struct service *service, const struct settings *settings)
 {
     log_settings_apply(settings);
+    fault_settings_apply(settings);
     if (service->definition->reload)
         service->definition->reload(service, settings);
 }
@@ -204,6 +206,7 @@ void reload_ask(struct reload *reload)
 
 static void reload_free(struct reload *reload)
 {
+    fault_settings_count_end();
     watch_close(reload->watch);
     close(reload->wake_fd);
     pthread_mutex_destroy(&reload->lock);
@@ -225,6 +228,8 @@ enum err reload_start(struct service *service)
         log_event(LOG_WARNING, "settings are not watched; SIGHUP reloads them", LOG_ERR(ERR_IO));
     reload->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum err err = reload->wake_fd < 0 ? err_because(ERR_IO, "eventfd: %s", strerror(errno)) : ERR_NONE;
+    if (!err)
+        err = fault_settings_count();
     if (!err)
         err = thread_start(&reload->thread, "settings", run, reload);
     if (err)

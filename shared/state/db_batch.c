@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "state/db_private.h"
 
 /*
@@ -106,8 +107,11 @@ static enum err run_once(struct db *db, struct db_batch *batch)
         if (!batch->entries[i].guilty && !run_job(connection, batch, &batch->entries[i]))
             return ERR_AGAIN;
 
+    if ((err = fault_at(FAULT_BEFORE_COMMIT)) != ERR_NONE)
+        return err;
     int64_t start_ns = clock_now_ns();
     err = connection_run(connection, commit_sql);
+    fault_pass(FAULT_AFTER_COMMIT);
     DB_COUNT(db, commit_ns, (uint64_t)(clock_now_ns() - start_ns));
     DB_COUNT(db, batches, 1);
     if (err)

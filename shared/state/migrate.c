@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/id.h"
 #include "state/db_private.h"
 #include "state/migrate.h"
@@ -117,6 +118,8 @@ static enum err step(struct db_connection *connection, const struct migration_se
             applied = true;
         }
     }
+    if (!err && applied)
+        err = fault_at(FAULT_MIGRATE_BEFORE_COMMIT);
     if (!err && applied)
         err = connection_run(connection, "COMMIT");
     if (connection_in_transaction(connection) && db_script(connection, "ROLLBACK") && !err)

@@ -58,6 +58,7 @@
     ROW(METRIC_LOG_LINES, "tandem_log_lines_total", COUNTER, ONE, "", "Log lines written")                             \
     ROW(METRIC_LOG_DROPPED, "tandem_log_lines_dropped_total", COUNTER, ONE, "",                                        \
         "Log lines lost because the sink stalled or failed")                                                           \
+    ROW(METRIC_FAULTS, "tandem_faults_total", COUNTER, ONE, "point", "Faults on demand that happened")                 \
     ROW(METRIC_BUILD_INFO, "tandem_build_info", GAUGE, ONE, "service,version", "1; the labels tell what is running")   \
     ROW(METRIC_PROCESS_CPU, "process_cpu_seconds_total", COUNTER, SECONDS, "", "Processor time used")                  \
     ROW(METRIC_PROCESS_MEMORY, "process_resident_memory_bytes", GAUGE, BYTES, "", "Memory resident")                   \
