@@ -55,7 +55,7 @@ silent_pages() {
 
 silent_subcommands() {
     local command
-    for command in "user create" "token create" "conf check" "conf print" "conf digest" "conf keygen" "conf sign" "conf verify" \
+    for command in "user create" "token create" "db backup" "db restore" "db check" "db vacuum" "conf check" "conf print" "conf digest" "conf keygen" "conf sign" "conf verify" \
         get status; do
         grep -qE "^\.(It )?Cm $command( |\$)" apps/ctl/tandemctl.1 || echo "tandemctl.1 does not tell of $command"
         # shellcheck disable=SC2086
