@@ -30,7 +30,8 @@ struct db_files {
     unsigned busy_timeout_ms;
 };
 
-/** Reads the settings of all services. False when something is wrong, which is then said. db_files_fini() in any case. */
+/** Reads the settings of all services. False when something is wrong, which is then said. db_files_fini() in any
+ *  case. */
 bool db_files_find(const struct invocation *invocation, struct db_files *files);
 void db_files_fini(struct db_files *files);
 

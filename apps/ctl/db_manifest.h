@@ -31,8 +31,8 @@ struct manifest {
 /** Writes the manifest of these files of a folder, onto the disk. ERR_IO, ERR_STORAGE_FULL, ERR_MEMORY. */
 enum err must_check manifest_write(const char *folder, const char *const *names, size_t count);
 
-/** Reads it, and compares all files with it. ERR_NOT_FOUND when there is none; ERR_INVALID, with a cause, when it is not
- *  one, is of a later format, or a file is not what it says. */
+/** Reads it, and compares all files with it. ERR_NOT_FOUND when there is none; ERR_INVALID, with a cause, when it is
+ *  not one, is of a later format, or a file is not what it says. */
 enum err must_check manifest_read(const char *folder, struct arena *arena, struct manifest *ret);
 
 /** The row of a name; NULL when there is none. */

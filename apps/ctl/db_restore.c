@@ -1,10 +1,10 @@
 /*
  * db restore: puts the files of a backup in the places of the databases.
  *
- * Until all copies are on the disk nothing has changed. Then each copy gets the name that says that it is about to take
- * a database's place (DB_RESTORING), with which no service opens that database; then each takes it, the bus last, without
- * which no service starts. So whatever cuts it off, no service runs with some files of now and some of then, and doing it
- * again brings it to its end.
+ * Until all copies are on the disk nothing has changed. Then each copy gets the name that says that it is about to
+ * take a database's place (DB_RESTORING), with which no service opens that database; then each takes it, the bus last,
+ * without which no service starts. So whatever cuts it off, no service runs with some files of now and some of then,
+ * and doing it again brings it to its end.
  */
 #include "config.h"
 

@@ -107,8 +107,8 @@ static const struct command commands[] = {
      "SIGHUP replaces them one by one and loses no request; SIGTERM ends all.",
      false, supervise_options, command_supervise},
     {"db backup", NULL, 0, "copy all databases, as of one moment, while they are in use",
-     "Makes DIR with a copy of each database of the settings, and a manifest. The services may be running: they wait for\n"
-     "one commit of each other. Run it, and the others below, as the user that the services run as.",
+     "Makes DIR with a copy of each database of the settings, and a manifest. The services may be running; they are\n"
+     "held for a moment. Run it, and the others below, as the user that the services run as.",
      true, db_backup_options, command_db_backup},
     {"db restore", NULL, 0, "put the databases of a backup in place",
      "Verifies the backup and puts its copies where the settings have the databases. Stop the services before.\n"

@@ -35,15 +35,18 @@ static void read_report(const char *path, struct audit_report *report)
              figures ? figures : "");
 }
 
-void audit_run(const char *folder, const char *journal, unsigned wait_ms, struct audit_report *ret)
+void audit_run(const char *folder, const char *journal, unsigned wait_ms, unsigned restored,
+               struct audit_report *ret)
 {
     const char *build = getenv("TANDEM_BUILDDIR");
-    char program[PATH_SIZE], log[PATH_SIZE], wait[16];
+    char program[PATH_SIZE], log[PATH_SIZE], wait[16], mark[16];
     struct ending ending = {.status = -1};
     snprintf(program, sizeof program, "%s/check/torture/auditor", build && *build ? build : ".");
     snprintf(log, sizeof log, "%s/audit.log", folder);
     snprintf(wait, sizeof wait, "%u", wait_ms);
-    const char *const argv[] = {program, "--folder", folder, "--journal", journal, "--wait-ms", wait, NULL};
+    snprintf(mark, sizeof mark, "%u", restored);
+    const char *const argv[] = {program, "--folder", folder, "--journal", journal, "--wait-ms", wait,
+                                "--restored", mark, NULL};
     *ret = (struct audit_report){.status = -1, .settled_ms = -1};
     unlink(log);
     if (process_start(argv, log, SIGKILL, &ending.process))

@@ -15,8 +15,10 @@ struct audit_report {
     char text[64 * 1024];          /* all of it, cut at that */
 };
 
-/** Waits up to wait_ms (0: not) until the system is at rest, and audits it. */
-void audit_run(const char *folder, const char *journal, unsigned wait_ms, struct audit_report *ret);
+/** Waits up to wait_ms (0: not) until the system is at rest, and audits it; as one that was restored from the backup of
+ *  that mark of the journal, unless restored is 0. */
+void audit_run(const char *folder, const char *journal, unsigned wait_ms, unsigned restored,
+               struct audit_report *ret);
 
 /** A figure by its name, "charges"; -1 when the report has none. */
 long audit_figure(const struct audit_report *report, const char *name);

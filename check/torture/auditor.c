@@ -2,10 +2,11 @@
  * The auditor: reads what a system's databases and its gateway's ledger hold, and what its clients were told, and says
  * everything that does not fit together. It shares no code with the services.
  *
- *     auditor --folder DIR --journal FILE [--ledger FILE] [--wait-ms N]
+ *     auditor --folder DIR --journal FILE [--ledger FILE] [--wait-ms N] [--restored N]
  *
  * DIR has user.db, order.db, inventory.db and bus.db; the ledger is DIR/payments.db unless said otherwise. Nothing is
- * changed. With --wait-ms what comes to hold by itself may take so long.
+ * changed. With --wait-ms what comes to hold by itself may take so long. With --restored the system is that of a
+ * backup, which was begun at the N-th mark of the journal.
  *
  * Exit status: 0 when all claims hold, 1 when one is broken, 2 when it cannot tell.
  */
@@ -28,6 +29,7 @@ enum { TOLD_MAX = 10, ASK_EVERY_MS = 5, BUSY_MS = 10000, PATH_SIZE = 4096 };
 struct audit {
     const char *folder, *journal, *ledger;
     long wait_ms;
+    unsigned marks;
     sqlite3 *db;
     unsigned broken;
 };
@@ -99,7 +101,7 @@ static void open_all(struct audit *audit)
     attach(audit, audit->ledger ? audit->ledger : path, "l");
     run(audit, claims_prepare);
     run(audit, has_table(audit, "refund") ? claims_ledger_of_refunds : claims_ledger_of_states);
-    if (!journal_read(audit->db, audit->journal))
+    if (!journal_read(audit->db, audit->journal, audit->marks))
         fail("%s: %s", audit->journal, sqlite3_errmsg(audit->db));
 }
 
@@ -209,6 +211,7 @@ static void read_arguments(struct audit *audit, int argc, char **argv)
         {"journal", required_argument, NULL, 'j'},
         {"ledger", required_argument, NULL, 'l'},
         {"wait-ms", required_argument, NULL, 'w'},
+        {"restored", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
     };
     int given;
@@ -218,11 +221,12 @@ static void read_arguments(struct audit *audit, int argc, char **argv)
         case 'j': audit->journal = optarg; break;
         case 'l': audit->ledger = optarg; break;
         case 'w': audit->wait_ms = strtol(optarg, NULL, 10); break;
+        case 'r': audit->marks = (unsigned)strtoul(optarg, NULL, 10); break;
         default: exit(2);
         }
     }
     if (!audit->folder || !audit->journal || optind != argc)
-        fail("usage: auditor --folder DIR --journal FILE [--ledger FILE] [--wait-ms N]");
+        fail("usage: auditor --folder DIR --journal FILE [--ledger FILE] [--wait-ms N] [--restored N]");
 }
 
 int main(int argc, char **argv)

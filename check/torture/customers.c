@@ -48,7 +48,7 @@ struct customers {
     unsigned round, steps;
     bool over;
     char first_failure[512];
-    atomic_uint done, open, failed;
+    atomic_uint done, open, failed, refused;
 };
 
 /* ---- one request, until it is known ---- */
@@ -96,6 +96,8 @@ static struct http_answer *ask(struct customers *customers, struct request *requ
             request->body ? http_send(request->client, "POST", request->path, "%s", request->body)
                           : http_send_nothing(request->client, "POST", request->path);
         request->entry.attempt++;
+        if (answer->status == 503 || answer->status == 507)
+            atomic_fetch_add(&customers->refused, 1);
         if (is_order)
             keep_order(request, answer);
         journal_add(customers->opts.journal, &request->entry, answer);
@@ -404,6 +406,11 @@ unsigned customers_done(const struct customers *customers)
 bool customers_are_idle(const struct customers *customers)
 {
     return atomic_load(&customers->open) == 0;
+}
+
+unsigned customers_refused(const struct customers *customers)
+{
+    return atomic_load(&customers->refused);
 }
 
 unsigned customers_failed(const struct customers *customers, const char **ret_first)

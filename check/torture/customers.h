@@ -32,6 +32,9 @@ void customers_begin(struct customers *customers, unsigned steps);
 unsigned customers_done(const struct customers *customers);
 bool customers_are_idle(const struct customers *customers);
 
+/** Answers of 503 and 507 so far. Any thread. */
+unsigned customers_refused(const struct customers *customers);
+
 /** Requests that ran out of patience, and the first of them. */
 unsigned customers_failed(const struct customers *customers, const char **ret_first);
 

@@ -54,6 +54,14 @@ static void member(FILE *file, const char *name, const char *value)
         fprintf(file, ", \"%s\": \"%s\"", name, value);
 }
 
+void journal_mark(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    fputs("{\"op\": \"mark\", \"key\": \"\", \"attempt\": 0, \"status\": 0, \"digest\": \"\"}\n", journal->file);
+    fflush(journal->file);
+    pthread_mutex_unlock(&journal->lock);
+}
+
 void journal_add(struct journal *journal, const struct journal_entry *entry, const struct http_answer *answer)
 {
     FILE *file = journal->file;

@@ -23,6 +23,9 @@ struct journal_entry {
 enum err must_check journal_open(const char *path, struct journal **ret);
 void journal_close(struct journal *journal);
 
+/** Marks that a backup is about to be made. What was answered before is in it; what was answered later may be. */
+void journal_mark(struct journal *journal);
+
 void journal_add(struct journal *journal, const struct journal_entry *entry, const struct http_answer *answer);
 
 #endif

@@ -17,13 +17,17 @@ check_torture_libtorture_a_SOURCES = \
 check_torture_libtorture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
 LIBS_TORTURE = check/torture/libtorture.a $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 
-TORTURE_TESTS = check/torture/test_auditor check/torture/torture check/torture/walk
+TORTURE_TESTS = check/torture/test_auditor check/torture/test_recovery check/torture/torture check/torture/walk
 check_PROGRAMS += $(TORTURE_TESTS)
 TESTS += $(TORTURE_TESTS)
 
 check_torture_test_auditor_SOURCES = check/torture/test_auditor.c
 check_torture_test_auditor_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_torture_test_auditor_LDADD = $(LIBS_TORTURE) $(SQLITE_LIBS)
+
+check_torture_test_recovery_SOURCES = check/torture/test_recovery.c
+check_torture_test_recovery_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_torture_test_recovery_LDADD = $(LIBS_TORTURE)
 
 check_torture_torture_SOURCES = check/torture/torture.c
 check_torture_torture_CPPFLAGS = $(CHECK_CPPFLAGS)

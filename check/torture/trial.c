@@ -84,13 +84,18 @@ bool trial_run_out(struct trial *trial)
     return true;
 }
 
-bool trial_audit(struct trial *trial, const char *what)
+bool trial_audit_restored(struct trial *trial, unsigned mark, const char *what)
 {
-    audit_run(system_folder(trial->system), trial->journal_path, FINAL_MS, &trial->report);
+    audit_run(system_folder(trial->system), trial->journal_path, FINAL_MS, mark, &trial->report);
     if (trial->report.settled_ms > trial->slowest_ms)
         trial->slowest_ms = trial->report.settled_ms;
     if (trial->report.status == 0)
         return true;
     audit_print(&trial->report);
     return trial_fail("after %s the auditor ended with status %d", what, trial->report.status);
+}
+
+bool trial_audit(struct trial *trial, const char *what)
+{
+    return trial_audit_restored(trial, 0, what);
 }

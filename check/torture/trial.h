@@ -36,13 +36,16 @@ uint64_t trial_seed(void);
 bool trial_begin(struct trial *trial, const struct system_opts *opts, uint64_t seed);
 void trial_end(struct trial *trial);
 
-/** Waits until the customers have done what was begun. False, and the case has failed, when they do not get there, or one
- *  got no answer. */
+/** Waits until the customers have done what was begun. False, and the case has failed, when they do not get there, or
+ *  one got no answer. */
 bool trial_run_out(struct trial *trial);
 
-/** Waits until everything is final, for 10 s at most, and audits. False, and the case has failed, when anything is broken;
- *  what says after what it was. */
+/** Waits until everything is final, for 10 s at most, and audits. False, and the case has failed, when anything is
+ *  broken; what says after what it was. */
 bool trial_audit(struct trial *trial, const char *what);
+
+/** The same of a system that was restored from the backup of that mark of the journal. */
+bool trial_audit_restored(struct trial *trial, unsigned mark, const char *what);
 
 /** Fails the running case; returns false. */
 bool trial_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

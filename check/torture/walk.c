@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,7 +28,9 @@
 enum {
     COMMITS = 6, VISITS = 1,
     STEPS = 2,                   /* of each customer, before it is looked again whether it has happened */
-    HAPPENS_MS = 20000,
+    HAPPENS_MS = 20000, AGAIN_NS = 10 * NS_PER_MS,
+    FRESH_EVERY = 50,            /* commits: another system then, since audits grow with what there is */
+    TELL_EVERY = 25,
     ARMED_MS = 10000, PATH_SIZE = 300, PLAN_SIZE = 128,
 };
 
@@ -166,9 +169,15 @@ static bool is_over(void *context)
     return customers_are_idle(trial.customers);
 }
 
-/* Some more of the load, until it has happened. */
+static bool is_counted(enum fault_point point)
+{
+    return point == FAULT_BEFORE_COMMIT || point == FAULT_AFTER_COMMIT;
+}
+
+/* Some more of the load, until it has happened; with pauses, since some points are reached in time only. */
 static bool load_until(struct pass *pass, bool kill)
 {
+    const struct timespec pause = {.tv_nsec = AGAIN_NS};
     bool happened = false;
     int64_t until_ns = clock_now_ns() + HAPPENS_MS * NS_PER_MS;
     while (!happened && clock_now_ns() < until_ns) {
@@ -176,6 +185,8 @@ static bool load_until(struct pass *pass, bool kill)
         if (!process_until(is_over, pass, 2 * TRIAL_PATIENCE_MS) || !trial_run_out(&trial))
             return trial_fail("the customers do not come to an end");
         happened = kill ? pass->died : has_struck(pass->place);
+        if (!happened && !is_counted(pass->place->point))
+            nanosleep(&pause, NULL);
     }
     return happened;
 }
@@ -200,16 +211,22 @@ static bool step(const struct place *place, enum fault_action action, const char
 
 static bool running;
 
-static void test_begin(void)
+static void begin(uint64_t seed)
 {
     struct system_opts opts = {.front = trial_text("FRONT", "nginx"), .transport = trial_text("TRANSPORT", "native"),
                                .settings = settings};
     char path[PATH_SIZE];
-    running = trial_begin(&trial, &opts, trial_seed());
+    trial = (struct trial){.system = NULL, .slowest_ms = trial.slowest_ms};
+    running = trial_begin(&trial, &opts, seed);
     if (!running)
         return;
     snprintf(path, sizeof path, "%s/conf.d", system_folder(trial.system));
     CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+}
+
+static void test_begin(void)
+{
+    begin(trial_seed());
 }
 
 static void test_killed(void)
@@ -239,6 +256,17 @@ static void test_failing(void)
     CU_ASSERT_TRUE(running);
 }
 
+static void tell(void)
+{
+    const struct audit_report *report = &trial.report;
+    printf("# %u kills, %u other faults: %ld orders (%ld paid, %ld cancelled, %ld rejected), %ld repeats, %ld charges, "
+           "%ld refunds; final within %ld ms\n", kills, failures, audit_figure(report, "orders"),
+           audit_figure(report, "paid"), audit_figure(report, "cancelled"), audit_figure(report, "rejected"),
+           audit_figure(report, "repeats"), audit_figure(report, "charges"), audit_figure(report, "refunds"),
+           trial.slowest_ms);
+    fflush(stdout);
+}
+
 static void test_commits(void)
 {
     static const struct place commits[] = {
@@ -247,22 +275,23 @@ static void test_commits(void)
     };
     unsigned most = trial_number("COMMITS", COMMITS);
     char details[32];
-    for (unsigned n = 1; n <= most; n++) {
+    for (unsigned n = 1; n <= most && running; n++) {
+        if (n % FRESH_EVERY == 0) {
+            trial_end(&trial);
+            begin(chance_next(&trial.chance));
+        }
         snprintf(details, sizeof details, " nth=%u", n);
         for (size_t i = 0; i < sizeof commits / sizeof commits[0] && running; i++)
             running = step(&commits[i], FAULT_KILL, details);
+        if (n % TELL_EVERY == 0)
+            tell();
     }
     CU_ASSERT_TRUE(running);
 }
 
 static void test_end(void)
 {
-    const struct audit_report *report = &trial.report;
-    printf("# %u kills, %u other faults: %ld orders (%ld paid, %ld cancelled, %ld rejected), %ld repeats, %ld charges, "
-           "%ld refunds; final within %ld ms\n", kills, failures, audit_figure(report, "orders"),
-           audit_figure(report, "paid"), audit_figure(report, "cancelled"), audit_figure(report, "rejected"),
-           audit_figure(report, "repeats"), audit_figure(report, "charges"), audit_figure(report, "refunds"),
-           trial.slowest_ms);
+    tell();
     trial_end(&trial);
 }
 

@@ -291,8 +291,8 @@ static void test_vacuum(void)
 {
     struct stat before, after;
     begin();
-    script("order.db", "CREATE TABLE much (padding TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-                       " WHERE i < 300) INSERT INTO much SELECT zeroblob(4000) FROM n; DELETE FROM much");
+    script("order.db", "CREATE TABLE much (padding TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                       " FROM n WHERE i < 300) INSERT INTO much SELECT zeroblob(4000) FROM n; DELETE FROM much");
     CU_ASSERT_EQUAL(stat(path_of("order.db"), &before), 0);
     CU_ASSERT_EQUAL(DB("vacuum"), 0);
     CU_ASSERT_EQUAL(stat(path_of("order.db"), &after), 0);

@@ -1,4 +1,4 @@
-/* A database that is refused, because it is damaged or newer, is left as it is: its bytes, its log, and what is beside. */
+/* A database that is refused, since it is damaged or newer, is left as it is: its bytes, its log, what is beside. */
 #include "config.h"
 
 #include <dirent.h>

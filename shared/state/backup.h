@@ -4,8 +4,8 @@
  * A system's databases depend on each other: an event leaves one's outbox for another. Copied one after the other they
  * would tell of different moments, and whichever came first would have lost, or never heard of, what the later ones
  * know. So all are held still at once: each one's turn to write is taken (state/turn.h), then its write lock; a
- * snapshot of each is pinned; and they are let go. That takes as long as the commits under way. The copies are then made
- * from the snapshots, however long it takes, while everybody goes on writing; the logs of the databases grow meanwhile.
+ * snapshot of each is pinned; and they are let go. That takes as long as the commits under way. The copies are then
+ * made from the snapshots, however long it takes, while everybody goes on writing; the databases' logs grow meanwhile.
  *
  * What is copied is a state that the system might have been killed in: it comes to rest by itself from there.
  * Nobody holds two of these locks anywhere else, so that this cannot wait in a circle.
@@ -24,8 +24,8 @@ enum { BACKUP_MAX = 16 };
 
 struct backup;
 
-/** Pins the snapshots of databases that are there. Waits up to timeout_ms for each. ERR_NOT_FOUND, ERR_BUSY, ERR_STORAGE
- *  and its kin. */
+/** Pins the snapshots of databases that are there. Waits up to timeout_ms for each. ERR_NOT_FOUND, ERR_BUSY,
+ *  ERR_STORAGE and its kin. */
 enum err must_check backup_begin(const char *const *paths, size_t count, unsigned timeout_ms, struct backup **ret);
 
 /** How long the databases were held still. */
