@@ -195,8 +195,8 @@ static void test_vacuum(void)
     int64_t before, after;
     begin();
     CU_ASSERT_EQUAL(scratch_script(dbs[0], "CREATE TABLE more (padding TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION"
-                                           " ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO more SELECT zeroblob(4000)"
-                                           " FROM n"), ERR_NONE);
+                                           " ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO more"
+                                           " SELECT zeroblob(4000) FROM n"), ERR_NONE);
     CU_ASSERT_EQUAL(scratch_script(dbs[0], "DELETE FROM more WHERE rowid > 5"), ERR_NONE);
     db_close(dbs[0]);
     dbs[0] = NULL;

@@ -20,8 +20,8 @@ struct db_findings {
 };
 
 /** Reads all of the file: its pages and indexes, its foreign keys, its migrations. Changes nothing, and may be used
- *  while the database is. What is wrong is in *ret, with ERR_NONE; ERR_NOT_FOUND, ERR_BUSY, ERR_MEMORY when it could not
- *  be looked at. */
+ *  while the database is. What is wrong is in *ret, with ERR_NONE; ERR_NOT_FOUND, ERR_BUSY, ERR_MEMORY when it could
+ *  not be looked at. */
 enum err must_check db_inspect(const char *path, const struct migration_set *sets, size_t set_count,
                                struct db_findings *ret);
 
