@@ -156,7 +156,8 @@ static enum err start_service(struct system *system, enum system_service service
     static const char *const valgrind[] = {
         "/usr/bin/env", "valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,possible",
         "--error-exitcode=99", "--fair-sched=try", NULL};
-    static const char *const common[] = {"password.memory_kib=64", "password.passes=1", NULL};
+    static const char *const common[] = {"password.memory_kib=64", "password.passes=1",
+                                         "session.source_attempts_per_minute=0", NULL};
     static const char *const patient[] = {"server.request_timeout_ms=120000", "user.timeout_ms=60000", NULL};
     struct arguments arguments = {0};
     char program[PATH_SIZE + 32], supervisor[PATH_SIZE + 32], address[PATH_SIZE], workers[16], log[PATH_SIZE];
@@ -393,6 +394,11 @@ void system_service_killed(struct system *system, enum system_service service)
     process_kill(&system->services[service]);
 }
 
+pid_t system_service_pid(const struct system *system, enum system_service service)
+{
+    return system->services[service].pid;
+}
+
 void system_service_signal(const struct system *system, enum system_service service, int signal)
 {
     kill(system->services[service].pid, signal);
@@ -422,11 +428,6 @@ bool system_front_worker_killed(const struct system *system)
 {
     pid_t pids[WORKERS_MAX];
     return children_of(system->front.pid, pids, WORKERS_MAX) > 0 && kill(pids[0], SIGKILL) == 0;
-}
-
-pid_t system_service_pid(const struct system *system, enum system_service service)
-{
-    return system->services[service].pid;
 }
 
 enum err system_revive(struct system *system)

@@ -58,6 +58,9 @@ void system_service_killed(struct system *system, enum system_service service);
 /** Starts it again and waits until it is ready. */
 enum err must_check system_service_up(struct system *system, enum system_service service);
 
+/** The process of a service; of one that is supervised, its supervisor. */
+pid_t system_service_pid(const struct system *system, enum system_service service);
+
 /** Sends a signal to a service. */
 void system_service_signal(const struct system *system, enum system_service service, int signal);
 
@@ -67,9 +70,6 @@ enum err must_check system_front_again(struct system *system);
 /** SIGKILL to the front and all of its processes; or to one of those that it keeps, where it has any. */
 void system_front_killed(struct system *system);
 bool system_front_worker_killed(const struct system *system);
-
-/** The process of a service, or of its supervisor; 0 when it has ended. */
-pid_t system_service_pid(const struct system *system, enum system_service service);
 
 /** Starts whatever has ended, however it did, and waits until everything is ready. */
 enum err must_check system_revive(struct system *system);

@@ -13,6 +13,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -133,16 +134,18 @@ static bool remove_plan(enum system_service service, const char *plan)
 
 /* ---- a step ---- */
 
-static bool has_struck(const struct place *place)
+/* How often it has happened, as the service counts it; -1 when it does not say. */
+static long struck(const struct place *place)
 {
     char path[32], wanted[96];
     struct http_client *client = system_client(trial.system);
     snprintf(path, sizeof path, "/%s/metrics", system_service_name(place->service));
-    snprintf(wanted, sizeof wanted, "tandem_faults_total{point=\"%s\"}", fault_table[place->point].name);
+    snprintf(wanted, sizeof wanted, "tandem_faults_total{point=\"%s\"} ", fault_table[place->point].name);
     struct http_answer *answer = http_get(client, path);
-    bool has = answer->status == 200 && strstr(answer->body, wanted);
+    const char *found = answer->status == 200 ? strstr(answer->body, wanted) : NULL;
+    long count = found ? strtol(found + strlen(wanted), NULL, 10) : answer->status == 200 ? 0 : -1;
     http_client_free(client);
-    return has;
+    return count;
 }
 
 static bool revive(const struct place *place)
@@ -155,6 +158,7 @@ static bool revive(const struct place *place)
 
 struct pass {
     const struct place *place;
+    long struck;                 /* before */
     bool died;
 };
 
@@ -184,7 +188,7 @@ static bool load_until(struct pass *pass, bool kill)
         customers_begin(trial.customers, STEPS);
         if (!process_until(is_over, pass, 2 * TRIAL_PATIENCE_MS) || !trial_run_out(&trial))
             return trial_fail("the customers do not come to an end");
-        happened = kill ? pass->died : has_struck(pass->place);
+        happened = kill ? pass->died : struck(pass->place) > pass->struck;
         if (!happened && !is_counted(pass->place->point))
             nanosleep(&pause, NULL);
     }
@@ -194,7 +198,7 @@ static bool load_until(struct pass *pass, bool kill)
 static bool step(const struct place *place, enum fault_action action, const char *details)
 {
     char plan[PLAN_SIZE], what[PLAN_SIZE + 32];
-    struct pass pass = {.place = place};
+    struct pass pass = {.place = place, .struck = struck(place)};
     snprintf(plan, sizeof plan, "%s %s%s", fault_table[place->point].name, fault_action_name(action), details);
     snprintf(what, sizeof what, "%s in %s", plan, system_service_name(place->service));
     if (!take_effect(place->service, write_plan, plan))

@@ -163,6 +163,6 @@ const struct endpoint common_endpoints[] = {
     {.route = {HTTP_GET, "/version"}, .query = version},
     {.route = {HTTP_GET, "/healthz"}, .query = healthz},
     {.route = {HTTP_GET, "/readyz"}, .task = readyz},   /* asks others, so it may block */
-    {.route = {HTTP_GET, "/metrics"}, .task = metrics_page},
+    {.route = {HTTP_GET, "/metrics"}, .query = metrics_page},
 };
 const size_t common_endpoint_count = sizeof common_endpoints / sizeof common_endpoints[0];

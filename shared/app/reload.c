@@ -11,6 +11,7 @@
 
 #include "app/fault_settings.h"
 #include "app/log_settings.h"
+#include "app/metrics.h"
 #include "app/reload.h"
 #include "app/service.h"
 #include "base/clock.h"
@@ -110,6 +111,7 @@ static void take_effect(struct service *service, const struct settings *settings
 {
     log_settings_apply(settings);
     fault_settings_apply(settings);
+    metrics_reload(settings);
     if (service->definition->reload)
         service->definition->reload(service, settings);
 }
