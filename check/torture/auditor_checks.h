@@ -26,8 +26,9 @@ extern const char claims_prepare[];
 /** Numbers for the report: one row, with a name for each column. */
 extern const char claims_figures[];
 
-/** Views of the two kinds of ledger, attached as l: one that keeps a state for each charge, and one that keeps a row
- *  for each refund. */
+/** Views of the two kinds of ledger, attached as l. Both have a table charge (key, amount_minor, currency), whose key
+ *  begins with the order's id. One keeps with each charge its state (none, approved, declined, refunded); the other has
+ *  only charges that were made, and a table refund of the same columns: a row for each time that money moved. */
 extern const char claims_ledger_of_states[], claims_ledger_of_refunds[];
 
 #endif

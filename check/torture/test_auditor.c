@@ -214,6 +214,33 @@ static void test_money(void)
     TRY(faults);
 }
 
+/* A gateway that keeps a row for each time that money moved, where a second refund can be seen. */
+#define BY_ROWS                                                                                                       \
+    "ALTER TABLE charge RENAME TO kept; CREATE TABLE refund AS SELECT key, amount_minor, currency FROM kept"           \
+    " WHERE state = 'refunded'; CREATE TABLE charge AS SELECT key, amount_minor, currency FROM kept"                   \
+    " WHERE state IN ('approved', 'refunded');"
+
+static void test_ledger_of_rows(void)
+{
+    static const struct fault well = {"payments.db", BY_ROWS "DELETE FROM kept", NULL};
+    static const struct fault faults[] = {
+        {"payments.db", BY_ROWS "INSERT INTO charge SELECT * FROM charge LIMIT 1", "no order is charged twice"},
+        {"payments.db", BY_ROWS "DELETE FROM charge WHERE key NOT IN (SELECT key FROM refund)",
+         "a paid order has one charge, of its amount"},
+        {"payments.db", BY_ROWS "INSERT INTO refund SELECT * FROM refund LIMIT 1",
+         "an order that is charged and not paid has one refund, of its amount"},
+        {"payments.db", BY_ROWS "UPDATE refund SET amount_minor = 1",
+         "an order that is charged and not paid has one refund, of its amount"},
+        {"payments.db", BY_ROWS "DELETE FROM refund",
+         "an order that is charged and not paid has one refund, of its amount"},
+        {"payments.db", BY_ROWS "INSERT INTO refund SELECT * FROM charge",
+         "nothing is refunded that is paid, or was never charged"},
+    };
+    plant(&well);
+    expect_clean(here.planted, 0);
+    TRY(faults);
+}
+
 static void test_stock(void)
 {
     static const struct fault faults[] = {
@@ -362,6 +389,7 @@ static const struct suite_case cases[] = {
     {"a lost order is found, and one too many", test_lost_order},
     {"altered content is found", test_altered_content},
     {"a double charge, a missing one and a missing refund are found", test_money},
+    {"so they are where a gateway keeps refunds apart, and a double refund too", test_ledger_of_rows},
     {"leaked reservations and lost stock are found", test_stock},
     {"a lost event is found", test_lost_event},
     {"a double effect is found", test_double_effect},
