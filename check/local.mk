@@ -8,6 +8,7 @@ if WITH_TESTS
 include $(srcdir)/check/harness/local.mk
 include $(srcdir)/check/unit/local.mk
 include $(srcdir)/check/service/local.mk
+include $(srcdir)/check/torture/local.mk
 include $(srcdir)/check/fuzz/local.mk
 include $(srcdir)/check/bench/local.mk
 include $(srcdir)/check/tree/local.mk

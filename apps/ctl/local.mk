@@ -2,6 +2,10 @@ bin_PROGRAMS += tandemctl
 tandemctl_SOURCES = \
 	apps/ctl/commands.h \
 	apps/ctl/conf_command.c \
+	apps/ctl/db_command.c \
+	apps/ctl/db_files.c apps/ctl/db_files.h \
+	apps/ctl/db_manifest.c apps/ctl/db_manifest.h \
+	apps/ctl/db_restore.c \
 	apps/ctl/get_command.c \
 	apps/ctl/invocation.c apps/ctl/invocation.h \
 	apps/ctl/main.c \
@@ -20,5 +24,5 @@ tandemctl_SOURCES = \
 	apps/ctl/trace_tree.c apps/ctl/trace_tree.h \
 	apps/ctl/user_command.c \
 	apps/ctl/user_database.c apps/ctl/user_database.h
-tandemctl_LDADD = $(LIBS_USER)
+tandemctl_LDADD = apps/order/liborder.a apps/inventory/libinventory.a $(LIBS_USER)
 dist_man_MANS += apps/ctl/tandemctl.1

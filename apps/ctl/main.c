@@ -55,6 +55,22 @@ static const struct ctl_option supervise_options[] = {
     END,
 };
 
+static const struct ctl_option db_backup_options[] = {
+    {"to", "DIR", "the folder to make", true},
+    END,
+};
+
+static const struct ctl_option db_restore_options[] = {
+    {"from", "DIR", "the backup", true},
+    {"force", NULL, "replace databases that are there", false},
+    END,
+};
+
+static const struct ctl_option db_check_options[] = {
+    {"from", "DIR", "check this backup instead", false},
+    END,
+};
+
 static const struct ctl_option conf_print_options[] = {
     {"service", "NAME", "as user, order or inventory has them (default: what all share)", false},
     END,
@@ -112,6 +128,21 @@ static const struct command commands[] = {
      "Listens, and runs PROGRAM, a service, with the socket as descriptor 0. One that ends is started again.\n"
      "SIGHUP replaces them one by one and loses no request; SIGTERM ends all.",
      false, supervise_options, command_supervise},
+    {"db backup", NULL, 0, "copy all databases, as of one moment, while they are in use",
+     "Makes DIR with a copy of each database of the settings, and a manifest. The services may be running; they are\n"
+     "held for a moment. Run it, and the others below, as the user that the services run as.",
+     true, db_backup_options, command_db_backup},
+    {"db restore", NULL, 0, "put the databases of a backup in place",
+     "Verifies the backup and puts its copies where the settings have the databases. Stop the services before.\n"
+     "When it is cut off, no service starts until it was run again.",
+     true, db_restore_options, command_db_restore},
+    {"db check", NULL, 0, "whether the databases are whole, and of this program's schema",
+     "Reads all of each database: pages and indexes, foreign keys, migrations. Changes nothing; the services may be\n"
+     "running. Exit status 0 when all are good.",
+     true, db_check_options, command_db_check},
+    {"db vacuum", NULL, 0, "give back the room that deleted rows have left",
+     "Writes each database anew. A running service's changes wait meanwhile, up to db.busy_timeout_ms.",
+     true, no_options, command_db_vacuum},
     {"conf check", NULL, 0, "say everything that is wrong with the settings",
      "Reads the settings as each of the services would.", true, no_options, command_conf_check},
     {"conf print", NULL, 0, "print every setting, its help, and where its value comes from",

@@ -11,6 +11,7 @@
 #include "apps/order/payment_trace.h"
 #include "apps/order/payment_worker.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "events/lease.h"
 #include "state/thread.h"
 #include "telemetry/log.h"
@@ -264,8 +265,12 @@ static int64_t pause_us(const struct payment_worker *worker, int64_t attempts)
 static enum payment_outcome ask(struct payment_worker *worker, const struct payment_due *due)
 {
     struct payment_request request = {text_of(due->order_id), secret_of(text_of(due->method)), due->amount};
-    enum payment_outcome outcome = due->is_refund ? payment_refund(worker->opts.payment, &request)
-                                                  : payment_charge(worker->opts.payment, &request);
+    enum payment_outcome outcome = PAYMENT_UNKNOWN;
+    if (!fault_at(FAULT_BEFORE_CHARGE))
+        outcome = due->is_refund ? payment_refund(worker->opts.payment, &request)
+                                 : payment_charge(worker->opts.payment, &request);
+    if (outcome != PAYMENT_UNKNOWN && fault_at(FAULT_AFTER_CHARGE_BEFORE_COMMIT))
+        outcome = PAYMENT_UNKNOWN;
     if (outcome == PAYMENT_UNKNOWN)
         log_event(LOG_WARNING, "the outcome of a payment is not known; it will be asked for again",
                   LOG_STRING("order_id", due->order_id), LOG_INT("attempts", due->attempts),

@@ -339,10 +339,9 @@ enum err system_service_down(struct system *system, enum system_service service)
     return process_stop(&system->services[service], SIGTERM, stop_ms());
 }
 
-size_t system_workers(const struct system *system, enum system_service service, pid_t *ret_pids, size_t max)
+static size_t children_of(long pid, pid_t *ret_pids, size_t max)
 {
     char path[64], line[1024] = "";
-    long pid = system->services[service].pid;
     snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
     FILE *file = fopen(path, "re");
     size_t count = 0;
@@ -355,6 +354,11 @@ size_t system_workers(const struct system *system, enum system_service service, 
     }
     fclose(file);
     return count;
+}
+
+size_t system_workers(const struct system *system, enum system_service service, pid_t *ret_pids, size_t max)
+{
+    return children_of(system->services[service].pid, ret_pids, max);
 }
 
 struct restart {
@@ -413,6 +417,28 @@ static enum err stop_front(struct system *system)
 {
     bool is_nginx = strcmp(system->opts.front, "nginx") == 0;
     return process_stop(&system->front, is_nginx ? SIGQUIT : SIGINT, stop_ms());
+}
+
+void system_front_killed(struct system *system)
+{
+    process_kill(&system->front);
+}
+
+bool system_front_worker_killed(const struct system *system)
+{
+    pid_t pids[WORKERS_MAX];
+    return children_of(system->front.pid, pids, WORKERS_MAX) > 0 && kill(pids[0], SIGKILL) == 0;
+}
+
+enum err system_revive(struct system *system)
+{
+    enum err err = ERR_NONE;
+    if (!process_runs(&system->front, NULL))
+        err = start_front(system);
+    for (enum system_service i = 0; i < SYSTEM_SERVICES && !err; i++)
+        if (!process_runs(&system->services[i], NULL))
+            err = start_service(system, i);
+    return err ? err : wait_for_all(system, "readyz");
 }
 
 enum err system_front_again(struct system *system)

@@ -67,6 +67,13 @@ void system_service_signal(const struct system *system, enum system_service serv
 /** Starts the front anew, with what its files (folder/front/…) are now. */
 enum err must_check system_front_again(struct system *system);
 
+/** SIGKILL to the front and all of its processes; or to one of those that it keeps, where it has any. */
+void system_front_killed(struct system *system);
+bool system_front_worker_killed(const struct system *system);
+
+/** Starts whatever has ended, however it did, and waits until everything is ready. */
+enum err must_check system_revive(struct system *system);
+
 /** Waits until its /readyz is 200. */
 bool system_ready(struct system *system, enum system_service service);
 

@@ -37,3 +37,11 @@ check_unit_test_payment_worker_LDADD = $(ORDER_TEST_LIBS)
 check_unit_test_order_events_SOURCES = check/unit/test_order_events.c
 check_unit_test_order_events_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_order_events_LDADD = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) $(LIBS_ORDER) $(CUNIT_LIBS)
+
+# tandemctl knows the databases of all services.
+check_PROGRAMS += check/unit/test_ctl_db
+TESTS += check/unit/test_ctl_db
+check_unit_test_ctl_db_SOURCES = check/unit/test_ctl_db.c check/unit/ctl_program.c check/unit/ctl_program.h
+check_unit_test_ctl_db_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_ctl_db_LDADD = $(HARNESS) $(SCRATCH) apps/order/liborder.a apps/inventory/libinventory.a $(LIBS_USER) \
+	$(CUNIT_LIBS)

@@ -3,6 +3,7 @@ check_PROGRAMS += check/unit/test_arena \
 	check/unit/test_buf \
 	check/unit/test_clock \
 	check/unit/test_err \
+	check/unit/test_fault \
 	check/unit/test_id \
 	check/unit/test_json \
 	check/unit/test_json_read \
@@ -13,6 +14,7 @@ TESTS += check/unit/test_arena \
 	check/unit/test_buf \
 	check/unit/test_clock \
 	check/unit/test_err \
+	check/unit/test_fault \
 	check/unit/test_id \
 	check/unit/test_json \
 	check/unit/test_json_read \
@@ -35,6 +37,10 @@ check_unit_test_clock_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 check_unit_test_err_SOURCES = check/unit/test_err.c
 check_unit_test_err_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_err_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
+
+check_unit_test_fault_SOURCES = check/unit/test_fault.c
+check_unit_test_fault_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_fault_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 
 check_unit_test_id_SOURCES = check/unit/test_id.c
 check_unit_test_id_CPPFLAGS = $(CHECK_CPPFLAGS)

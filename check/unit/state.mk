@@ -30,3 +30,14 @@ check_unit_test_migrate_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS
 check_unit_test_turn_SOURCES = check/unit/test_turn.c
 check_unit_test_turn_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_turn_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_backup check/unit/test_db_unaltered
+TESTS += check/unit/test_backup check/unit/test_db_unaltered
+
+check_unit_test_backup_SOURCES = check/unit/test_backup.c
+check_unit_test_backup_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_backup_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_unit_test_db_unaltered_SOURCES = check/unit/test_db_unaltered.c
+check_unit_test_db_unaltered_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_db_unaltered_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)

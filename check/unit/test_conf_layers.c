@@ -390,10 +390,35 @@ static void test_digest(void)
     end();
 }
 
+/* ---- faults on demand ---- */
+
+static void test_faults(void)
+{
+    begin();
+    write_file("tandem.prod.conf", "");
+    write_file("conf.d/fault.conf", "\nfault = { points = \"db-read kill\"; };\n");
+    CU_ASSERT_EQUAL(load(), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(settings_text(settings, OPTION_FAULT_POINTS), "db-read kill");
+    environment[0] = (char[]){"TANDEM_ENV=prod"};
+    CU_ASSERT_EQUAL(load(), ERR_CONFIG);
+    CU_ASSERT(told("conf.d/fault.conf", ":2: fault.points is set and TANDEM_ENV is prod"));
+    overrides[0] = "fault.force=on";
+    opts.override_count = 1;
+    CU_ASSERT_EQUAL(load(), ERR_NONE);
+    write_file("conf.d/fault.conf", "fault = { points = \"db-read kil\"; };\n");
+    CU_ASSERT_EQUAL(load(), ERR_CONFIG);
+    CU_ASSERT(told("conf.d/fault.conf", ":1: fault.points: \"kil\" is none of what db-read can be"));
+    opts.override_count = 0;
+    write_file("conf.d/fault.conf", "fault = { points = \"\"; };\n");
+    CU_ASSERT_EQUAL(load(), ERR_NONE);
+    end();
+}
+
 static const struct suite_case cases[] = {
     {"later files win, and over sections of earlier ones", test_order},
     {"printing tells the layer, the file and the line", test_print},
     {"a file that TANDEM_ENV names must be there", test_missing_files},
+    {"faults on demand are checked, and refused in production", test_faults},
     {"the faults of all files are told at once", test_all_faults},
     {"odd files are faults, or nothing", test_odd_files},
     {"related options that are out of order are a fault", test_relations},

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "check/harness/suite.h"
 #include "check/unit/scratch.h"
 #include "state/migrate.h"
@@ -143,6 +144,39 @@ static void test_several_processes(void)
     end();
 }
 
+static void migrate_and_die(const char *plan)
+{
+    CU_ASSERT_EQUAL(fault_arm(text_of(plan)), ERR_NONE);
+    CU_ASSERT_EQUAL(migrate_one("shop", first_rows, 3), ERR_NONE);
+    _exit(0);
+}
+
+static void test_killed(void)
+{
+    char plan[64];
+    begin();
+    db_close(db);
+    for (unsigned i = 1; i <= 3; i++) {
+        int status = 0;
+        snprintf(plan, sizeof plan, "migrate-before-commit kill nth=%u", i == 3 ? 1 : i);
+        fflush(stdout);
+        pid_t child = fork();
+        CU_ASSERT_FATAL(child >= 0);
+        struct db_opts opts = scratch_db_opts(scratch.path);
+        if (child == 0 && db_open(&opts, &db) == ERR_NONE)
+            migrate_and_die(plan);
+        CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+        CU_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    }
+    struct db_opts opts = scratch_db_opts(scratch.path);
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &db), ERR_NONE);
+    CU_ASSERT_EQUAL(scratch_number(db, "SELECT count(*) FROM schema_migration"), 1);   /* what the second had done */
+    CU_ASSERT_EQUAL(migrate_one("shop", first_rows, 3), ERR_NONE);
+    CU_ASSERT_EQUAL(scratch_number(db, "SELECT count(*) FROM schema_migration"), 3);
+    CU_ASSERT_EQUAL(scratch_number(db, "SELECT id FROM two WHERE name IS NULL"), 1);
+    end();
+}
+
 static const struct suite_case cases[] = {
     {"migrations are applied once, in order", test_in_order},
     {"sets are kept apart, and one that is not known is refused", test_sets_apart},
@@ -150,6 +184,7 @@ static const struct suite_case cases[] = {
     {"a migration that was altered after it was applied is refused", test_altered},
     {"a failing migration is undone whole", test_broken},
     {"a migration that ends its transaction is refused", test_ending},
+    {"one that is killed before it commits is done again", test_killed},
     {"several processes may migrate at once", test_several_processes},
 };
 

@@ -9,6 +9,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/call.c shared/app/call.h \
 	shared/app/call_trace.c shared/app/call_trace.h \
 	shared/app/emit.c \
+	shared/app/fault_settings.c shared/app/fault_settings.h \
 	shared/app/health.c shared/app/health.h \
 	shared/app/idempotency.c shared/app/idempotency.h \
 	shared/app/log_settings.c shared/app/log_settings.h \

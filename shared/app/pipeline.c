@@ -9,6 +9,7 @@
 #include "app/pipeline.h"
 #include "app/service.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "net/client.h"
 
 enum { REQUEST_ID_MAX = 128, RETRY_AFTER_S = 1 };
@@ -165,7 +166,7 @@ static void command_done(struct db_job *job, enum err err)
     struct call *call = job->context;
     call->db = NULL;
     call_trace_committed(call, err);
-    answer(call, err);
+    answer(call, err ? err : fault_at(FAULT_AFTER_COMMIT_BEFORE_ANSWER));
 }
 
 /* A query ends with its call's time, or when its client has gone. */
@@ -190,7 +191,8 @@ static void run_data(struct call *call)
             return;
     } else if (!err && endpoint->query) {
         call_trace_query(call, call->checked_ns);
-        err = run_query(call);
+        err = fault_at(FAULT_DB_READ);
+        err = err ? err : run_query(call);
     }
     answer(call, err);
 }
@@ -389,7 +391,9 @@ void pipeline_dispatch(struct exchange *exchange, void *context)
     if (!call)
         return;
     observe_enter(call);
-    enum err err = route(call);
+    enum err err = fault_at(FAULT_REQUEST);
+    if (!err)
+        err = route(call);
     if (!err)
         err = identify(call);
     if (err == ERR_AGAIN)

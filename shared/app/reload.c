@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/fault_settings.h"
 #include "app/log_settings.h"
 #include "app/metrics.h"
 #include "app/reload.h"
@@ -110,6 +111,7 @@ static bool differs(const struct settings *settings)
 static void take_effect(struct service *service, const struct settings *settings)
 {
     log_settings_apply(settings);
+    fault_settings_apply(settings);
     metrics_reload(settings);
     trace_settings_apply(settings);
     if (service->definition->reload)
@@ -208,6 +210,7 @@ void reload_ask(struct reload *reload)
 
 static void reload_free(struct reload *reload)
 {
+    fault_settings_count_end();
     watch_close(reload->watch);
     close(reload->wake_fd);
     pthread_mutex_destroy(&reload->lock);
@@ -229,6 +232,8 @@ enum err reload_start(struct service *service)
         log_event(LOG_WARNING, "settings are not watched; SIGHUP reloads them", LOG_ERR(ERR_IO));
     reload->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum err err = reload->wake_fd < 0 ? err_because(ERR_IO, "eventfd: %s", strerror(errno)) : ERR_NONE;
+    if (!err)
+        err = fault_settings_count();
     if (!err)
         err = thread_start(&reload->thread, "settings", run, reload);
     if (err)

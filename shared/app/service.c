@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/arguments.h"
+#include "app/fault_settings.h"
 #include "app/idempotency.h"
 #include "app/log_settings.h"
 #include "app/metrics.h"
@@ -159,6 +160,7 @@ static int run(struct service *service, const sigset_t *signals)
 {
     size_t started;
     int64_t begun_ns = clock_now_ns();
+    fault_settings_apply(service->settings);
     enum err err = parts_start(service_parts, service_part_count, service, &started);
     if (err) {
         log_event(LOG_CRITICAL, "cannot start", LOG_STRING("part", service_parts[started].name), LOG_ERR(err));

@@ -5,6 +5,7 @@ shared_conf_libconf_a_SOURCES = \
 	shared/conf/option.c shared/conf/option.h \
 	shared/conf/option_alias.c shared/conf/option_alias.h \
 	shared/conf/option_pages.c shared/conf/option_pages.h \
+	shared/conf/option_pages_faults.c \
 	shared/conf/option_table.c shared/conf/option_table.h \
 	shared/conf/secret_file.c shared/conf/secret_file.h \
 	shared/conf/settings.c shared/conf/settings.h shared/conf/settings_private.h \

@@ -321,6 +321,7 @@ void option_manual(struct buf *out)
     for (size_t i = 0; i < option_count; i++)
         write_entry(&option_table[i], out);
     buf_add_string(out, ".El\n");
+    option_manual_faults(out);
     buf_add_string(out, manual_foot);
 }
 

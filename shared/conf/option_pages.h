@@ -13,4 +13,7 @@ void option_manual(struct buf *out);
  *  "prod"; NULL for none) with what is different there. */
 void option_sample(const char *environment, struct buf *out);
 
+/** Of it, the section on faults on demand. */
+void option_manual_faults(struct buf *out);
+
 #endif

@@ -231,6 +231,10 @@
     INTEGER(OPTION_ORDER_LINES_MAX, "order.lines_max", "100", 1, 10000, "", LIVE, "lines of an order")                \
     INTEGER(OPTION_ORDER_QUANTITY_MAX, "order.quantity_max", "10000", 1, 1000000000, "", LIVE,                        \
             "pieces of an order line")                                                                                \
+    TEXTUAL(OPTION_FAULT_POINTS, "fault.points", "", 1000, LIVE,                                                      \
+            "faults on demand, such as \"relay-before-mark kill nth=3\"; see FAULTS ON DEMAND")                       \
+    CHOICE(OPTION_FAULT_FORCE, "fault.force", "off", "off|on", LIVE,                                                  \
+           "whether there may be faults on demand where TANDEM_ENV is prod")                                          \
     INTEGER(OPTION_PAGE_LIMIT_DEFAULT, "page.limit_default", "20", 1, 10000, "", LIVE,                                \
             "rows of a page when none are asked for")                                                                 \
     INTEGER(OPTION_PAGE_LIMIT_MAX, "page.limit_max", "100", 1, 10000, "", LIVE,                                       \

@@ -1,7 +1,9 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/fault.h"
 #include "conf/secret_file.h"
 #include "conf/settings_private.h"
 #include "telemetry/otlp_exporter.h"
@@ -66,7 +68,24 @@ static enum err check_headers(const char *value)
     return otlp_exporter_check_headers(secret_of(text_of(value)), OTLP_HEADERS_LIST);
 }
 
-void settings_check(const struct settings *settings, struct buf *faults)
+/* In production only who says so twice breaks something on purpose. */
+static void check_faults(const struct settings *settings, const char *environment, struct buf *faults)
+{
+    const struct settings_value *points = &settings->values[OPTION_FAULT_POINTS];
+    const struct settings_value *force = &settings->values[OPTION_FAULT_FORCE];
+    bool is_prod = environment && strcmp(environment, "prod") == 0, forced = strcmp(force->value.text, "on") == 0;
+    const char *path = option_table[OPTION_FAULT_POINTS].path;
+    if (fault_check(text_of(points->value.text)) != ERR_NONE) {
+        begin_fault(points, faults);
+        buf_addf(faults, "%s: %s\n", path, err_cause());
+    } else if (*points->value.text && is_prod && !forced) {
+        begin_fault(points, faults);
+        buf_addf(faults, "%s is set and TANDEM_ENV is prod; with %s = \"on\" it is done all the same\n", path,
+                 option_table[OPTION_FAULT_FORCE].path);
+    }
+}
+
+void settings_check(const struct settings *settings, char *const *environment, struct buf *faults)
 {
     for (size_t i = 0; i < option_relation_count; i++)
         check_relation(settings, &option_relations[i], faults);
@@ -76,4 +95,5 @@ void settings_check(const struct settings *settings, struct buf *faults)
     check_by(settings, OPTION_TRACE_OTLP_ENDPOINT, otlp_exporter_check_endpoint, faults);
     check_by(settings, OPTION_TRACE_OTLP_TRACES_ENDPOINT, otlp_exporter_check_endpoint, faults);
     check_by(settings, OPTION_TRACE_OTLP_HEADERS, check_headers, faults);
+    check_faults(settings, source_environment(environment), faults);
 }

@@ -48,9 +48,9 @@ void settings_read_file(struct settings *settings, const struct source *source, 
 
 /* ---- settings_check.c ---- */
 
-/** What can only be seen when all values are there: the order of related options, the modes of secret files,
- *  URLs and header fields. */
-void settings_check(const struct settings *settings, struct buf *faults);
+/** What can only be seen when all values are there: the order of related options, the modes of secret files, URLs and
+ *  header fields, whether faults may be armed in this environment (NULL: none). */
+void settings_check(const struct settings *settings, char *const *environment, struct buf *faults);
 
 /* ---- settings_adopt.c ---- */
 

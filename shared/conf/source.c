@@ -32,8 +32,7 @@ static enum err add(struct sources *sources, const char *path, const char *layer
 
 /* ---- the file of an environment ---- */
 
-/* Its name; NULL when none is set. */
-static const char *environment_name(char *const *environment)
+const char *source_environment(char *const *environment)
 {
     const char *name = NULL;
     for (; environment && *environment; environment++) {
@@ -91,7 +90,7 @@ static enum err add_folder(struct sources *sources, struct arena *arena)
 enum err sources_find(const char *file, char *const *environment, struct arena *arena, struct sources *ret)
 {
     struct sources sources = {.count = 0};
-    const char *name = environment_name(environment);
+    const char *name = source_environment(environment);
     enum err err = name ? check_name(name, file) : ERR_NONE;
     if (!err && file) {
         const char *slash = strrchr(file, '/');

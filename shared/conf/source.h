@@ -31,6 +31,9 @@ struct sources {
     const char *folder;                /* conf.d, whether it is there or not; NULL without a file */
 };
 
+/** What TANDEM_ENV is; NULL when it is not set, or empty. */
+const char *source_environment(char *const *environment);
+
 /**
  * Finds the files: `file` itself, tandem.$TANDEM_ENV.conf and conf.d beside it. Whether those that were named are there
  * is not looked at yet. ERR_CONFIG for a TANDEM_ENV that is no word of [a-z0-9-] or has no file to stand beside, for a

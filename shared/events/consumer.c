@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "events/backoff.h"
 #include "events/consumer_private.h"
 #include "events/lease.h"
@@ -60,11 +61,15 @@ static enum err take_batch(struct consumer *consumer, unsigned wait_ms)
 {
     size_t fetched = 0;
     arena_reset(&consumer->arena);
-    enum err err = bus_fetch(consumer->subscription, wait_ms, &consumer->arena, consumer->deliveries,
-                             consumer->opts.batch_max, &fetched);
+    enum err err = fault_at(FAULT_CONSUMER_BEFORE_FETCH);
+    if (!err)
+        err = bus_fetch(consumer->subscription, wait_ms, &consumer->arena, consumer->deliveries,
+                        consumer->opts.batch_max, &fetched);
     if (err || fetched == 0)
         return err;
     err = write_and_count(consumer, consumer_apply, fetched);
+    if (!err)
+        err = fault_at(FAULT_CONSUMER_AFTER_COMMIT_BEFORE_ACK);
     if (!err)
         err = bus_acknowledge(consumer->subscription, consumer->deliveries[fetched - 1].offset);
     return err;

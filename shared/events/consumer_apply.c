@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "events/backoff.h"
 #include "events/consumer_private.h"
 #include "events/parked.h"
@@ -44,6 +45,8 @@ static enum err receive(struct db_connection *connection, const char *group, con
     db_bind_int(insert, 3, clock_wall_us());
     enum err err = db_run(insert, &changes);
     if (!err)
+        err = fault_at(FAULT_INBOX_AFTER_RECEIVE);
+    if (!err)
         *ret_is_new = changes > 0;
     return err;
 }
@@ -81,7 +84,9 @@ static enum err handle(struct db_connection *connection, struct consumer *consum
         context.trace_id = traceparent_trace_id(event->traceparent);
     log_context_set(&context);
     err_clear();
-    enum err outcome = handling->handler->work(connection, event, consumer->opts.context);
+    enum err outcome = fault_at(FAULT_EVENT_HANDLER);
+    if (!outcome)
+        outcome = handling->handler->work(connection, event, consumer->opts.context);
     if (outcome) {
         snprintf(cause, CAUSE_SIZE, "%s: %s", err_name(outcome), err_cause());
         if (consumer->opts.failed)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "events/backoff.h"
 #include "events/event_trace.h"
 #include "events/lease.h"
@@ -41,7 +42,8 @@ static void wake(void *context)
 static enum err remove_published(struct db_connection *connection, void *context)
 {
     struct relay *relay = context;
-    return outbox_remove(connection, relay->events, relay->positions, relay->count);
+    enum err err = fault_at(FAULT_RELAY_BEFORE_MARK);
+    return err ? err : outbox_remove(connection, relay->events, relay->positions, relay->count);
 }
 
 static void trace_published(struct relay *relay, int64_t start_ns)
@@ -60,9 +62,13 @@ static enum err publish_batch(struct relay *relay)
     enum err err = outbox_oldest(relay->reader, &relay->arena, relay->events, relay->positions,
                                  relay->opts.batch_max, &relay->count);
     if (!err && relay->count)
+        err = fault_at(FAULT_RELAY_BEFORE_PUBLISH);
+    if (!err && relay->count)
         err = bus_publish(relay->opts.bus, relay->events, relay->count);
     if (!err)
         trace_published(relay, start_ns);
+    if (!err && relay->count)
+        err = fault_at(FAULT_RELAY_AFTER_PUBLISH);
     if (!err && relay->count)
         err = db_write(relay->opts.db, remove_published, relay);
     return err;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "net/client.h"
 #include "net/client_guard.h"
 #include "net/client_trace.h"
@@ -308,10 +309,15 @@ static enum err perform(struct call *call, struct client_response *ret)
     int64_t started_ns = clock_now_ns();
     long status = 0;
     curl_off_t retry_after_s = 0;
+    enum err err = fault_at(FAULT_CLIENT_CALL);
 
+    if (err)
+        return err;
     CURLcode code = curl_easy_perform(call->easy);
     if (code)
         return outcome_of(call, code, clock_now_ns() - started_ns);
+    if ((err = fault_at(FAULT_CLIENT_ANSWER)) != ERR_NONE)
+        return err;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     ret->status = (int)status;

@@ -37,12 +37,21 @@ const char *path_beside(const struct db *db, const char *suffix, char out[static
     return out;
 }
 
-/* What the processes that have the file open share beside it. */
-static enum err open_shared(struct db *db)
+static enum err open_turn(struct db *db)
 {
     char path[DB_PATH_SIZE];
-    enum err err = turn_open(path_beside(db, "-turn", path), &db->turn);
-    return err ? err : lease_open(db);
+    return turn_open(path_beside(db, "-turn", path), &db->turn);
+}
+
+/* What follows is said to others before it is looked at, so that nobody replaces it meanwhile. */
+static enum err enter(struct db *db)
+{
+    char path[DB_PATH_SIZE];
+    enum err err = lease_open(db);
+    if (!err && access(path_beside(db, DB_RESTORING, path), F_OK) == 0)
+        err = err_because(ERR_STORAGE, "%s: restoring it was cut off; run tandemctl db restore --force again, or, to"
+                                       " keep what is there, remove %s", db->path, path);
+    return err;
 }
 
 static void register_metrics(struct db_metrics *metrics)
@@ -84,9 +93,11 @@ enum err db_open(const struct db_opts *opts, struct db **ret)
 
     err = db->path ? batch_init(&db->batch, opts->batch_max) : err_because(ERR_MEMORY, "open: out of memory");
     if (!err)
+        err = enter(db);
+    if (!err)
         err = connection_open(db, CONNECTION_WRITER, &db->writer);
     if (!err)
-        err = open_shared(db);
+        err = open_turn(db);
     if (err)
         db_close(db);
     else
@@ -97,7 +108,9 @@ enum err db_open(const struct db_opts *opts, struct db **ret)
 enum err db_start(struct db *db)
 {
     assert(!db->started);
-    enum err err = checkpoint_start(db);
+    enum err err = connection_accept(db->writer);
+    if (!err)
+        err = checkpoint_start(db);
     if (!err)
         err = writer_start(db);
     return err;

@@ -45,8 +45,10 @@ struct db_stats {
     uint64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns;
 };
 
-/** Opens the file and checks that it is a healthy database, without starting the writer. ERR_STORAGE, ERR_STORAGE_FULL,
- *  ERR_BUSY, ERR_MEMORY; ERR_CONFIG for options that make no sense. */
+/** Opens the file and checks that it is a healthy database, without starting the writer. The file is not changed before
+ *  migrate() has found that it may be, or db_start(). Up to DB_CHECK_MAX_BYTES all of it is checked, beyond that its
+ *  schema only. ERR_STORAGE, ERR_STORAGE_FULL, ERR_BUSY, ERR_MEMORY; ERR_CONFIG for options that make no sense. */
+enum { DB_CHECK_MAX_BYTES = 8 * 1024 * 1024 };
 enum err must_check db_open(const struct db_opts *opts, struct db **ret);
 
 /** Starts the writer and the checkpointer. Migrations come before (state/migrate.h). */
@@ -114,6 +116,16 @@ void db_unlisten(struct db *db, const char *topic, void *context);
  *  is from 0, and the caller's own to share out. Any thread; never blocks. */
 bool db_lease_take(struct db *db, unsigned number);
 void db_lease_end(struct db *db, unsigned number);
+
+/* ---- replacing a database's file ---- */
+
+/** Has the database to oneself while its file is replaced: nobody has it open, and who tries is told ERR_BUSY. ERR_BUSY
+ *  when somebody has. Ends when the descriptor is closed. */
+enum err must_check db_hold(const char *path, int *ret_fd);
+
+/* A file with this behind its name is one that is about to take the database's place; while it is there the database
+ * cannot be opened, so that a restore that was cut off is noticed. */
+#define DB_RESTORING "-restoring"
 
 /* ---- statements ----
  * A sticky-error cursor:

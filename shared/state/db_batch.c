@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "state/db_private.h"
 
 /*
@@ -106,9 +107,12 @@ static enum err run_once(struct db *db, struct db_batch *batch)
         if (!batch->entries[i].guilty && !run_job(connection, batch, &batch->entries[i]))
             return ERR_AGAIN;
 
+    if ((err = fault_at(FAULT_BEFORE_COMMIT)) != ERR_NONE)
+        return err;
     int64_t start_ns = clock_now_ns();
     err = connection_run(connection, commit_sql);
     batch->committed_ns = clock_now_ns();
+    fault_pass(FAULT_AFTER_COMMIT);
     int64_t took_ns = batch->committed_ns - start_ns;
     atomic_fetch_add_explicit(&db->counters.commit_ns, (uint64_t)took_ns, memory_order_relaxed);
     metric_observe(db->metrics.commit, took_ns);

@@ -45,6 +45,7 @@ struct db_connection {
     uint64_t uses;
     unsigned busy_timeout_ms;
     int64_t busy_deadline_ns;
+    bool accepted;                 /* see connection_accept() */
     int64_t deadline_ns;           /* of a reader's statements; 0: none … */
     const atomic_bool *given_up;   /* … and what else ends them; may be NULL */
     unsigned notified;             /* listeners to wake after the commit, a bit each */
@@ -125,8 +126,16 @@ struct db {
 
 enum connection_kind { CONNECTION_WRITER, CONNECTION_READER, CONNECTION_CHECKPOINTER };
 
+/** The writer's leaves the file as it is, also when it is closed; all others, and whoever is to change it, need
+ *  connection_accept(). */
 enum err must_check connection_open(struct db *db, enum connection_kind kind, struct db_connection **ret);
 void connection_close(struct db_connection *connection);
+
+/** From here on the file is ours to change: uses a write-ahead log. Again does nothing. */
+enum err must_check connection_accept(struct db_connection *connection);
+
+/** Writes what SQLite said into out as one line; cut at size. */
+void connection_said(struct text said, char *out, size_t size);
 
 /** The code for SQLite's, with SQLite's message and what was being done as the cause. */
 enum err connection_failed(struct db_connection *connection, int code, const char *doing);
@@ -144,6 +153,8 @@ const char *path_beside(const struct db *db, const char *suffix, char out[static
 
 /* ---- db_lease.c ---- */
 
+/** Opens the file of leases, and says by it that the database is in use, until that is closed. ERR_BUSY while somebody
+ *  restores it. */
 enum err must_check lease_open(struct db *db);
 
 /* ---- db_statement.c ---- */

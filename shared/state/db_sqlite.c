@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,12 +131,40 @@ static enum err use_wal(struct db_connection *connection)
 }
 
 /* Reads the header and the schema, which finds what is no database, is cut short, or has lost its first pages. */
-static enum err check_health(struct db_connection *connection)
+static enum err check_schema(struct db_connection *connection)
 {
     struct db_statement *query = db_query(connection, "SELECT count(*) FROM sqlite_schema");
     while (db_next(query))
         continue;
     return db_done(query);
+}
+
+void connection_said(struct text said, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s", TEXT_ARGS(said));
+    for (char *c = out; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
+}
+
+static enum err check_pages(struct db_connection *connection)
+{
+    struct db_statement *query = db_query(connection, "PRAGMA quick_check(1)");
+    char found[256] = "";
+    if (db_next(query) && !text_equal_string(db_text(query, 0), "ok"))
+        connection_said(db_text(query, 0), found, sizeof found);
+    enum err err = db_done(query);
+    if (!err && *found)
+        err = err_because(ERR_STORAGE, "%s is damaged: %s", connection->db->path, found);
+    return err;
+}
+
+static enum err check_health(struct db_connection *connection)
+{
+    struct stat status;
+    enum err err = check_schema(connection);
+    bool is_small = stat(connection->db->path, &status) == 0 && status.st_size <= DB_CHECK_MAX_BYTES;
+    return err || !is_small ? err : check_pages(connection);
 }
 
 static enum err set_up(struct db_connection *connection, enum connection_kind kind)
@@ -150,9 +180,7 @@ static enum err set_up(struct db_connection *connection, enum connection_kind ki
     const char *text = buf_string(&script);
     enum err err = buf_check(&script);
     if (!err)
-        err = check_health(connection);
-    if (!err)
-        err = use_wal(connection);
+        err = kind == CONNECTION_WRITER ? check_health(connection) : connection_accept(connection);
     if (!err)
         err = db_script(connection, text);
     buf_fini(&script);
@@ -168,6 +196,29 @@ static void make_private(const char *path)
         close(fd);
 }
 
+static void keep_log_at_close(struct db_connection *connection, int keep)
+{
+    sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep, NULL);
+}
+
+/* A log that somebody left behind is theirs to bring into the file. Where there is none, closing leaves none either. */
+static bool has_log(const struct db *db)
+{
+    char path[DB_PATH_SIZE];
+    return access(path_beside(db, "-wal", path), F_OK) == 0;
+}
+
+enum err connection_accept(struct db_connection *connection)
+{
+    if (connection->accepted)
+        return ERR_NONE;
+    enum err err = use_wal(connection);
+    if (!err)
+        keep_log_at_close(connection, 0);
+    connection->accepted = !err;
+    return err;
+}
+
 enum err connection_open(struct db *db, enum connection_kind kind, struct db_connection **ret)
 {
     struct db_connection *connection = calloc(1, sizeof *connection);
@@ -175,6 +226,7 @@ enum err connection_open(struct db *db, enum connection_kind kind, struct db_con
         return err_because(ERR_MEMORY, "open %s: out of memory", db->path);
     connection->db = db;
     connection->busy_timeout_ms = db->opts.busy_timeout_ms;
+    bool keep_log = kind == CONNECTION_WRITER && has_log(db);
     if (kind == CONNECTION_READER)
         connection->reads = db->metrics.reads;
     if (kind == CONNECTION_WRITER)
@@ -189,6 +241,7 @@ enum err connection_open(struct db *db, enum connection_kind kind, struct db_con
         sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
         sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
         sqlite3_busy_handler(connection->handle, wait_while_busy, connection);
+        keep_log_at_close(connection, keep_log);
         if (kind == CONNECTION_READER)
             sqlite3_progress_handler(connection->handle, STEPS_BETWEEN_LOOKS, is_over, connection);
         err = set_up(connection, kind);

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += shared/state/libstate.a
 shared_state_libstate_a_SOURCES = \
+	shared/state/backup.c shared/state/backup.h \
 	shared/state/db.c shared/state/db.h shared/state/db_private.h \
 	shared/state/db_batch.c \
 	shared/state/db_checkpoint.c \
@@ -7,7 +8,8 @@ shared_state_libstate_a_SOURCES = \
 	shared/state/db_sqlite.c \
 	shared/state/db_statement.c \
 	shared/state/db_writer.c \
-	shared/state/migrate.c shared/state/migrate.h \
+	shared/state/maintain.c shared/state/maintain.h \
+	shared/state/migrate.c shared/state/migrate.h shared/state/migrate_private.h \
 	shared/state/thread.c shared/state/thread.h \
 	shared/state/turn.c shared/state/turn.h
 

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/id.h"
 #include "state/db_private.h"
-#include "state/migrate.h"
+#include "state/migrate_private.h"
 
 static const char create_sql[] =
     "CREATE TABLE IF NOT EXISTS schema_migration ("
@@ -50,16 +51,25 @@ static enum err check_row(struct db_statement *row, const struct migration_set *
     return ERR_NONE;
 }
 
-static enum err check_applied(struct db_connection *connection, const struct migration_set *sets, size_t set_count)
+static enum err has_any(struct db_connection *connection, bool *ret)
 {
     struct db_statement *query = db_query(connection, exists_sql);
     bool exists = db_next(query);
     enum err err = db_done(query);
+    if (!err)
+        *ret = exists;
+    return err;
+}
+
+static enum err check_applied(struct db_connection *connection, const struct migration_set *sets, size_t set_count)
+{
+    bool exists = false;
+    enum err err = has_any(connection, &exists);
     if (err || !exists)
         return err;
 
     enum err verdict = ERR_NONE;
-    query = db_query(connection, applied_sql);
+    struct db_statement *query = db_query(connection, applied_sql);
     while (!verdict && db_next(query))
         verdict = check_row(query, sets, set_count);
     err = db_done(query);
@@ -118,6 +128,8 @@ static enum err step(struct db_connection *connection, const struct migration_se
         }
     }
     if (!err && applied)
+        err = fault_at(FAULT_MIGRATE_BEFORE_COMMIT);
+    if (!err && applied)
         err = connection_run(connection, "COMMIT");
     if (connection_in_transaction(connection) && db_script(connection, "ROLLBACK") && !err)
         err = ERR_STORAGE;
@@ -129,8 +141,28 @@ static enum err step(struct db_connection *connection, const struct migration_se
 enum err migrate(struct db *db, const struct migration_set *sets, size_t set_count)
 {
     bool applied = true;
-    enum err err = ERR_NONE;
+    enum err err = check_applied(db->writer, sets, set_count);
+    if (!err)
+        err = connection_accept(db->writer);
     while (!err && applied)
         err = step(db->writer, sets, set_count, &applied);
+    return err;
+}
+
+enum err migrate_missing(struct db *db, const struct migration_set *sets, size_t set_count, unsigned *ret)
+{
+    bool exists = false;
+    unsigned missing = 0;
+    enum err err = has_any(db->writer, &exists);
+    if (!err && exists)
+        err = check_applied(db->writer, sets, set_count);
+    for (size_t i = 0; i < set_count && !err; i++) {
+        size_t count = 0;
+        if (exists)
+            err = count_applied(db->writer, &sets[i], &count);
+        missing += (unsigned)(sets[i].count - count);
+    }
+    if (!err)
+        *ret = missing;
     return err;
 }

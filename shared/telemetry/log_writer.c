@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "telemetry/log.h"
 #include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
@@ -54,6 +55,7 @@ static bool gives_up(struct log_writer *writer)
 
 static bool write_all(struct log_writer *writer, unsigned level, const char *bytes, size_t length)
 {
+    fault_pass(FAULT_LOG_WRITE);
     while (length > 0) {
         struct pollfd sink = {.fd = writer->sink.fd, .events = POLLOUT};
 

@@ -96,6 +96,7 @@
         "Spans that the OTLP receiver took")                                                                           \
     ROW(METRIC_TRACE_DROPPED, "tandem_trace_spans_dropped_total", COUNTER, ONE, "reason",                              \
         "Spans that were lost: queue_full, overflow (of one part), export_full, refused, expired")                     \
+    ROW(METRIC_FAULTS, "tandem_faults_total", COUNTER, ONE, "point", "Faults on demand that happened")                 \
     ROW(METRIC_BUILD_INFO, "tandem_build_info", SHARED_GAUGE, ONE, "service,version",                                  \
         "1; the labels tell what is running")                                                                          \
     ROW(METRIC_PROCESSES, "tandem_processes", SHARED_GAUGE, ONE, "", "Processes of the service")                       \

@@ -1,0 +1,196 @@
+/*
+ * Torture: any process of the system is killed at any moment while customers order, cancel, change stock, and repeat
+ * what was not answered. After each round everything must be final, in time, and the auditor must find nothing.
+ *
+ *     ROUNDS=N    rounds (make check: 30; make torture: 1000)
+ *     SEED=S      repeats the decisions of a run: what customers do, what is killed, and when
+ *     FRONT=NAME  nginx or lighttpd; TRANSPORT=NAME native or libfcgi
+ *     WORKERS=N   processes of each service
+ */
+#include "config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "check/harness/process.h"
+#include "check/harness/suite.h"
+#include "check/torture/trial.h"
+
+enum {
+    ROUNDS = 30, STEPS = 6,
+    KILLS_MAX = 3,               /* of a round */
+    WORKERS_MAX = 16,
+    LATER_MAX_US = 5000,         /* after the moment that was chosen */
+    TELL_EVERY = 50,
+};
+
+static const char *const settings[] = {"payment.retry_first_ms=30", "events.retry_first_ms=20", "log.level=warning",
+                                       NULL};
+
+static struct trial trial;
+
+/* ---- killing ---- */
+
+static enum system_service any_service(void)
+{
+    return (enum system_service)chance_below(&trial.chance, SYSTEM_SERVICES);
+}
+
+static void kill_workers(enum system_service service)
+{
+    pid_t pids[WORKERS_MAX];
+    size_t count = system_workers(trial.system, service, pids, WORKERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        kill(pids[i], SIGKILL);
+}
+
+/* Whoever supervises would wait longer from time to time; an operator asks for all to be started at once. */
+static void kill_worker(void)
+{
+    enum system_service service = any_service();
+    kill_workers(service);
+    system_service_signal(trial.system, service, SIGHUP);
+}
+
+static void kill_supervisor(void)
+{
+    system_service_killed(trial.system, any_service());
+}
+
+static void kill_both(void)
+{
+    enum system_service service = any_service();
+    kill_workers(service);
+    system_service_killed(trial.system, service);
+}
+
+static void kill_front(void)
+{
+    system_front_killed(trial.system);
+}
+
+static void kill_front_worker(void)
+{
+    if (!system_front_worker_killed(trial.system))
+        kill_front();
+}
+
+static void kill_services(void)
+{
+    for (enum system_service i = 0; i < SYSTEM_SERVICES; i++)
+        kill_workers(i);
+    for (enum system_service i = 0; i < SYSTEM_SERVICES; i++)
+        system_service_killed(trial.system, i);
+}
+
+static void kill_all(void)
+{
+    kill_services();
+    kill_front();
+}
+
+static struct {
+    const char *name;
+    void (*kill)(void);
+    unsigned weight, killed;
+} victims[] = {
+    {"services", kill_worker, 8, 0},
+    {"supervisors", kill_supervisor, 2, 0},
+    {"services with their supervisors", kill_both, 4, 0},
+    {"web servers", kill_front, 2, 0},
+    {"workers of web servers", kill_front_worker, 1, 0},
+    {"all services at once", kill_services, 2, 0},
+    {"everything at once", kill_all, 2, 0},
+};
+enum { VICTIMS = sizeof victims / sizeof victims[0], WEIGHTS = 21 };
+
+static void kill_one(void)
+{
+    unsigned at = 0, weight = chance_below(&trial.chance, WEIGHTS);
+    while (weight >= victims[at].weight)
+        weight -= victims[at++].weight;
+    victims[at].kill();
+    victims[at].killed++;
+}
+
+/* ---- a round ---- */
+
+static bool has_come(void *context)
+{
+    const unsigned *done = context;
+    return customers_done(trial.customers) >= *done;
+}
+
+/* After so many things were done, and a little later: also between two of them, and in what follows the last. */
+static bool wait_for_moment(unsigned done, unsigned later_us)
+{
+    if (!process_until(has_come, &done, 2 * TRIAL_PATIENCE_MS))
+        return trial_fail("the customers do not get on");
+    int64_t until_ns = clock_now_ns() + later_us * INT64_C(1000);
+    while (clock_now_ns() < until_ns)
+        nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    return true;
+}
+
+static bool go_round(unsigned round)
+{
+    char what[32];
+    unsigned before = customers_done(trial.customers), kills = 1 + chance_below(&trial.chance, KILLS_MAX), at = 0;
+    customers_begin(trial.customers, STEPS);
+    for (unsigned i = 0; i < kills; i++) {
+        at += chance_below(&trial.chance, TRIAL_CUSTOMERS * STEPS / kills + 1);
+        if (!wait_for_moment(before + at, chance_below(&trial.chance, LATER_MAX_US)))
+            return false;
+        kill_one();
+        if (system_revive(trial.system))
+            return trial_fail("round %u: %s", round, err_cause());
+    }
+    snprintf(what, sizeof what, "round %u", round);
+    return trial_run_out(&trial) && trial_audit(&trial, what);
+}
+
+/* ---- the whole ---- */
+
+static void tell(unsigned rounds, int64_t begun_ns)
+{
+    const struct audit_report *report = &trial.report;
+    unsigned kills = 0;
+    for (size_t i = 0; i < VICTIMS; i++)
+        kills += victims[i].killed;
+    printf("# %u rounds in %.1f s, %u kills: %ld orders (%ld paid, %ld cancelled, %ld rejected), %ld repeats, "
+           "%ld unanswered, %ld charges, %ld refunds; final within %ld ms\n",
+           rounds, (double)(clock_now_ns() - begun_ns) / NS_PER_S, kills, audit_figure(report, "orders"),
+           audit_figure(report, "paid"), audit_figure(report, "cancelled"), audit_figure(report, "rejected"),
+           audit_figure(report, "repeats"), audit_figure(report, "unanswered"), audit_figure(report, "charges"),
+           audit_figure(report, "refunds"), trial.slowest_ms);
+    fflush(stdout);
+}
+
+static void test_torture(void)
+{
+    struct system_opts opts = {.front = trial_text("FRONT", "nginx"), .transport = trial_text("TRANSPORT", "native"),
+                               .workers = trial_number("WORKERS", 1), .settings = settings};
+    unsigned rounds = trial_number("ROUNDS", ROUNDS), round = 0;
+    bool going = trial_begin(&trial, &opts, trial_seed());
+    int64_t begun_ns = clock_now_ns();
+    while (going && round < rounds) {
+        going = go_round(++round);
+        if (round % TELL_EVERY == 0 && round < rounds)
+            tell(round, begun_ns);
+    }
+    tell(round, begun_ns);
+    for (size_t i = 0; i < VICTIMS; i++)
+        printf("#   killed: %s, %u times\n", victims[i].name, victims[i].killed);
+    trial_end(&trial);
+}
+
+static const struct suite_case cases[] = {
+    {"whatever is killed, nothing is lost and nothing happens twice", test_torture},
+};
+
+int main(void)
+{
+    return suite_main("torture", cases, sizeof cases / sizeof cases[0]);
+}

@@ -1,0 +1,53 @@
+/*
+ * A trial: a system under the load of customers, something that goes wrong with it, and the auditor's verdict. What
+ * torture.c and walk.c have in common; one of them at a time, on the main thread.
+ */
+#ifndef TANDEM_CHECK_TORTURE_TRIAL_H
+#define TANDEM_CHECK_TORTURE_TRIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "check/harness/system.h"
+#include "check/torture/audit.h"
+#include "check/torture/chance.h"
+#include "check/torture/customers.h"
+
+enum { TRIAL_CUSTOMERS = 6, TRIAL_PATIENCE_MS = 60000 };
+
+struct trial {
+    struct system *system;
+    struct customers *customers;
+    struct journal *journal;
+    struct chance chance;            /* beside that of the customers */
+    struct audit_report report;      /* the latest */
+    long slowest_ms;                 /* the longest that anything took to be final */
+    char journal_path[256];
+};
+
+/** A setting of the test from the environment. */
+const char *trial_text(const char *name, const char *otherwise);
+unsigned trial_number(const char *name, unsigned otherwise);
+
+/** SEED from the environment, or one of the clock; printed. */
+uint64_t trial_seed(void);
+
+/** Starts all. False when it cannot; the case has failed then. trial_end() is needed in any case. */
+bool trial_begin(struct trial *trial, const struct system_opts *opts, uint64_t seed);
+void trial_end(struct trial *trial);
+
+/** Waits until the customers have done what was begun. False, and the case has failed, when they do not get there, or
+ *  one got no answer. */
+bool trial_run_out(struct trial *trial);
+
+/** Waits until everything is final, for 10 s at most, and audits. False, and the case has failed, when anything is
+ *  broken; what says after what it was. */
+bool trial_audit(struct trial *trial, const char *what);
+
+/** The same of a system that was restored from the backup of that mark of the journal. */
+bool trial_audit_restored(struct trial *trial, unsigned mark, const char *what);
+
+/** Fails the running case; returns false. */
+bool trial_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
