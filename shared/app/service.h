@@ -19,6 +19,7 @@
 #include "state/migrate.h"
 
 struct auth;
+struct health;
 struct observation;
 struct reload;
 
@@ -57,6 +58,7 @@ struct service {
     struct pool *pool;
     struct client *user_client;                    /* NULL where definition->identify is set */
     struct auth *auth;
+    struct health *health;
     struct listener listener;
     struct server *_Atomic server;                 /* set after its lanes run, which may serve already */
     struct router *router;

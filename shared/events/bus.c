@@ -68,3 +68,8 @@ enum err bus_lag(struct bus_subscription *subscription, uint64_t *ret)
 {
     return subscription->driver->lag(subscription, ret);
 }
+
+enum err bus_size(struct bus *bus, uint64_t *ret_bytes)
+{
+    return bus->driver->size(bus, ret_bytes);
+}

@@ -62,6 +62,9 @@ void bus_rewind(struct bus_subscription *subscription);
 /** Ends a bus_fetch() that waits. Any thread. */
 void bus_wake(struct bus_subscription *subscription);
 
+/** How large it is, as counted against max_bytes. Any thread. */
+enum err must_check bus_size(struct bus *bus, uint64_t *ret_bytes);
+
 /** How many events of its types the group has yet to acknowledge. Any thread. */
 enum err must_check bus_lag(struct bus_subscription *subscription, uint64_t *ret);
 

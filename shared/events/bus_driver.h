@@ -21,6 +21,7 @@ struct bus_driver {
     enum err (*acknowledge)(struct bus_subscription *subscription, int64_t offset);
     void (*rewind)(struct bus_subscription *subscription);
     void (*wake)(struct bus_subscription *subscription);
+    enum err (*size)(struct bus *bus, uint64_t *ret_bytes);
     enum err (*lag)(struct bus_subscription *subscription, uint64_t *ret);
 };
 

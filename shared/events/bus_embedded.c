@@ -129,6 +129,21 @@ static enum err publish(struct bus *base, const struct event *events, size_t cou
     return err;
 }
 
+/* With a connection of its own: it is asked for seldom, and by any thread. */
+static enum err measure(struct bus *base, uint64_t *ret_bytes)
+{
+    struct db_connection *reader;
+    int64_t size;
+    enum err err = db_reader_open(((struct bus_embedded *)base)->db, &reader);
+    if (err)
+        return err;
+    err = read_number(reader, size_sql, 0, &size);
+    db_reader_close(reader);
+    if (!err)
+        *ret_bytes = (uint64_t)size;
+    return err;
+}
+
 /* ---- opening ---- */
 
 static enum err open_wake_file(struct bus_embedded *bus, const char *path)
@@ -191,6 +206,7 @@ const struct bus_driver bus_embedded_driver = {
     .open = open_bus,
     .close = close_bus,
     .publish = publish,
+    .size = measure,
     .subscribe = bus_embedded_subscribe,
     .unsubscribe = bus_embedded_unsubscribe,
     .fetch = bus_embedded_fetch,

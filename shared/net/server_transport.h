@@ -41,6 +41,8 @@ struct server_transport {
     const char *name;
     enum err (*open)(const struct server_opts *opts, struct server **ret);
     void (*drain)(struct server *server);
+    void (*nudge)(struct server *server);
+    unsigned (*silent)(const struct server *server, unsigned *ret_loops);
     void (*close)(struct server *server);
 };
 
