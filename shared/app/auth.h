@@ -31,7 +31,7 @@ enum err must_check auth_recall(struct auth *auth, const struct settings *settin
  *  ERR_UNAUTHENTICATED, ERR_UNAVAILABLE, ERR_DEADLINE. */
 enum err must_check auth_introspect(struct auth *auth, const struct call *call, struct identity *ret);
 
-/** Introspects this service's own token, under this request id: whether the user service is there, and takes it. Blocks.
+/** Introspects this service's own token, under this request id: whether the user service is there and takes it. Blocks.
  *  ERR_UNAVAILABLE, ERR_DEADLINE; ERR_UNAUTHENTICATED when the token is no service's, or not valid any more. */
 enum err must_check auth_check(struct auth *auth, struct text request_id, unsigned timeout_ms);
 

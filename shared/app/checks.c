@@ -66,8 +66,10 @@ static bool is_known(const struct run *run, int64_t oldest_ns)
 static bool is_answered(const struct checks *checks, const struct check_wait *wait)
 {
     bool answered = true;
-    for (size_t i = 0; i < checks->count; i++)
-        answered = answered && (checks->runs[i].row->scope > wait->scope || is_known(&checks->runs[i], wait->oldest_ns));
+    for (size_t i = 0; i < checks->count && answered; i++) {
+        const struct run *run = &checks->runs[i];
+        answered = run->row->scope > wait->scope || is_known(run, wait->oldest_ns);
+    }
     return answered;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Checks: questions about a process's health that may take long, or hang. All are asked at once, each by a thread of its
- * own, so that one that hangs is told of and holds up no other; many who ask at the same time share one answer, which
- * is told again for a while, so that asking cannot load the system.
+ * Checks: questions about a process's health that may take long, or hang. All are asked at once, each by a thread of
+ * its own, so that one that hangs is told of and holds up no other; many who ask at the same time share one answer,
+ * which is told again for a while, so that asking cannot load the system.
  *
  * One more thread looks after the time and tells those who wait. Who asks never blocks.
  */

@@ -2,8 +2,8 @@
  * What every service answers beside its own API: /ping, /healthz, /readyz, /metrics, /version.
  *
  * /healthz tells whether this process can do its work with what it holds itself, /readyz also of what it needs, and
- * whether it takes requests. Both are answered with what the checks (app/checks.h) found within health.cache_ms, without
- * a worker and without holding up a lane. The rows, and what each means for the whole, are in health_checks.c.
+ * whether it takes requests. Both are answered with what the checks (app/checks.h) found within health.cache_ms,
+ * without a worker and without holding up a lane. The rows are in health_checks.c.
  */
 #ifndef TANDEM_APP_HEALTH_H
 #define TANDEM_APP_HEALTH_H
