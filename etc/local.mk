@@ -48,7 +48,7 @@ CLEANFILES += $(nodist_nginx_DATA) $(nodist_lighttpd_DATA) $(nodist_www_DATA)
 noinst_PROGRAMS += option-pages
 option_pages_SOURCES = etc/option-pages.c
 option_pages_LDADD = $(LIBS_CONF)
-dist_man_MANS += etc/tandem.conf.5
+dist_man_MANS += etc/tandem.conf.5 etc/tandem-metrics.7
 confdir = $(sysconfdir)/tandem
 CONF_SAMPLES = etc/tandem.conf etc/tandem.dev.conf etc/tandem.staging.conf etc/tandem.prod.conf
 EXTRA_DIST += $(CONF_SAMPLES)
@@ -69,6 +69,7 @@ uninstall-local:
 PHONY_TARGETS += update-option-pages
 update-option-pages: option-pages
 	./option-pages manual > $(srcdir)/etc/tandem.conf.5
+	./option-pages metrics > $(srcdir)/etc/tandem-metrics.7
 	./option-pages sample > $(srcdir)/etc/tandem.conf
 	for layer in dev staging prod; do \
 		./option-pages sample-$$layer > $(srcdir)/etc/tandem.$$layer.conf || exit 1; \
@@ -76,6 +77,9 @@ update-option-pages: option-pages
 
 logrotatedir = $(sysconfdir)/logrotate.d
 dist_logrotate_DATA = etc/logrotate/tandem
+
+sysusersdir = $(prefix)/lib/sysusers.d
+dist_sysusers_DATA = etc/sysusers.d/tandem.conf
 
 # systemd units.
 unitdir = $(systemdsystemunitdir)

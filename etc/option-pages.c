@@ -1,4 +1,4 @@
-/* Writes tandem.conf(5) or a sample file from the option table, to standard output: for whoever changes the table. */
+/* Writes a manual page or a sample file from its table, to standard output: for whoever changes the table. */
 #include "config.h"
 
 #include <stdio.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conf/option_pages.h"
+#include "telemetry/metric_page.h"
 
 enum { PAGE_MAX_BYTES = 1024 * 1024 };
 
@@ -19,6 +20,7 @@ static const struct {
     void (*write)(struct buf *out);
 } pages[] = {
     {"manual", option_manual},
+    {"metrics", metric_manual},
     {"sample", write_sample},
     {"sample-dev", write_dev},
     {"sample-staging", write_staging},
@@ -35,7 +37,7 @@ int main(int argc, char **argv)
     }
     int status = EXIT_SUCCESS;
     if (out.length == 0 || out.failed || fwrite(out.data, 1, out.length, stdout) != out.length || fflush(stdout)) {
-        fprintf(stderr, "usage: option-pages manual|sample|sample-dev|sample-staging|sample-prod\n");
+        fprintf(stderr, "usage: option-pages manual|metrics|sample|sample-dev|sample-staging|sample-prod\n");
         status = EXIT_FAILURE;
     }
     buf_fini(&out);

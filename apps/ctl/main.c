@@ -84,7 +84,8 @@ static const struct command commands[] = {
      "Exit status 0 when the answer is a 2xx, 1 otherwise.",
      false, get_options, command_get},
     {"status", NULL, 0, "whether the services are ready, as a table",
-     "Asks /readyz of every service at its server.listen. Exit status 0 when all are ready.",
+     "Asks /readyz of every service at its server.listen, or at the socket that the systemd units hold.\n"
+     "Exit status 0 when all are ready.",
      true, status_options, command_status},
     {"supervise", "-- PROGRAM [ARGUMENT...]", 0, "hold a socket and keep processes of a service behind it",
      "Listens, and runs PROGRAM, a service, with the socket as descriptor 0. One that ends is started again.\n"

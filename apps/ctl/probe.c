@@ -312,3 +312,13 @@ enum err probe_get(const char *address, const char *path, unsigned timeout_ms, s
         *ret = answer;
     return err;
 }
+
+const char *probe_address(const char *service, const struct settings *settings, char out[static PROBE_ADDRESS_SIZE])
+{
+    const char *given = settings_text(settings, OPTION_SERVER_LISTEN);
+    if (*given)
+        snprintf(out, PROBE_ADDRESS_SIZE, "%s", given);
+    else
+        snprintf(out, PROBE_ADDRESS_SIZE, "unix:/run/tandem/%s.sock", service);
+    return out;
+}

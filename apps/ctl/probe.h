@@ -8,8 +8,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "conf/settings.h"
 
-enum { PROBE_ANSWER_MAX = 16 * 1024 * 1024 };
+enum { PROBE_ANSWER_MAX = 16 * 1024 * 1024, PROBE_ADDRESS_SIZE = 512 };
 
 struct probe_answer {
     int status;               /* of HTTP */
@@ -25,5 +26,9 @@ struct probe_answer {
  * is untouched.
  */
 enum err must_check probe_get(const char *address, const char *path, unsigned timeout_ms, struct probe_answer *ret);
+
+/** Where a service is asked: at its server.listen, or, where that is not set, at the socket that systemd's units hold
+ *  for it. Returns out. */
+const char *probe_address(const char *service, const struct settings *settings, char out[static PROBE_ADDRESS_SIZE]);
 
 #endif

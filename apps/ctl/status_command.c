@@ -52,13 +52,12 @@ static int show_given(const struct invocation *invocation, unsigned timeout_ms)
     return all ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Where a service that does not say server.listen is found: at the socket that systemd's units hold for it. */
 static bool show_known(const char *service, const struct settings *settings, unsigned timeout_ms)
 {
-    const char *address = settings_text(settings, OPTION_SERVER_LISTEN);
-    if (address[0] != '\0')
-        return show(service, (int)strlen(service), address, timeout_ms);
-    printf("%-12s %-12s %8s  %s\n", service, "unknown", "-", "(server.listen is not set; use --socket)");
-    return false;
+    char address[PROBE_ADDRESS_SIZE];
+    probe_address(service, settings, address);
+    return show(service, (int)strlen(service), address, timeout_ms);
 }
 
 static int show_all_known(const struct invocation *invocation, unsigned timeout_ms)

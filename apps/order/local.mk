@@ -17,11 +17,13 @@ apps_order_liborder_a_SOURCES = \
 	apps/order/place.c apps/order/place.h \
 	apps/order/routes.c apps/order/routes.h \
 	apps/order/store.c apps/order/store.h \
+	apps/order/tally.c apps/order/tally.h \
 	apps/order/workflow.c apps/order/workflow.h
 nodist_apps_order_liborder_a_SOURCES = apps/order/order_migrations.c
 LIBS_ORDER = apps/order/liborder.a $(LIBS_APP)
 
-order_sql = apps/order/migrations/001_order.sql apps/order/migrations/002_payment_origin.sql
+order_sql = apps/order/migrations/001_order.sql apps/order/migrations/002_payment_origin.sql \
+	apps/order/migrations/003_tally.sql
 EXTRA_DIST += $(order_sql)
 BUILT_SOURCES += apps/order/order_migrations.c
 CLEANFILES += apps/order/order_migrations.c

@@ -8,9 +8,9 @@
 #include "apps/order/events.h"
 #include "apps/order/routes.h"
 #include "apps/order/store.h"
+#include "apps/order/tally.h"
 #include "base/buf.h"
 #include "conf/settings.h"
-#include "telemetry/metric.h"
 
 /* Gateways are slow and few questions at once do not bother them; the batch is what one thread asks in turn. */
 enum { PAYMENT_THREADS = 4, PAYMENT_BATCH = 16, PATH_MAX_BYTES = 8192 };
@@ -70,24 +70,10 @@ static void reload(struct service *service, const struct settings *settings)
                          (unsigned)settings_int(settings, OPTION_PAYMENT_RETRY_MAX_MS));
 }
 
-static void collect(void *context)
+static enum err measure(struct service *service, struct db_connection *reader)
 {
-    const struct order_app *app = context;
-    struct payment_worker_stats stats;
-    payment_worker_stats(app->worker, &stats);
-    const struct {
-        const char *outcome;
-        uint64_t count;
-    } rows[] = {
-        {"approved", stats.approved},
-        {"declined", stats.declined},
-        {"unknown", stats.unknown},
-        {"refunded", stats.refunded},
-        {"refund-refused", stats.refunds_refused},
-        {"failed", stats.failures},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        metric_set(metric_series(METRIC_PAYMENTS, rows[i].outcome), (int64_t)rows[i].count);
+    (void)service;
+    return tally_measure(reader);
 }
 
 static void stop(struct service *service)
@@ -95,7 +81,6 @@ static void stop(struct service *service)
     struct order_app *app = service->app;
     if (!app)
         return;
-    metric_collect_end(app);
     payment_worker_stop(app->worker);
     payment_close(app->payment);
     free(app);
@@ -111,8 +96,6 @@ static enum err start(struct service *service)
     enum err err = start_payment(service, app);
     if (!err)
         err = start_worker(service, app);
-    if (!err)
-        err = metric_collect(collect, app);
     if (err)
         stop(service);
     return err;
@@ -131,6 +114,7 @@ int main(int argc, char **argv)
         .start = start,
         .stop = stop,
         .reload = reload,
+        .measure = measure,
     };
     return service_main(&definition, argc, argv);
 }

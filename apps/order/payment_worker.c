@@ -13,6 +13,7 @@
 #include "events/lease.h"
 #include "state/thread.h"
 #include "telemetry/log.h"
+#include "telemetry/metric.h"
 #include "telemetry/trace.h"
 
 #define LOG_MODULE LOG_MODULE_ORDER
@@ -37,6 +38,12 @@ struct payment_worker {
     atomic_uint retry_first_ms, retry_max_ms;
     atomic_uint_fast64_t approved, declined, unknown, refunded, refunds_refused, failures;
 };
+
+static void count_failure(struct payment_worker *worker)
+{
+    atomic_fetch_add(&worker->failures, 1);
+    metric_add(metric_series(METRIC_PAYMENTS, "failed"), 1);
+}
 
 /* What is logged from here on is logged as of the request that the payment goes back to; NULL ends that. */
 static void log_as_of(const struct payment_due *due)
@@ -80,7 +87,7 @@ static size_t take_due(struct payment_worker *worker, struct payment_due *due)
     enum err err = db_write(worker->opts.db, take_work, &take);
     if (err) {
         log_event(LOG_ERROR, "payments that are due cannot be read", LOG_ERR(err));
-        atomic_fetch_add(&worker->failures, 1);
+        count_failure(worker);
         take.count = 0;
         int64_t pause_ms = err == ERR_BUSY ? atomic_load(&worker->retry_first_ms) : STORE_PAUSE_MS;
         take.next_us = clock_wall_us() + pause_ms * 1000;
@@ -127,8 +134,13 @@ static void count_outcome(struct payment_worker *worker, const struct payment_re
         {&worker->unknown, &worker->approved, &worker->declined},
         {&worker->unknown, &worker->refunded, &worker->refunds_refused},
     };
+    static const char *const measured[2][3] = {
+        {"unknown", "approved", "declined"},
+        {"unknown", "refunded", "refund-refused"},
+    };
     static const char *const outcomes[] = {NULL, "approved", "declined"};
     atomic_fetch_add(counters[is_refund][record->outcome], 1);
+    metric_add(metric_series(METRIC_PAYMENTS, measured[is_refund][record->outcome]), 1);
     if (record->outcome == PAYMENT_UNKNOWN)   /* logged when it was asked */
         return;
     log_each(LOG_INFO, "payment recorded", LOG_STRING("order_id", record->due->order_id),
@@ -145,7 +157,7 @@ static void recording_failed(struct recording *recording, enum err err)
         log_event(LOG_ERROR, "the outcome of a payment cannot be recorded", LOG_ERR(err),
                   LOG_STRING("order_id", recording->record.due->order_id));
     recording->err = err;
-    atomic_fetch_add(&recording->worker->failures, 1);
+    count_failure(recording->worker);
 }
 
 static void recording_done(struct db_job *job, enum err err)

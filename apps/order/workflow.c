@@ -2,6 +2,7 @@
 
 #include "apps/order/payment_store.h"
 #include "apps/order/store.h"
+#include "apps/order/tally.h"
 #include "apps/order/workflow.h"
 #include "base/buf.h"
 #include "events/event.h"
@@ -116,6 +117,8 @@ enum err order_apply(const struct order_change *change, struct order *order, boo
                                                  : store_order_move(change->db, &after);
     if (!err)
         err = store_step_add(change->db, &after, &step);
+    if (!err)
+        err = tally_add(change->db, transition->from, &after);
     if (!err && transition->action)
         err = transition->action(change, &after);
     if (err)

@@ -7,9 +7,13 @@ dist_man_MANS += apps/user/tandem-user.8
 noinst_LIBRARIES += apps/user/libuser.a
 apps_user_libuser_a_SOURCES = \
 	apps/user/account.c apps/user/account.h \
+	apps/user/app.h \
+	apps/user/attempts.c apps/user/attempts.h \
+	apps/user/events.c apps/user/events.h \
 	apps/user/password.c apps/user/password.h \
 	apps/user/routes.c apps/user/routes.h \
 	apps/user/routes_account.c \
+	apps/user/routes_attempts.c \
 	apps/user/routes_password.c \
 	apps/user/routes_session.c \
 	apps/user/store.c apps/user/store.h \

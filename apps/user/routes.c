@@ -60,7 +60,7 @@ static const struct input introspection_body = {introspection_fields, sizeof(str
 
 const struct endpoint user_endpoints[] = {
     {.route = {HTTP_POST, "/v1/users"}, .input = &registration_body,
-     .check = registration_check, .task = registration_task, .command = registration_command},
+     .check = registration_check, .task = registration_task, .command = registration_command, .pool = POOL_HASHING},
     {.route = {HTTP_GET, "/v1/users"}, .access = ROLE_ADMIN, .query = accounts_query},
     {.route = {HTTP_GET, "/v1/users/me"}, .access = ROLE_ANY, .query = me_query},
     {.route = {HTTP_GET, "/v1/users/{id}"}, .access = ROLE_ANY, .query = account_query},
@@ -69,9 +69,10 @@ const struct endpoint user_endpoints[] = {
     {.route = {HTTP_DELETE, "/v1/users/{id}"}, .access = ROLE_ANY,
      .check = deactivation_check, .command = deactivation_command},
     {.route = {HTTP_PUT, "/v1/users/{id}/password"}, .access = ROLE_ANY, .input = &password_body,
-     .check = password_check, .task = password_task, .command = password_command},
+     .check = password_check, .task = password_task, .command = password_command, .pool = POOL_HASHING},
 
-    {.route = {HTTP_POST, "/v1/sessions"}, .input = &sign_in_body, .task = sign_in_task, .command = sign_in_command},
+    {.route = {HTTP_POST, "/v1/sessions"}, .input = &sign_in_body,
+     .check = sign_in_check, .task = sign_in_task, .command = sign_in_command, .pool = POOL_HASHING},
     {.route = {HTTP_GET, "/v1/sessions/current"}, .access = ROLE_ANY, .query = session_query},
     {.route = {HTTP_DELETE, "/v1/sessions/current"}, .access = ROLE_ANY, .command = session_end_command},
     {.route = {HTTP_POST, "/v1/sessions/introspect"}, .access = ROLE_SERVICE, .input = &introspection_body,

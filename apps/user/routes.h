@@ -18,6 +18,14 @@ extern const size_t user_endpoint_count;
 /** Whose session a bearer token is. */
 identify_work user_identify;
 
+/* how often a password may be tried (routes_attempts.c) */
+
+/** Before a password is verified, on the lane: account stands for whose it is said to be. Refuses with ERR_TOO_MANY. */
+enum err must_check attempt_begin(struct call *call, struct text account);
+
+/** It was the right one: it counts as no try, and the account has a clean slate. */
+void attempt_was_right(struct call *call, struct text account);
+
 /* accounts (routes_account.c) */
 struct registration_input {
     struct text email, name;
@@ -46,7 +54,7 @@ struct sign_in_input {
     struct text email;
     struct secret password;
 };
-call_work sign_in_task, sign_in_command;
+call_work sign_in_check, sign_in_task, sign_in_command;
 call_work session_query, session_end_command;
 
 struct introspection_input {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "apps/user/account.h"
+#include "apps/user/events.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
 #include "base/clock.h"
@@ -216,6 +217,8 @@ static enum err apply_change(struct call *call, struct account *ret)
         return refuse_taken(call);
     if (!err && !after.active)
         err = store_sessions_end(call->db, after.id, TEXT_NONE);
+    if (!err && (after.active != before.active || after.role != before.role))
+        err = user_access_changed(call, after.id);
     if (!err)
         *ret = after;
     return err;

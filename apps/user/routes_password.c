@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "apps/user/account.h"
+#include "apps/user/events.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
 
@@ -32,7 +33,11 @@ enum err password_check(struct call *call)
         err = call_fault(call, "/current_password", "is required");
     unsigned min = (unsigned)call_setting(call, OPTION_PASSWORD_MIN_LENGTH);
     const char *fault = account_password_fault(input->new_password, min, call_arena(call));
-    return fault ? call_fault(call, "/new_password", fault) : err;
+    if (fault)
+        err = call_fault(call, "/new_password", fault);
+    if (!err && secret_is_given(input->current_password))
+        err = attempt_begin(call, call_path(call, "id"));
+    return err;
 }
 
 static enum err refuse_wrong(struct call *call)
@@ -52,6 +57,8 @@ enum err password_task(struct call *call)
     if (!err && secret_is_given(input->current_password)) {
         err = password_verify(input->current_password, account.password_hash);
         new->verified_hash = account.password_hash;
+        if (!err)
+            attempt_was_right(call, account.id);
     }
     if (err == ERR_UNAUTHENTICATED)
         return refuse_wrong(call);
@@ -69,6 +76,8 @@ enum err password_command(struct call *call)
         return refuse_wrong(call);
     if (!err)
         err = store_sessions_end(call->db, id, text_of(call->caller.token_digest));
+    if (!err)
+        err = user_access_changed(call, id);
     if (!err)
         call_empty(call, 204);
     return err;

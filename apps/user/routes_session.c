@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "apps/user/account.h"
+#include "apps/user/events.h"
 #include "apps/user/routes.h"
 #include "apps/user/store.h"
 #include "base/clock.h"
@@ -47,6 +48,26 @@ static enum err refuse_sign_in(struct call *call)
                        "There is no active account with this e-mail address and password.");
 }
 
+/* On the lane, so that who is refused costs neither a worker nor a hash. Counted by what was typed, whether it is an
+ * account or not. */
+enum err sign_in_check(struct call *call)
+{
+    const struct sign_in_input *input = call->input;
+    struct text key;
+    enum err err = account_email_key(input->email, call_arena(call), &key);
+    return err ? err : attempt_begin(call, key);
+}
+
+static enum err count_as_right(struct call *call)
+{
+    const struct sign_in_input *input = call->input;
+    struct text key;
+    enum err err = account_email_key(input->email, call_arena(call), &key);
+    if (!err)
+        attempt_was_right(call, key);
+    return err;
+}
+
 /* The account that is signed in to. It takes as long, and says the same, whether it is the address or the password
  * that is wrong, or the account that is deactivated. */
 static enum err verify(struct call *call, struct account *ret)
@@ -79,6 +100,8 @@ enum err sign_in_task(struct call *call)
     if (!sign_in)
         return err_because(ERR_MEMORY, "no room to sign in");
     enum err err = verify(call, &sign_in->account);
+    if (!err)
+        err = count_as_right(call);
     if (!err && password_outdated(sign_in->account.password_hash, &cost)) {
         err = password_hash(input->password, &cost, sign_in->new_hash);
         sign_in->rehashed = true;
@@ -115,7 +138,7 @@ static void respond_session(struct call *call, const char *token, const struct s
 enum err sign_in_command(struct call *call)
 {
     const struct sign_in *sign_in = call->state;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = clock_wall_us(), ended = 0;
     struct session session = {
         .token_digest = text_of(sign_in->digest),
         .user_id = sign_in->account.id,
@@ -128,7 +151,10 @@ enum err sign_in_command(struct call *call)
     if (!err)
         err = store_sessions_sweep(call->db, now_us, SWEEP_MAX);
     if (!err)
-        err = store_sessions_trim(call->db, session.user_id, call_setting(call, OPTION_SESSION_PER_USER_MAX) - 1);
+        err = store_sessions_trim(call->db, session.user_id, call_setting(call, OPTION_SESSION_PER_USER_MAX) - 1,
+                                  &ended);
+    if (!err && ended > 0)
+        err = user_access_changed(call, session.user_id);
     if (!err)
         err = store_session_add(call->db, &session);
     if (err)
@@ -150,7 +176,10 @@ enum err session_query(struct call *call)
 
 enum err session_end_command(struct call *call)
 {
-    enum err err = store_session_end(call->db, text_of(call->caller.token_digest));
+    const struct identity *caller = &call->caller;
+    enum err err = store_session_end(call->db, text_of(caller->token_digest));
+    if (!err)
+        err = user_session_ended(call, caller->user_id, caller->token_digest);
     if (!err)
         call_empty(call, 204);
     return err;

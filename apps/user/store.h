@@ -64,8 +64,10 @@ enum err must_check store_session_end(struct db_connection *connection, struct t
 /** Ends all of a user's, but the one with this digest (absent: none is spared). */
 enum err must_check store_sessions_end(struct db_connection *connection, struct text user_id, struct text but_digest);
 
-/** Ends the oldest of those the user signed in with, until at most keep are left. */
-enum err must_check store_sessions_trim(struct db_connection *connection, struct text user_id, int64_t keep);
+/** Ends the oldest of those the user signed in with, until at most keep are left. *ret_ended (may be NULL) is how
+ *  many. */
+enum err must_check store_sessions_trim(struct db_connection *connection, struct text user_id, int64_t keep,
+                                        int64_t *ret_ended);
 
 /** Forgets at most max sessions whose time is over. */
 enum err must_check store_sessions_sweep(struct db_connection *connection, int64_t now_us, int64_t max);

@@ -67,7 +67,8 @@ enum err store_sessions_end(struct db_connection *connection, struct text user_i
     return db_run(drop, NULL);
 }
 
-enum err store_sessions_trim(struct db_connection *connection, struct text user_id, int64_t keep)
+enum err store_sessions_trim(struct db_connection *connection, struct text user_id, int64_t keep,
+                             int64_t *ret_ended)
 {
     struct db_statement *drop =
         db_query(connection, "DELETE FROM session WHERE user_id = $1 AND origin = 'sign-in' AND token_digest NOT IN"
@@ -75,7 +76,7 @@ enum err store_sessions_trim(struct db_connection *connection, struct text user_
                              " ORDER BY created_us DESC, token_digest LIMIT $2)");
     db_bind_text(drop, 1, user_id);
     db_bind_int(drop, 2, keep);
-    return db_run(drop, NULL);
+    return db_run(drop, ret_ended);
 }
 
 enum err store_sessions_sweep(struct db_connection *connection, int64_t now_us, int64_t max)

@@ -15,20 +15,12 @@
 #include "check/bench/load.h"
 #include "check/harness/system.h"
 
-enum { ROUNDS_MAX = 100 };
-
 struct figures {
-    double yardstick[ROUNDS_MAX], ping[ROUNDS_MAX], ratio[ROUNDS_MAX], cpu_us[ROUNDS_MAX], orders_s[ROUNDS_MAX];
+    double yardstick[LOAD_ROUNDS_MAX], ping[LOAD_ROUNDS_MAX], ratio[LOAD_ROUNDS_MAX], cpu_us[LOAD_ROUNDS_MAX],
+        orders_s[LOAD_ROUNDS_MAX];
     long failed;
     size_t rounds;
 };
-
-static unsigned setting(const char *name, unsigned otherwise, unsigned most)
-{
-    const char *given = getenv(name);
-    unsigned long value = given ? strtoul(given, NULL, 10) : 0;
-    return value == 0 ? otherwise : value > most ? most : (unsigned)value;
-}
 
 /* Processor time of the user service so far, by its own account. */
 static double service_cpu_us(struct http_client *client)
@@ -44,11 +36,11 @@ static enum err ping_round(struct system *system, struct bench_front *front, uns
     struct load_result yardstick, ping;
     struct http_client *client = system_client(system);
     size_t at = figures->rounds;
-    enum err err = load_run(front->url, seconds, system_folder(system), &yardstick);
+    enum err err = load_run(front->url, NULL, seconds, system_folder(system), &yardstick);
     double before_us = service_cpu_us(client);
     snprintf(url, sizeof url, "%s/user/ping", system_url(system));
     if (!err)
-        err = load_run(url, seconds, system_folder(system), &ping);
+        err = load_run(url, NULL, seconds, system_folder(system), &ping);
     double after_us = service_cpu_us(client);
     http_client_free(client);
     if (err)
@@ -63,7 +55,7 @@ static enum err ping_round(struct system *system, struct bench_front *front, uns
 
 static enum err measure(struct system *system, struct bench_front *front, struct figures *figures)
 {
-    unsigned rounds = setting("BENCH_ROUNDS", 5, ROUNDS_MAX), seconds = setting("BENCH_SECONDS", 3, 600);
+    unsigned rounds = load_setting("BENCH_ROUNDS", 5, LOAD_ROUNDS_MAX), seconds = load_setting("BENCH_SECONDS", 3, 600);
     enum err err = bench_orders_prepare(system);
     for (unsigned i = 0; i < rounds && !err; i++) {
         err = ping_round(system, front, seconds, figures);

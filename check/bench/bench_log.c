@@ -20,13 +20,13 @@
 #include "check/harness/process.h"
 #include "check/harness/system.h"
 
-enum { ROUNDS_MAX = 100, SINKS = 2, PATH_SIZE = 256, SWITCH_MS = 10000 };
+enum { SINKS = 2, PATH_SIZE = 256, SWITCH_MS = 10000 };
 
 #define DROPPED "\ntandem_log_lines_dropped_total "
 
 struct side {
     const char *name, *target;    /* what the log's name stands for */
-    double requests_s[ROUNDS_MAX], cpu_us[ROUNDS_MAX], dropped;
+    double requests_s[LOAD_ROUNDS_MAX], cpu_us[LOAD_ROUNDS_MAX], dropped;
 };
 
 static struct {
@@ -35,13 +35,6 @@ static struct {
     const char *now;
     int reader;
 } bench = {.now = "/dev/null"};
-
-static unsigned setting(const char *name, unsigned otherwise, unsigned most)
-{
-    const char *given = getenv(name);
-    unsigned long value = given ? strtoul(given, NULL, 10) : 0;
-    return value == 0 ? otherwise : value > most ? most : (unsigned)value;
-}
 
 static double metric(const char *name)
 {
@@ -107,7 +100,7 @@ static enum err run_round(struct side *side, unsigned round, unsigned seconds)
     enum err err = switch_to(side->target);
     double before_us = cpu_us(), dropped = metric(DROPPED);
     if (!err)
-        err = load_run(url, seconds, system_folder(bench.system), &result);
+        err = load_run(url, NULL, seconds, system_folder(bench.system), &result);
     if (err)
         return err;
     side->cpu_us[round] = (cpu_us() - before_us) / (double)result.requests;
@@ -126,19 +119,10 @@ static enum err measure(struct side *sides, unsigned rounds, unsigned seconds)
     return err;
 }
 
-/* Of each pair of neighbouring rounds: what else the machine does is more alike in them than in the medians. */
-static double median_ratio(const double *above, const double *below, unsigned rounds)
-{
-    double ratios[ROUNDS_MAX];
-    for (unsigned i = 0; i < rounds; i++)
-        ratios[i] = above[i] / below[i];
-    return load_median(ratios, rounds);
-}
-
 static void report(struct side *sides, unsigned rounds)
 {
-    double throughput = median_ratio(sides[0].requests_s, sides[1].requests_s, rounds);
-    double processor = median_ratio(sides[0].cpu_us, sides[1].cpu_us, rounds);
+    double throughput = load_median_ratio(sides[0].requests_s, sides[1].requests_s, rounds);
+    double processor = load_median_ratio(sides[0].cpu_us, sides[1].cpu_us, rounds);
     printf("medians of %u interleaved rounds, %d kept connections, behind nginx, GET /user/ping\n", rounds,
            LOAD_CONNECTIONS);
     for (int i = 0; i < SINKS; i++) {
@@ -166,7 +150,7 @@ int main(void)
 {
     static struct side sides[SINKS] = {{.name = "a full pipe", .target = bench.pipe},
                                        {.name = "/dev/null", .target = "/dev/null"}};
-    unsigned rounds = setting("BENCH_ROUNDS", 5, ROUNDS_MAX), seconds = setting("BENCH_SECONDS", 3, 600);
+    unsigned rounds = load_setting("BENCH_ROUNDS", 5, LOAD_ROUNDS_MAX), seconds = load_setting("BENCH_SECONDS", 3, 600);
     char *folder = process_folder();
     if (!folder || sodium_init() < 0)
         return EXIT_FAILURE;

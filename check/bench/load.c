@@ -37,14 +37,16 @@ static long failures_of(const char *report)
     return failed;
 }
 
-enum err load_run(const char *url, unsigned seconds, const char *folder, struct load_result *ret)
+enum err load_run(const char *url, const char *token, unsigned seconds, const char *folder, struct load_result *ret)
 {
-    char log[PATH_SIZE], connections[8], duration[16], report[REPORT_SIZE];
+    char log[PATH_SIZE], connections[8], duration[16], header[PATH_SIZE], report[REPORT_SIZE];
     snprintf(log, sizeof log, "%s/wrk.log", folder);
     snprintf(connections, sizeof connections, "%d", LOAD_CONNECTIONS);
     snprintf(duration, sizeof duration, "%us", seconds);
     unlink(log);
-    const char *const wrk[] = {"wrk", "-t", "2", "-c", connections, "-d", duration, url, NULL};
+    snprintf(header, sizeof header, "Authorization: Bearer %s", token ? token : "");
+    const char *const wrk[] = {"wrk", "-t", "2", "-c", connections, "-d", duration, url, token ? "-H" : NULL, header,
+                               NULL};
     enum err err = process_run(wrk, log);
     if (err)
         return err;
@@ -68,6 +70,21 @@ static int compare(const void *a, const void *b)
 {
     double left = *(const double *)a, right = *(const double *)b;
     return (left > right) - (left < right);
+}
+
+unsigned load_setting(const char *name, unsigned otherwise, unsigned most)
+{
+    const char *given = getenv(name);
+    unsigned long value = given ? strtoul(given, NULL, 10) : 0;
+    return value == 0 ? otherwise : value > most ? most : (unsigned)value;
+}
+
+double load_median_ratio(const double *above, const double *below, size_t count)
+{
+    double ratios[LOAD_ROUNDS_MAX];
+    for (size_t i = 0; i < count; i++)
+        ratios[i] = above[i] / below[i];
+    return load_median(ratios, count);
 }
 
 double load_median(double *values, size_t count)

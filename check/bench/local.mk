@@ -28,3 +28,14 @@ CLEANFILES += check/bench/bench_log
 PHONY_TARGETS += bench-log
 bench-log: all check/bench/bench_log
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_log
+
+EXTRA_PROGRAMS += check/bench/bench_observe
+check_bench_bench_observe_SOURCES = check/bench/bench_observe.c check/bench/load.c check/bench/load.h \
+	check/bench/bench_orders.c check/bench/bench_orders.h
+check_bench_bench_observe_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_bench_bench_observe_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+CLEANFILES += check/bench/bench_observe
+
+PHONY_TARGETS += bench-observe
+bench-observe: all check/bench/bench_observe
+	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_observe

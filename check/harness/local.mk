@@ -1,5 +1,6 @@
 check_LIBRARIES += check/harness/libharness.a
 check_harness_libharness_a_SOURCES = \
+	check/harness/fake_service.c check/harness/fake_service.h \
 	check/harness/fcgi_client.c check/harness/fcgi_client.h \
 	check/harness/http_client.c check/harness/http_client.h \
 	check/harness/process.c check/harness/process.h \

@@ -156,7 +156,8 @@ static enum err start_service(struct system *system, enum system_service service
     static const char *const valgrind[] = {
         "/usr/bin/env", "valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,possible",
         "--error-exitcode=99", "--fair-sched=try", NULL};
-    static const char *const common[] = {"password.memory_kib=64", "password.passes=1", NULL};
+    static const char *const common[] = {"password.memory_kib=64", "password.passes=1",
+                                         "session.source_attempts_per_minute=0", NULL};
     static const char *const patient[] = {"server.request_timeout_ms=120000", "user.timeout_ms=60000",
                                           "health.local_timeout_ms=60000", "health.needs_timeout_ms=60000", NULL};
     struct arguments arguments = {0};
@@ -388,6 +389,11 @@ bool system_restart(struct system *system, enum system_service service)
 void system_service_killed(struct system *system, enum system_service service)
 {
     process_kill(&system->services[service]);
+}
+
+pid_t system_service_pid(const struct system *system, enum system_service service)
+{
+    return system->services[service].pid;
 }
 
 void system_service_signal(const struct system *system, enum system_service service, int signal)

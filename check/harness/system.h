@@ -58,6 +58,9 @@ void system_service_killed(struct system *system, enum system_service service);
 /** Starts it again and waits until it is ready. */
 enum err must_check system_service_up(struct system *system, enum system_service service);
 
+/** The process of a service; of one that is supervised, its supervisor. */
+pid_t system_service_pid(const struct system *system, enum system_service service);
+
 /** Sends a signal to a service. */
 void system_service_signal(const struct system *system, enum system_service service, int signal);
 

@@ -1,8 +1,9 @@
 # The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
 
 SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
-	check/service/test_log check/service/test_log_stalled check/service/test_order check/service/test_reload \
-	check/service/test_restart check/service/test_scaled check/service/test_user
+	check/service/test_log check/service/test_log_stalled check/service/test_metrics check/service/test_order \
+	check/service/test_reload check/service/test_restart check/service/test_scaled check/service/test_sign_out \
+	check/service/test_user check/service/test_user_away check/service/test_user_faults
 check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
 SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_run.sh check/service/test_settings.sh
 dist_check_SCRIPTS += $(SERVICE_TESTS_SH)
@@ -29,6 +30,8 @@ check_service_test_log_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_log_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_log_stalled_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_log_stalled_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_metrics_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_metrics_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_reload_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -37,6 +40,12 @@ check_service_test_restart_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_restart_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_scaled_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_scaled_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_sign_out_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_sign_out_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_user_away_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_user_away_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_user_faults_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_user_faults_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_user_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_user_LDADD = $(LIBS_SERVICE_TEST)
 
@@ -46,10 +55,14 @@ check_service_test_inventory_SOURCES = check/service/test_inventory.c
 check_service_test_load_SOURCES = check/service/test_load.c
 check_service_test_log_SOURCES = check/service/test_log.c
 check_service_test_log_stalled_SOURCES = check/service/test_log_stalled.c
+check_service_test_metrics_SOURCES = check/service/test_metrics.c
 check_service_test_order_SOURCES = check/service/test_order.c
 check_service_test_reload_SOURCES = check/service/test_reload.c
 check_service_test_restart_SOURCES = check/service/test_restart.c
 check_service_test_scaled_SOURCES = check/service/test_scaled.c
+check_service_test_sign_out_SOURCES = check/service/test_sign_out.c
+check_service_test_user_away_SOURCES = check/service/test_user_away.c
+check_service_test_user_faults_SOURCES = check/service/test_user_faults.c
 check_service_test_user_SOURCES = check/service/test_user.c
 
 # Many more restarts than make check has time for.
@@ -57,6 +70,12 @@ PHONY_TARGETS += check-restarts
 check-restarts: all check/service/test_restart
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' RESTARTS=$${RESTARTS:-200} \
 		./check/service/test_restart
+
+# The user service away for longer than make check has time for.
+PHONY_TARGETS += check-away
+check-away: all check/service/test_user_away
+	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' AWAY_S=$${AWAY_S:-60} \
+		./check/service/test_user_away
 
 check_service_echo_SOURCES = check/service/echo.c
 check_service_echo_LDADD = $(FCGI_LIBS)

@@ -10,6 +10,9 @@
 #include "check/service/steps.h"
 #include "check/service/variants.h"
 
+/* A service that was away is asked again within this. */
+enum { WELL_MS = 2000 };
+
 /* ---- what a service gets to see: an echo in inventory's place ---- */
 
 static struct process echo;
@@ -177,6 +180,11 @@ static void test_service_down(void)
     EXPECT_STATUS(http_get(client, "/order/ping"), 200);
 }
 
+static bool is_refused(void *context)
+{
+    return http_get(context, "/v1/orders")->status == 401;
+}
+
 static void test_degraded(void)
 {
     struct system *system = variant_system();
@@ -191,6 +199,7 @@ static void test_degraded(void)
     EXPECT_STATUS(answer, 200);
     CU_ASSERT_STRING_EQUAL(http_json_text(answer, "/status"), "degraded");
     CU_ASSERT_EQUAL(system_service_up(system, SYSTEM_USER), ERR_NONE);
+    CU_ASSERT(process_until(is_refused, unknown, WELL_MS));   /* asked about again, soon */
     EXPECT_PROBLEM(http_get(unknown, "/v1/orders"), 401, "unauthenticated");
 }
 

@@ -29,18 +29,30 @@ static struct {
     atomic_bool reads, stop;
     char line[1 << 16];
     size_t length;
+    pthread_mutex_t lock;         /* of wanted */
     char wanted[64];              /* a part of the lines that are counted */
     atomic_int found;
-} reader;
+} reader = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* From now on the lines with this in them are counted; with "", none. */
+static void count_lines(const char *part)
+{
+    pthread_mutex_lock(&reader.lock);
+    snprintf(reader.wanted, sizeof reader.wanted, "%s", part);
+    atomic_store(&reader.found, 0);
+    pthread_mutex_unlock(&reader.lock);
+}
 
 static void take_lines(void)
 {
     char *start = reader.line, *end;
     reader.line[reader.length] = '\0';
+    pthread_mutex_lock(&reader.lock);
     for (; (end = strchr(start, '\n')); start = end + 1) {
         *end = '\0';
         reader.found += *reader.wanted && strstr(start, reader.wanted);
     }
+    pthread_mutex_unlock(&reader.lock);
     reader.length -= (size_t)(start - reader.line);
     memmove(reader.line, start, reader.length);
 }
@@ -128,8 +140,7 @@ static bool has_come(void *client)
 /* Until what waited is gone: a line comes at all, and those before it have. */
 static void drain(struct http_client *client)
 {
-    snprintf(reader.wanted, sizeof reader.wanted, "\"request_id\":\"drained\"");
-    reader.found = 0;
+    count_lines("\"request_id\":\"drained\"");
     atomic_store(&reader.reads, true);
     CU_ASSERT_TRUE_FATAL(process_until(has_come, client, PATIENCE_MS));
 }
@@ -139,10 +150,11 @@ static void test_lost_lines(void)
 {
     struct http_client *client = variant_anonymous();
     struct account account = {.client = client};
+    char part[sizeof reader.wanted];
     drain(client);
-    snprintf(reader.wanted, sizeof reader.wanted, "\"request_id\":\"lost-%s.", variant_now()->transport);
+    snprintf(part, sizeof part, "\"request_id\":\"lost-%s.", variant_now()->transport);
+    count_lines(part);
     account.dropped_before = metric(client, "\ntandem_log_lines_dropped_total ");
-    reader.found = 0;
     atomic_store(&reader.reads, false);
     for (int i = 0; i < LOST_REQUESTS; i++) {
         http_with(client, "X-Request-Id: lost-%s.%d", variant_now()->transport, i);
@@ -153,7 +165,7 @@ static void test_lost_lines(void)
     CU_ASSERT(account.dropped > 0);
     CU_ASSERT_EQUAL(reader.found + account.dropped, LOST_REQUESTS);
     printf("# %d lines came, %lld were dropped\n", reader.found, (long long)account.dropped);
-    reader.wanted[0] = '\0';
+    count_lines("");
 }
 
 static const struct suite_case cases[] = {

@@ -2,8 +2,10 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "check/service/steps.h"
 #include "check/service/variants.h"
 
@@ -118,6 +120,36 @@ static void test_no_token(void)
         http_with(client, "Authorization: %s", forms[i]);
         EXPECT_PROBLEM(http_get(client, "/v1/users/me"), 401, "unauthenticated");
     }
+}
+
+/* Ten a minute; of an account that is there, and of one that is not. */
+static void test_attempts(void)
+{
+    struct person person;
+    make_person(&person);
+    struct http_client *client = variant_anonymous();
+    const char *const emails[] = {person.email, "nobody-at-all@example.org"};
+    for (int i = 0; i < 2; i++) {
+        for (int attempt = 0; attempt < 10; attempt++)
+            EXPECT_PROBLEM(sign_in(client, emails[i], "not the password"), 401, "sign-in-failed");
+        struct http_answer *refused = sign_in(client, emails[i], i ? "not the password" : PASSWORD);
+        EXPECT_PROBLEM(refused, 429, "too-many-attempts");
+        CU_ASSERT_STRING_EQUAL(http_json_text(refused, "/detail"),
+                               "There were too many attempts; try again later.");
+        int64_t wait_s;
+        CU_ASSERT_EQUAL_FATAL(text_to_int(text_of(http_answer_header(refused, "Retry-After")), &wait_s), ERR_NONE);
+        CU_ASSERT(wait_s >= 1 && wait_s <= 6);
+    }
+    char path[128];
+    static const char body[] = "{\"current_password\":\"not it\",\"new_password\":\"" PASSWORD "2\"}";
+    snprintf(path, sizeof path, "%s/password", person.path);
+    for (int attempt = 0; attempt < 10; attempt++)
+        EXPECT_PROBLEM(http_send(person.client, "PUT", path, "%s", body), 403, "wrong-password");
+    EXPECT_PROBLEM(http_send(person.client, "PUT", path, "%s", body), 429, "too-many-attempts");
+    make_person(&person);   /* another account is none the worse; and who knows the password has a clean slate */
+    for (int attempt = 0; attempt < 30; attempt++)
+        EXPECT_STATUS(sign_in(client, person.email, attempt % 10 ? "not the password" : PASSWORD),
+                      attempt % 10 ? 401 : 201);
 }
 
 static void test_introspection(void)
@@ -294,6 +326,7 @@ static const struct suite_case cases[] = {
     {"signing in gives a token that signing out ends", test_sign_in},
     {"an unknown address and a wrong password are told alike", test_sign_in_refused},
     {"without a bearer token of a session it is 401", test_no_token},
+    {"attempts at an account have a limit, alike for one that is not there", test_attempts},
     {"introspection is for services and tells whose a token is", test_introspection},
     {"an account is seen by itself, admins and services only", test_who_may_read},
     {"an entity tag that still holds is 304 without a body", test_not_modified},

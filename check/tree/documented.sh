@@ -7,7 +7,7 @@ BUILD=${TANDEM_BUILDDIR:-.}
 
 stale_page() {
     "$BUILD/option-pages" "$1" | diff - "$2" >/dev/null ||
-        echo "$2 is not what the option table says; run make update-option-pages"
+        echo "$2 is not what its table says; run make update-option-pages"
 }
 
 # The paths of all options.
@@ -65,12 +65,13 @@ silent_subcommands() {
 
 bad_pages() {
     local page
-    for page in apps/*/*.[18] etc/*.5; do
+    for page in apps/*/*.[18] etc/*.[57]; do
         mandoc -T lint -W warning "$page"
     done
 }
 
 holds "tandem.conf(5) is what the option table says" stale_page manual etc/tandem.conf.5
+holds "tandem-metrics(7) is what the table of metrics says" stale_page metrics etc/tandem-metrics.7
 holds "the sample settings of dev are what the option table says" stale_page sample-dev etc/tandem.dev.conf
 holds "the sample settings of staging are what the option table says" stale_page sample-staging etc/tandem.staging.conf
 holds "the sample settings of prod are what the option table says" stale_page sample-prod etc/tandem.prod.conf

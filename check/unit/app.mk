@@ -16,3 +16,14 @@ check_unit_test_idempotency_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LI
 check_unit_test_service_SOURCES = check/unit/test_service.c
 check_unit_test_service_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_service_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_auth_cache check/unit/test_pool
+TESTS += check/unit/test_auth_cache check/unit/test_pool
+
+check_unit_test_auth_cache_SOURCES = check/unit/test_auth_cache.c
+check_unit_test_auth_cache_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_auth_cache_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_pool_SOURCES = check/unit/test_pool.c
+check_unit_test_pool_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_pool_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)

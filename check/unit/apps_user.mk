@@ -27,3 +27,10 @@ check_unit_test_life_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 check_unit_test_supervise_SOURCES = check/unit/test_supervise.c check/unit/ctl_program.c check/unit/ctl_program.h
 check_unit_test_supervise_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_supervise_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_user_attempts
+TESTS += check/unit/test_user_attempts
+
+check_unit_test_user_attempts_SOURCES = check/unit/test_user_attempts.c
+check_unit_test_user_attempts_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_user_attempts_LDADD = $(HARNESS) $(LIBS_USER) $(CUNIT_LIBS)

@@ -16,3 +16,18 @@ check_unit_test_problem_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 check_unit_test_client_SOURCES = check/unit/test_client.c
 check_unit_test_client_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_client_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_breaker check/unit/test_client_guard check/unit/test_retry
+TESTS += check/unit/test_breaker check/unit/test_client_guard check/unit/test_retry
+
+check_unit_test_breaker_SOURCES = check/unit/test_breaker.c
+check_unit_test_breaker_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_breaker_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_retry_SOURCES = check/unit/test_retry.c
+check_unit_test_retry_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_retry_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_client_guard_SOURCES = check/unit/test_client_guard.c
+check_unit_test_client_guard_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_client_guard_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)

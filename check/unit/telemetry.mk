@@ -23,3 +23,9 @@ check_unit_test_log_control_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 check_unit_test_trace_SOURCES = check/unit/test_trace.c
 check_unit_test_trace_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_trace_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_metric_store
+TESTS += check/unit/test_metric_store
+check_unit_test_metric_store_SOURCES = check/unit/test_metric_store.c
+check_unit_test_metric_store_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_metric_store_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)

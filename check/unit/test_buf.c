@@ -198,9 +198,29 @@ static void test_reset_keeps(void)
     buf_fini(&buf);
 }
 
+static void test_milliseconds(void)
+{
+    static const struct {
+        int64_t ns;
+        const char *told;
+    } rows[] = {
+        {0, "0"}, {999, "0"}, {1000, "0.001"}, {10000, "0.01"}, {250000, "0.25"}, {1000000, "1"}, {1250999, "1.25"},
+        {-1000, "-0.001"}, {-1500000, "-1.5"}, {INT64_MAX, "9223372036854.775"}, {INT64_MIN, "-9223372036854.775"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf buf;
+        buf_init(&buf, 64);
+        buf_add_milliseconds(&buf, rows[i].ns);
+        CU_ASSERT_STRING_EQUAL(buf_string(&buf), rows[i].told);
+        buf_fini(&buf);
+    }
+}
+
 static const struct suite_case cases[] = {
     {"additions of every kind follow each other", test_additions},
     {"integers are written up to both ends", test_integers},
+    {"nanoseconds are written as milliseconds", test_milliseconds},
     {"the ceiling holds to the byte", test_ceiling},
     {"a failure sticks until the reset", test_sticky},
     {"a formatted addition fits to the byte or not at all", test_format_ceiling},

@@ -120,6 +120,33 @@ static void test_acknowledge(void)
     end();
 }
 
+static void test_without_group(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(publish("a.v1", 0), ERR_NONE);
+    struct bus_subscription *one = subscribe(NULL, both), *two = subscribe(NULL, only_b);
+    CU_ASSERT_EQUAL(fetch(one, 0, MAX), 0);   /* what was before is not for it */
+    CU_ASSERT_EQUAL(publish("b.v1", 1), ERR_NONE);
+    CU_ASSERT_EQUAL(publish("a.v1", 2), ERR_NONE);
+    CU_ASSERT_EQUAL(lag(one), 2);
+    CU_ASSERT_EQUAL(fetch(one, 0, 1), 1);
+    CU_ASSERT_EQUAL(fixture_number(&deliveries[0].event), 1);
+    CU_ASSERT_EQUAL(bus_acknowledge(one, deliveries[0].offset), ERR_NONE);
+    CU_ASSERT_EQUAL(fetch(one, 0, MAX), 1);
+    bus_rewind(one);
+    CU_ASSERT_EQUAL(lag(one), 1);
+    CU_ASSERT_EQUAL(fetch(one, 0, MAX), 1);
+    CU_ASSERT_EQUAL(fixture_number(&deliveries[0].event), 2);
+    CU_ASSERT_EQUAL(fetch(two, 0, MAX), 1);   /* each has all, whatever the others have read */
+    CU_ASSERT_EQUAL(fixture_number(&deliveries[0].event), 1);
+    bus_unsubscribe(one);
+    bus_unsubscribe(two);
+    one = subscribe(NULL, both);              /* and nothing of it stays */
+    CU_ASSERT_EQUAL(fetch(one, 0, MAX), 0);
+    bus_unsubscribe(one);
+    end();
+}
+
 static void test_none_or_all(void)
 {
     begin();
@@ -341,8 +368,9 @@ static void test_full(void)
     CU_ASSERT_EQUAL(err, ERR_STORAGE_FULL);
     CU_ASSERT(published > 10);
     CU_ASSERT_EQUAL(bus_publish(bus, &event, 1), ERR_STORAGE_FULL);
-    uint64_t size = 0;
-    CU_ASSERT_EQUAL(bus_size(bus, &size), ERR_NONE);
+    uint64_t size = 0, most = 0;
+    CU_ASSERT_EQUAL(bus_size(bus, &size, &most), ERR_NONE);
+    CU_ASSERT_EQUAL(most, MAX_BYTES);
     CU_ASSERT(size > MAX_BYTES - 4 * DATA_BYTES && size < MAX_BYTES + 4 * DATA_BYTES);
     CU_ASSERT_EQUAL(lag(subscription), published);   /* nothing was dropped to make room */
 
@@ -398,6 +426,7 @@ static const struct suite_case cases[] = {
     {"a publisher in another process wakes whoever waits", test_two_processes},
     {"events come in order, by type", test_in_order},
     {"a group goes on behind what it acknowledged", test_acknowledge},
+    {"a subscription without a group has what comes after it, for itself", test_without_group},
     {"a publication is whole or not at all", test_none_or_all},
     {"what does not fit the arena comes with the next fetch", test_arena_limit},
     {"a fetch waits no longer than it is told", test_timeout},

@@ -181,7 +181,7 @@ static struct client_response response;
 
 static void begin(void)
 {
-    struct client_opts opts = {server.base_url, 2000, RESPONSE_BYTES};
+    struct client_opts opts = {.connect_timeout_ms = 2000, .response_max_bytes = RESPONSE_BYTES};
 
     server_begin();
     opts.base_url = server.base_url;
@@ -329,7 +329,7 @@ static void test_bad_urls(void)
     static const char *const bad[] = {NULL, "", "http://", "ftp://a", "file:///etc/passwd", "127.0.0.1", "http://a b"};
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct client_opts opts = {bad[i], 1000, 1000};
+        struct client_opts opts = {.base_url = bad[i], .connect_timeout_ms = 1000, .response_max_bytes = 1000};
 
         CU_ASSERT_EQUAL(client_new(&opts, &client), ERR_CONFIG);
     }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "check/harness/suite.h"
 #include "check/unit/scratch.h"
 
@@ -209,6 +210,34 @@ static void test_statement_cache(void)
     end();
 }
 
+/* A reader's statements end when nobody waits for them any more, and only then. */
+static void test_limit(void)
+{
+    struct db_connection *reader = reader_with_items();
+    atomic_bool given_up = true;
+    const char *endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    const struct {
+        int64_t left_ns;
+        const atomic_bool *given_up;
+    } rows[] = {{20 * NS_PER_MS, NULL}, {-1, NULL}, {3600 * NS_PER_S, &given_up}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t begun_ns = clock_now_ns();
+        db_reader_limit(reader, begun_ns + rows[i].left_ns, rows[i].given_up);
+        struct db_statement *query = db_query(reader, endless);
+        CU_ASSERT_FALSE(db_next(query));
+        CU_ASSERT_EQUAL(db_done(query), ERR_DEADLINE);
+        CU_ASSERT(rows[i].given_up || clock_now_ns() - begun_ns >= rows[i].left_ns);
+    }
+    db_reader_limit(reader, 0, NULL);
+    struct db_statement *query = db_query(reader, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                                                  " WHERE i < 100000) SELECT count(*) FROM n");
+    CU_ASSERT(db_next(query));
+    CU_ASSERT_EQUAL(db_int(query, 0), 100000);
+    CU_ASSERT_EQUAL(db_done(query), ERR_NONE);
+    db_reader_close(reader);
+    end();
+}
+
 static const struct suite_case cases[] = {
     {"columns read as text, integers and null", test_columns},
     {"parameters are copied, and forgotten after the use", test_binding},
@@ -217,6 +246,7 @@ static const struct suite_case cases[] = {
     {"broken constraints have their own codes", test_error_codes},
     {"changed rows are counted", test_changes},
     {"the statement cache is bounded and spares loops", test_statement_cache},
+    {"a reader's statements end with their time, or with who waited", test_limit},
 };
 
 int main(void)

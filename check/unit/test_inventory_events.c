@@ -15,7 +15,7 @@ static struct service service = {.definition = &definition};
 /* The fixture's database, with an outbox in it; tea: 10 on hand, cup: 3. */
 static void begin(void)
 {
-    metric_open("inventory");
+    CU_ASSERT_EQUAL(metric_open("inventory", NULL), ERR_NONE);
     fixture_begin();
     db_reader_close(fixture.reader);
     db_close(fixture.db);

@@ -53,11 +53,13 @@ static void test_structure(void)
     json_member_integer(writer, "n", -7);
     json_member_text(writer, "t", TEXT("x"));
     json_member_time(writer, "at", 0);
+    json_key(writer, "ms");
+    json_milliseconds(writer, 1250000);
     json_key(writer, "raw");
     json_raw(writer, TEXT("[true]"));
     json_object_end(writer);
     CU_ASSERT(page_is(&page, "{\"a\":\"b\",\"list\":[1,[],{},null],\"yes\":true,\"no\":false,\"n\":-7,\"t\":\"x\","
-                             "\"at\":\"1970-01-01T00:00:00.000000Z\",\"raw\":[true]}"));
+                             "\"at\":\"1970-01-01T00:00:00.000000Z\",\"ms\":1.25,\"raw\":[true]}"));
 }
 
 static void test_scalars_alone(void)
@@ -175,6 +177,28 @@ static void write_sample(struct json_writer *writer)
 }
 
 /* At every ceiling: the whole, or a failure that is asked of the buffer. */
+/* Plain bytes are looked at eight at a time: each byte is seen wherever it stands among them. */
+static void test_every_place(void)
+{
+    char given[20];
+
+    for (unsigned byte = 1; byte < 256; byte++)
+        for (size_t at = 0; at < sizeof given - 1; at++) {
+            struct page page;
+            size_t members;
+            bool stands_for_itself = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+            memset(given, 'x', sizeof given - 1);
+            given[sizeof given - 1] = '\0';
+            given[at] = (char)byte;
+            json_string(page_init(&page, 1000), given);
+            bool is_same = page.buf.length == sizeof given + 1 &&
+                           memcmp(page.buf.data + 1, given, sizeof given - 1) == 0;
+            CU_ASSERT_EQUAL(is_same, stands_for_itself);
+            CU_ASSERT_EQUAL(json_check(buf_text(&page.buf), &members), ERR_NONE);
+            buf_fini(&page.buf);
+        }
+}
+
 static void test_ceiling(void)
 {
     struct page page;
@@ -197,6 +221,7 @@ static const struct suite_case cases[] = {
     {"strings are escaped, and broken UTF-8 replaced", test_escapes},
     {"keys are escaped too", test_keys_are_escaped},
     {"whatever byte a string has, the result is JSON", test_every_byte_reads_back},
+    {"a byte that is escaped is seen wherever it stands", test_every_place},
     {"numbers are short, exact, and null when not finite", test_numbers},
     {"at every ceiling it fits whole or fails", test_ceiling},
 };

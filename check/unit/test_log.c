@@ -73,12 +73,13 @@ static void test_fields(void)
     begin(LOG_JSON, 0, 0);
     err_clear();
     log_event(LOG_INFO, "order placed", LOG_TEXT("order_id", TEXT("o7")), LOG_STRING("sku", NULL), LOG_INT("lines", -3),
-              LOG_BOOL("late", true), LOG_NUMBER("ratio", 0.5), LOG_SECRET("token"), LOG_ERR(ERR_BUSY));
+              LOG_BOOL("late", true), LOG_NUMBER("ratio", 0.5), LOG_DURATION("took_ms", 1250000), LOG_SECRET("token"),
+              LOG_ERR(ERR_BUSY));
     const char *line = lines();
     CU_ASSERT_PTR_NOT_NULL(strstr(line, "\"level\":\"info\",\"service\":\"order\",\"instance\":\"a1\","
                                         "\"msg\":\"order placed\",\"module\":\"base\",\"order_id\":\"o7\","
                                         "\"sku\":null,\"lines\":-3,"
-                                        "\"late\":true,\"ratio\":0.5,\"token\":\"[redacted]\","
+                                        "\"late\":true,\"ratio\":0.5,\"took_ms\":1.25,\"token\":\"[redacted]\","
                                         "\"error\":\"ERR_BUSY\"}\n"));
     struct text time = {strstr(line, "{\"time\":\"") + 9, 27};
     int64_t time_us;

@@ -18,7 +18,7 @@ static const char *scrape(void)
 {
     buf_fini(&out);
     buf_init(&out, OUTPUT_BYTES);
-    metric_write(&out);
+    metric_write(METRIC_PROMETHEUS, &out);
     CU_ASSERT_EQUAL(buf_check(&out), ERR_NONE);
     return buf_string(&out);
 }
@@ -75,7 +75,7 @@ static void test_histogram(void)
     static const char *const said[] = {
         "# TYPE http_request_duration_seconds histogram\n",
         "_bucket{method=\"GET\",route=\"/ping\",status_code=\"200\",le=\"0.0005\"} 2\n",
-        "le=\"0.001\"} 3\n", "le=\"5\"} 3\n", "le=\"10\"} 4\n", "le=\"+Inf\"} 5\n",
+        "le=\"0.001\"} 3\n", "le=\"5.0\"} 3\n", "le=\"10.0\"} 4\n", "le=\"+Inf\"} 5\n",
         "_sum{method=\"GET\",route=\"/ping\",status_code=\"200\"} 21.001000001\n",
         "_count{method=\"GET\",route=\"/ping\",status_code=\"200\"} 5\n",
     };
@@ -188,7 +188,7 @@ static double value_of(const char *name)
 
 static void test_process(void)
 {
-    metric_open("order");
+    CU_ASSERT_EQUAL(metric_open("order", NULL), ERR_NONE);
     CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "tandem_build_info{service=\"order\",version=\"" PACKAGE_VERSION
                                             "\"} 1\n"));
     CU_ASSERT(value_of("\nprocess_resident_memory_bytes ") > 100 * 1024);
@@ -202,7 +202,7 @@ static void test_process(void)
 /* As the format has it: each metric's lines stand together, after its HELP and its TYPE. */
 static void test_format(void)
 {
-    metric_open("order");
+    CU_ASSERT_EQUAL(metric_open("order", NULL), ERR_NONE);
     metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200"), 1);
     metric_observe(metric_series(METRIC_HTTP_DURATION, "GET", "/", "200"), 1);
     metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", "/a", "200"), 1);
@@ -212,9 +212,84 @@ static void test_format(void)
     CU_ASSERT_EQUAL(text[strlen(text) - 1], '\n');
     struct buf tight;
     buf_init(&tight, 100);
-    metric_write(&tight);
+    metric_write(METRIC_PROMETHEUS, &tight);
     CU_ASSERT_EQUAL(buf_check(&tight), ERR_MEMORY);
     buf_fini(&tight);
+    end();
+}
+
+static void test_sizes(void)
+{
+    struct metric_series series = metric_series(METRIC_DB_BATCH_SIZE);
+
+    metric_observe(series, 1);
+    metric_observe(series, 64);
+    metric_observe(series, 65);
+    metric_observe(series, 100000);
+    scrape();
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "tandem_db_batch_size_bucket{le=\"1.0\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "{le=\"64.0\"} 2\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "{le=\"8192.0\"} 3\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "{le=\"+Inf\"} 4\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "tandem_db_batch_size_sum 100130\n"));
+    end();
+}
+
+#define TRACE "0af7651916cd43dd8448eb211c80319c"
+
+static void test_open_metrics(void)
+{
+    struct metric_series traced = metric_series(METRIC_HTTP_DURATION, "GET", "/", "200");
+
+    metric_add(metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200"), 1);
+    metric_observe_traced(traced, 700 * 1000, TEXT(TRACE));
+    metric_observe_traced(traced, 3 * NS_PER_MS, TEXT("not a trace id, though as long as"));
+    metric_observe_traced(traced, 3 * NS_PER_MS, TEXT_NONE);
+    buf_fini(&out);
+    buf_init(&out, OUTPUT_BYTES);
+    metric_write(METRIC_OPENMETRICS, &out);
+    const char *text = buf_string(&out);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "# TYPE http_requests counter\nhttp_requests_total{"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "# UNIT http_request_duration_seconds seconds\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "le=\"0.001\"} 1 # {trace_id=\"" TRACE "\"} 0.000700000 "));
+    CU_ASSERT_EQUAL(count_of(text, "trace_id"), 1);
+    CU_ASSERT_STRING_EQUAL(text + strlen(text) - 6, "# EOF\n");
+    CU_ASSERT_EQUAL(count_of(scrape(), "trace_id"), 0);
+    end();
+}
+
+static void test_accept(void)
+{
+    static const struct {
+        const char *accept;
+        enum metric_format format;
+    } rows[] = {
+        {"", METRIC_PROMETHEUS}, {"*/*", METRIC_PROMETHEUS}, {"text/plain", METRIC_PROMETHEUS},
+        {"application/openmetrics-text", METRIC_OPENMETRICS},
+        {"application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3", METRIC_OPENMETRICS},
+        {"text/plain;q=0.9, application/openmetrics-text; q=0.2", METRIC_PROMETHEUS},
+        {"Application/OpenMetrics-Text; version=1.0.0, */*;q=0.1", METRIC_OPENMETRICS},
+        {"application/openmetrics-text;q=0", METRIC_PROMETHEUS},
+        {"application/json", METRIC_PROMETHEUS},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CU_ASSERT_EQUAL(metric_format_of(text_of(rows[i].accept)), rows[i].format);
+    CU_ASSERT_EQUAL(metric_format_of(TEXT_NONE), METRIC_PROMETHEUS);
+}
+
+static void test_switched_off(void)
+{
+    struct metric_series counter = metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200");
+
+    metric_enable(false);
+    metric_add(counter, 1);
+    metric_observe(metric_series(METRIC_DB_BATCH_SIZE), 1);
+    CU_ASSERT_EQUAL(metric_value(counter), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), "tandem_db_batch_size_count 0\n"));
+    metric_enable(true);
+    metric_add(counter, 1);
+    CU_ASSERT_EQUAL(metric_value(counter), 1);
     end();
 }
 
@@ -222,6 +297,10 @@ static const struct suite_case cases[] = {
     {"a counter counts for each of its series", test_counter},
     {"a gauge goes both ways, times are told in seconds", test_gauge},
     {"a histogram has cumulative buckets, sum and count", test_histogram},
+    {"a histogram of sizes has buckets of sizes", test_sizes},
+    {"OpenMetrics has families, units, exemplars and an end", test_open_metrics},
+    {"the format is what Accept prefers", test_accept},
+    {"switched off, nothing is counted", test_switched_off},
     {"label values are escaped", test_labels_are_escaped},
     {"series of a metric are bounded", test_series_are_bounded},
     {"a handle of zeros is seen by nobody", test_zero_handle},

@@ -16,7 +16,7 @@ static struct service service = {.definition = &definition};
 /* The fixture's database, with an outbox in it. */
 static void begin(void)
 {
-    metric_open("order");
+    CU_ASSERT_EQUAL(metric_open("order", NULL), ERR_NONE);
     fixture_begin();
     db_close(fixture.db);
     const struct migration_set sets[] = {events_migrations, order_migrations};

@@ -95,7 +95,7 @@ static enum err make_ends(struct db_connection *connection, const struct change 
 
 static enum err make_trim(struct db_connection *connection, const struct change *change)
 {
-    return store_sessions_trim(connection, change->a, change->number);
+    return store_sessions_trim(connection, change->a, change->number, NULL);
 }
 
 static enum err make_sweep(struct db_connection *connection, const struct change *change)

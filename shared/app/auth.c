@@ -1,113 +1,56 @@
 #include "config.h"
 
-#include <assert.h>
-#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/auth.h"
+#include "app/auth_private.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "conf/secret_file.h"
 
-enum { TOKEN_MAX = 512, WAYS = 4 };
+enum { TOKEN_MAX = 512 };
 
-/*
- * The cache is a table of sets of WAYS entries. A token's digest is uniformly random, so its first bytes are its set;
- * within a set, the entry that was asked for first makes room. Bounded by construction, and no list to keep.
- */
-struct remembered {
-    struct identity identity;
-    int64_t asked_ns;              /* 0: none */
-    int64_t until_ns;              /* the token's own end */
-};
-
-struct auth {
-    struct client *client;
-    char *token_file;
-    pthread_mutex_t lock;
-    size_t sets;
-    struct remembered entries[];
+static const char *const result_names[RESULTS] = {
+    [RESULT_FRESH] = "fresh", [RESULT_UNKNOWN] = "unknown", [RESULT_STALE] = "stale",
+    [RESULT_ASKED] = "asked", [RESULT_JOINED] = "joined",   [RESULT_REFUSED] = "refused",
 };
 
 enum err auth_new(const struct auth_opts *opts, struct auth **ret)
 {
-    size_t sets = opts->cache_entries / WAYS + 1;
-    struct auth *auth = calloc(1, sizeof *auth + sets * WAYS * sizeof auth->entries[0]);
-    char *token_file = strdup(opts->token_file);
-    if (!auth || !token_file) {
-        free(auth);
-        free(token_file);
-        return err_because(ERR_MEMORY, "no memory for the token cache");
-    }
+    const struct auth_cache_opts cache_opts = {opts->cache_entries, opts->unknown_entries};
+    struct auth *auth = calloc(1, sizeof *auth);
+    if (!auth)
+        return err_because(ERR_MEMORY, "no memory for authentication");
     auth->client = opts->client;
-    auth->token_file = token_file;
-    auth->sets = sets;
-    pthread_mutex_init(&auth->lock, NULL);
-    *ret = auth;
-    return ERR_NONE;
+    auth->token_file = strdup(opts->token_file);
+    for (int i = 0; i < RESULTS; i++)
+        auth->results[i] = metric_series(METRIC_AUTH_LOOKUPS, result_names[i]);
+    enum err err = auth->token_file ? ERR_NONE : err_because(ERR_MEMORY, "no memory for authentication");
+    if (!err)
+        err = auth_cache_new(&cache_opts, &auth->cache);
+    if (!err)
+        err = flights_new(opts->flights_max, opts->waiters_max, &auth->flights);
+    if (!err)
+        err = auth_watch_start(auth, opts->bus, &auth->watch);
+    if (err)
+        auth_free(auth);
+    else
+        *ret = auth;
+    return err;
 }
 
 void auth_free(struct auth *auth)
 {
     if (!auth)
         return;
-    pthread_mutex_destroy(&auth->lock);
+    auth_watch_stop(auth->watch);
+    flights_free(auth->flights);
+    auth_cache_free(auth->cache);
     free(auth->token_file);
     free(auth);
-}
-
-static struct remembered *set_of(struct auth *auth, const char *token_digest)
-{
-    char head[9];
-    memcpy(head, token_digest, sizeof head - 1);
-    head[sizeof head - 1] = '\0';
-    return &auth->entries[strtoul(head, NULL, 16) % auth->sets * WAYS];
-}
-
-enum err auth_recall(struct auth *auth, const struct settings *settings, const char *token_digest,
-                     struct identity *ret)
-{
-    int64_t now_ns = clock_now_ns();
-    int64_t oldest_ns = now_ns - settings_int(settings, OPTION_AUTH_CACHE_TTL_S) * NS_PER_S;
-    enum err err = ERR_AGAIN;
-    pthread_mutex_lock(&auth->lock);
-    struct remembered *set = set_of(auth, token_digest);
-    for (int i = 0; i < WAYS; i++) {
-        if (set[i].until_ns > now_ns && set[i].asked_ns > oldest_ns &&
-            strcmp(set[i].identity.token_digest, token_digest) == 0) {
-            *ret = set[i].identity;
-            err = ERR_NONE;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&auth->lock);
-    return err;
-}
-
-static void remember(struct auth *auth, const struct identity *identity)
-{
-    int64_t left_ns = (identity->expires_us - clock_wall_us()) * (NS_PER_S / US_PER_S);
-    if (left_ns <= 0)
-        return;
-    pthread_mutex_lock(&auth->lock);
-    struct remembered *set = set_of(auth, identity->token_digest);
-    struct remembered *place = set;
-    for (int i = 0; i < WAYS; i++) {
-        if (strcmp(set[i].identity.token_digest, identity->token_digest) == 0) {
-            place = &set[i];
-            break;
-        }
-        if (set[i].asked_ns < place->asked_ns)
-            place = &set[i];
-    }
-    place->identity = *identity;
-    place->asked_ns = clock_now_ns();
-    place->until_ns = place->asked_ns + left_ns;
-    pthread_mutex_unlock(&auth->lock);
 }
 
 /* Read at each use, so that a renewed token needs no restart. */
@@ -166,12 +109,33 @@ static enum err read_answer(struct text body, struct arena *arena, struct identi
     return ERR_NONE;
 }
 
+static enum err read_response(const struct client_response *response, struct identity *identity)
+{
+    struct arena arena;
+    if (response->status == 401 || response->status == 403)
+        return err_because(ERR_UNAVAILABLE, "the user service does not take the token in user.token_file (%d):"
+                           " tandemctl token create makes another", response->status);
+    if (response->status != 200)
+        return err_because(ERR_UNAVAILABLE, "the user service answered an introspection with %d", response->status);
+    arena_init(&arena, 64 * 1024);
+    enum err err = read_answer(buf_text(&response->body), &arena, identity);
+    arena_fini(&arena);
+    return err;
+}
+
+static bool is_understood(const struct client_response *response)
+{
+    struct identity identity;
+    return response->status != 200 || read_response(response, &identity) != ERR_UNAVAILABLE;
+}
+
 /* What is asked, and on whose behalf. */
 struct question {
     const char *own;                  /* this service's token */
     struct text token;
     struct text request_id, traceparent;
     unsigned timeout_ms;
+    int64_t deadline_ns;
 };
 
 static enum err ask(struct auth *auth, const struct question *question, struct client_response *ret)
@@ -199,6 +163,9 @@ static enum err ask(struct auth *auth, const struct question *question, struct c
         .header_count = question->traceparent.at ? header_count : header_count - 1,
         .body = buf_text(&body),
         .timeout_ms = question->timeout_ms,
+        .deadline_ns = question->deadline_ns,
+        .repeatable = true,
+        .accepts = is_understood,
     };
     enum err err = buf_check(&body);
     if (!err)
@@ -213,41 +180,31 @@ static enum err introspect(struct auth *auth, const struct question *question, s
     enum err err = ask(auth, question, &response);
     if (err)
         return err;
-    if (response.status == 200) {
-        struct arena arena;
-        arena_init(&arena, 64 * 1024);
-        err = read_answer(buf_text(&response.body), &arena, identity);
-        arena_fini(&arena);
-    } else if (response.status == 401 || response.status == 403) {
-        err = err_because(ERR_UNAVAILABLE, "the user service does not take the token in %s (%d): tandemctl token create"
-                          " makes another", auth->token_file, response.status);
-    } else {
-        err = err_because(ERR_UNAVAILABLE, "the user service answered an introspection with %d", response.status);
-    }
+    err = read_response(&response, identity);
     buf_fini(&response.body);
     return err;
 }
 
-enum err auth_introspect(struct auth *auth, const struct call *call, struct identity *ret)
+enum err auth_question(struct auth *auth, const struct call *call, struct identity *ret)
 {
     struct text token = secret_reveal(auth_bearer(&call->exchange->request));
     struct identity identity = {.role = 0};
     char own[TOKEN_MAX];
     if (token.length > TOKEN_MAX)
         return err_because(ERR_UNAUTHENTICATED, "the token is too long");
+    if (atomic_load_explicit(&call->exchange->abandoned, memory_order_relaxed))
+        return err_because(ERR_DEADLINE, "the client has given up");
     enum err err = own_token(auth, own);
-    if (err)
+    if (!err)
+        err = introspect(auth, &(struct question){.own = own, .token = token, .request_id = call->request_id,
+                                                  .traceparent = call->traceparent, .deadline_ns = call->deadline_ns,
+                                                  .timeout_ms = (unsigned)call_setting(call, OPTION_USER_TIMEOUT_MS)},
+                         &identity);
+    if (!err)
+        *ret = identity;
+    if (!err || err == ERR_UNAUTHENTICATED || (err == ERR_DEADLINE && clock_now_ns() >= call->deadline_ns))
         return err;
-    const struct question question = {.own = own, .token = token, .request_id = call->request_id,
-                                      .traceparent = call->traceparent,
-                                      .timeout_ms = (unsigned)call_setting(call, OPTION_USER_TIMEOUT_MS)};
-    err = introspect(auth, &question, &identity);
-    if (err)
-        return err;
-    digest_hex(token, identity.token_digest);
-    remember(auth, &identity);
-    *ret = identity;
-    return ERR_NONE;
+    return err_because(ERR_UNAVAILABLE, "%s", err_cause());
 }
 
 enum err auth_check(struct auth *auth, struct text request_id, unsigned timeout_ms)
@@ -258,7 +215,8 @@ enum err auth_check(struct auth *auth, struct text request_id, unsigned timeout_
     if (err)
         return err;
     const struct question question = {.own = own, .token = text_of(own), .request_id = request_id,
-                                      .timeout_ms = timeout_ms};
+                                      .timeout_ms = timeout_ms,
+                                      .deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS};
     return introspect(auth, &question, &identity);
 }
 

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/auth_flights.h"
 #include "app/pool.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -67,6 +68,7 @@ struct endpoint {
     const struct input *input;      /* NULL: a body is not looked at */
     call_work *check, *task, *query, *command;
     void (*later)(struct call *call);
+    enum pool_kind pool;            /* whose share of the workers the task is of */
 };
 
 struct call {
@@ -87,6 +89,7 @@ struct call {
     int64_t queue_ns;                  /* waited so far for a lane, a worker and the writer */
     struct db_job job;                 /* the pipeline's from here on */
     struct pool_job task;
+    struct flight_guest guest;         /* while it waits for who is asking */
     void (*resume)(struct call *call);
     int64_t queued_since_ns;           /* 0: not in a queue */
     bool on_worker, replayed;

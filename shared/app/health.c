@@ -180,7 +180,7 @@ const struct endpoint common_endpoints[] = {
     {.route = {HTTP_GET, "/version"}, .query = version},
     {.route = {HTTP_GET, "/healthz"}, .later = healthz},
     {.route = {HTTP_GET, "/readyz"}, .later = readyz},
-    {.route = {HTTP_GET, "/metrics"}, .task = metrics_page},
+    {.route = {HTTP_GET, "/metrics"}, .query = metrics_page},
 };
 const size_t common_endpoint_count = sizeof common_endpoints / sizeof common_endpoints[0];
 

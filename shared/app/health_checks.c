@@ -109,9 +109,9 @@ static enum err check_disk(void *context)
 static enum err check_bus(void *context)
 {
     struct service *service = context;
-    uint64_t bytes, most = (uint64_t)settings_int(service->settings, OPTION_BUS_MAX_BYTES);
-    enum err err = bus_size(service->bus, &bytes);
-    if (err || bytes / BUS_NEARLY_FULL_PERCENT < most / 100)
+    uint64_t bytes, most;
+    enum err err = bus_size(service->bus, &bytes, &most);
+    if (err || most == 0 || bytes / BUS_NEARLY_FULL_PERCENT < most / 100)
         return err;
     return err_because(ERR_STORAGE_FULL, "the bus holds %llu bytes, and bus.max_bytes is %llu",
                        (unsigned long long)bytes, (unsigned long long)most);

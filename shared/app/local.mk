@@ -2,6 +2,10 @@ noinst_LIBRARIES += shared/app/libapp.a
 shared_app_libapp_a_SOURCES = \
 	shared/app/arguments.c shared/app/arguments.h \
 	shared/app/auth.c shared/app/auth.h \
+	shared/app/auth_cache.c shared/app/auth_cache.h \
+	shared/app/auth_flights.c shared/app/auth_flights.h \
+	shared/app/auth_lookup.c shared/app/auth_private.h \
+	shared/app/auth_watch.c \
 	shared/app/call.c shared/app/call.h \
 	shared/app/checks.c shared/app/checks.h \
 	shared/app/emit.c \

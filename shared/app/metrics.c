@@ -1,89 +1,149 @@
 #include "config.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
 #include "app/metrics.h"
 #include "app/service.h"
 #include "base/clock.h"
+#include "events/dead_letter.h"
+#include "telemetry/log.h"
 #include "telemetry/metric.h"
 
-/* A metric of this service's that a module counts by itself. */
-static void set(enum metric metric, uint64_t value)
+#define LOG_MODULE LOG_MODULE_APP
+
+enum { METRICS_PATH_MAX_BYTES = 8192 };
+
+/* ---- of each process: told by itself every second, since another may be scraped ---- */
+
+static void set(enum metric metric, int64_t value)
 {
-    metric_set(metric_series_of(metric, NULL, 0), (int64_t)value);
+    metric_set(metric_series_of(metric, NULL, 0), value);
 }
 
-static void collect_server(struct service *service)
+static void measure_server(struct service *service)
 {
-    struct server_stats stats = {.requests = 0};
+    static const char *const names[SERVER_STATES] = {"idle", "reading", "handling", "writing"};
+    unsigned connections[SERVER_STATES] = {0};
     struct server *server = atomic_load(&service->server);
     if (server)
-        server_stats(server, &stats);
-    set(METRIC_SERVER_ACCEPTED, stats.connections_accepted);
-    set(METRIC_SERVER_OPEN, stats.connections_open);
-    set(METRIC_SERVER_REQUESTS, stats.requests);
-    set(METRIC_SERVER_PROTOCOL_ERRORS, stats.protocol_errors);
-    set(METRIC_SERVER_TIMEOUTS, stats.timeouts);
-    set(METRIC_SERVER_REFUSED_TOO_LARGE, stats.refused_too_large);
-    set(METRIC_SERVER_ABORTED, stats.aborted);
-    set(METRIC_SERVER_ACCEPT_FAILURES, stats.accept_failures);
-    set(METRIC_HTTP_IN_FLIGHT, atomic_load_explicit(&service->in_flight, memory_order_relaxed));
-    set(METRIC_HTTP_SHED, atomic_load_explicit(&service->shed, memory_order_relaxed));
-    set(METRIC_POOL_QUEUED, pool_queued(service->pool));
+        server_connections(server, connections);
+    for (size_t i = 0; i < SERVER_STATES; i++)
+        metric_set(metric_series(METRIC_SERVER_CONNECTIONS, names[i]), connections[i]);
 }
 
-static void collect_database(struct service *service)
+void metrics_measure(struct service *service)
 {
     struct db_stats stats;
+    measure_server(service);
     db_stats(service->db, &stats);
-    set(METRIC_DB_JOBS, stats.jobs);
-    set(METRIC_DB_JOBS_FAILED, stats.jobs_failed);
-    set(METRIC_DB_BATCHES, stats.batches);
-    set(METRIC_DB_COMMIT_FAILURES, stats.commit_failures);
-    set(METRIC_DB_BUSY, stats.busy);
-    set(METRIC_DB_COMMIT, stats.commit_ns);
-    set(METRIC_DB_WAL, stats.wal_bytes);
-    set(METRIC_DB_QUEUED, stats.queued);
+    set(METRIC_DB_QUEUED, (int64_t)stats.queued);
+    set(METRIC_HTTP_IN_FLIGHT, atomic_load_explicit(&service->in_flight, memory_order_relaxed));
+    set(METRIC_POOL_QUEUED, pool_queued(service->pool));
+    set(METRIC_POOL_BUSY, pool_busy(service->pool));
+    set(METRIC_POOL_THREADS, pool_threads(service->pool));
 }
 
-static enum err collect_outbox(struct db_connection *reader)
+/* ---- of what they have in common: told by the one that is scraped ---- */
+
+static enum err measure_database(struct service *service)
 {
-    uint64_t waiting;
-    int64_t oldest_us;
-    enum err err = outbox_backlog(reader, &waiting, &oldest_us);
-    if (err)
-        return err;
-    set(METRIC_OUTBOX_WAITING, waiting);
-    set(METRIC_OUTBOX_AGE, oldest_us ? (uint64_t)(clock_wall_us() - oldest_us) * (NS_PER_S / US_PER_S) : 0);
+    const char *path = settings_text(service->settings, OPTION_DB_PATH);
+    struct db_stats stats;
+    struct stat file;
+    struct statvfs disk;
+    db_stats(service->db, &stats);
+    set(METRIC_DB_WAL, (int64_t)stats.wal_bytes);
+    if (stat(path, &file) == 0)
+        set(METRIC_DB_SIZE, file.st_size);
+    if (statvfs(path, &disk) == 0)
+        set(METRIC_DISK_FREE, (int64_t)(disk.f_bavail * disk.f_frsize));
     return ERR_NONE;
 }
 
-static enum err collect_consumer(struct consumer *consumer)
+static enum err measure_events(struct service *service, struct db_connection *reader)
 {
-    struct consumer_stats stats;
-    uint64_t lag;
-    if (!consumer)
-        return ERR_NONE;
-    consumer_stats(consumer, &stats);
-    set(METRIC_CONSUMER_HANDLED, stats.handled);
-    set(METRIC_CONSUMER_REPEATED, stats.repeated);
-    set(METRIC_CONSUMER_RETRIED, stats.retried);
-    set(METRIC_CONSUMER_DEAD, stats.dead);
-    enum err err = consumer_lag(consumer, &lag);
+    uint64_t waiting, dead, lag, used, most;
+    int64_t oldest_us;
+    enum err err = outbox_backlog(reader, &waiting, &oldest_us);
     if (!err)
-        set(METRIC_CONSUMER_LAG, lag);
+        err = dead_letter_count(reader, &dead);
+    if (!err)
+        err = bus_size(service->bus, &used, &most);
+    if (err)
+        return err;
+    set(METRIC_OUTBOX_WAITING, (int64_t)waiting);
+    set(METRIC_OUTBOX_AGE, oldest_us ? (clock_wall_us() - oldest_us) * (NS_PER_S / US_PER_S) : 0);
+    set(METRIC_DEAD_LETTERS, (int64_t)dead);
+    set(METRIC_BUS_SIZE, (int64_t)used);
+    if (!service->consumer)
+        return ERR_NONE;
+    err = consumer_lag(service->consumer, &lag);
+    if (!err)
+        metric_set(metric_series(METRIC_BUS_LAG, service->definition->name), (int64_t)lag);
+    return err;
+}
+
+static enum err measure_shared(struct call *call)
+{
+    struct service *service = call->service;
+    enum err err = measure_database(service);
+    if (!err)
+        err = measure_events(service, call->db);
+    if (!err && service->definition->measure)
+        err = service->definition->measure(service, call->db);
     return err;
 }
 
 enum err metrics_page(struct call *call)
 {
+    struct http_request *request = &call->exchange->request;
     struct http_response *response = &call->exchange->response;
-    collect_server(call->service);
-    collect_database(call->service);
-    enum err err = collect_outbox(call->db);
-    if (!err)
-        err = collect_consumer(call->service->consumer);
+    enum metric_format format = metric_format_of(http_header(request, "Accept"));
+    if (!metric_is_enabled())
+        return call_refuse(call, ERR_NOT_FOUND, "metrics-off", "Metrics are switched off: metrics.enabled.");
+    metrics_measure(call->service);
+    enum err err = measure_shared(call);
     if (err)
         return err;
-    metric_write(&response->body);
+    metric_write(format, &response->body);
     response->status = 200;
-    return http_header_add(&call->exchange->request, response, "Content-Type", TEXT(METRIC_CONTENT_TYPE));
+    return http_header_add(request, response, "Content-Type", text_of(metric_content_type(format)));
+}
+
+enum err metrics_start(struct service *service)
+{
+    const char *database = settings_text(service->settings, OPTION_DB_PATH);
+    struct buf path;
+    buf_init(&path, METRICS_PATH_MAX_BYTES);
+    buf_addf(&path, "%s-metrics", database);
+    enum err err = buf_check(&path);
+    if (!err)
+        err = metric_open(service->definition->name, *database ? buf_string(&path) : NULL);
+    buf_fini(&path);
+    service->metrics_err = err;
+    if (err)
+        snprintf(service->metrics_fault, sizeof service->metrics_fault, "%s", err_cause());
+    metrics_reload(service->settings);
+    return ERR_NONE;
+}
+
+void metrics_tell(const struct service *service)
+{
+    if (service->metrics_err)
+        log_event(LOG_WARNING, "metrics are of this process alone",
+                  LOG_STRING("error", err_name(service->metrics_err)), LOG_STRING("cause", service->metrics_fault));
+}
+
+void metrics_stop(struct service *service)
+{
+    (void)service;
+    metric_close();
+}
+
+void metrics_reload(const struct settings *settings)
+{
+    metric_enable(strcmp(settings_text(settings, OPTION_METRICS_ENABLED), "on") == 0);
 }

@@ -55,7 +55,8 @@ static struct observation *observation_of(const struct call *call)
         pthread_mutex_lock(&lock);
         observation->requests = metric_series(METRIC_HTTP_REQUESTS, method, pattern, statuses[at].label);
         observation->duration = metric_series(METRIC_HTTP_DURATION, method, pattern, statuses[at].label);
-        atomic_store_explicit(&observation->registered, true, memory_order_release);
+        bool is_seen = observation->requests.slot && observation->duration.slot;
+        atomic_store_explicit(&observation->registered, is_seen, memory_order_release);
         pthread_mutex_unlock(&lock);
     }
     return observation;
@@ -65,19 +66,14 @@ static void count(const struct call *call, int64_t duration_ns)
 {
     const struct observation *observation = observation_of(call);
     metric_add(observation->requests, 1);
-    metric_observe(observation->duration, duration_ns);
+    metric_observe_traced(observation->duration, duration_ns, traceparent_trace_id(call->traceparent));
+    metric_observe(call->service->queue_time, call->queue_ns);
 }
 
 static void log_failure(const struct call *call)
 {
     const char *cause = call->cause ? call->cause : err_cause();
     log_event(LOG_ERROR, "a request failed", LOG_STRING("error", err_name(call->err)), LOG_STRING("cause", cause));
-}
-
-/* To the microsecond. */
-static double milliseconds(int64_t ns)
-{
-    return (double)(ns / 1000) / 1000;
 }
 
 /* What failed here is a warning: it is left out by no sample, and not by the level that leaves the others out. */
@@ -89,8 +85,8 @@ static void log_access(const struct call *call, int64_t duration_ns)
     log_each(level, "request", LOG_STRING("method", http_method_name(request->method)),
              LOG_STRING("route", call->endpoint ? call->endpoint->route.pattern : "none"),
              LOG_INT("status", response->status), LOG_INT("bytes", (int64_t)response->body.length),
-             LOG_NUMBER("duration_ms", milliseconds(duration_ns)),
-             LOG_NUMBER("queue_ms", milliseconds(call->queue_ns)), LOG_BOOL("replayed", call->replayed));
+             LOG_DURATION("duration_ms", duration_ns),
+             LOG_DURATION("queue_ms", call->queue_ns), call->replayed ? LOG_BOOL("replayed", true) : LOG_NOTHING);
 }
 
 void observe_enter(const struct call *call)
@@ -120,13 +116,13 @@ void observe_call(struct call *call)
 
 enum err observe_start(struct service *service)
 {
-    metric_open(service->definition->name);
     service->observations = calloc((service->endpoint_count + 1) * STATUSES, sizeof(struct observation));
+    service->queue_time = metric_series(METRIC_HTTP_QUEUE);
+    service->shed = metric_series(METRIC_HTTP_SHED);
     return service->observations ? ERR_NONE : err_because(ERR_MEMORY, "no memory for the metrics of the endpoints");
 }
 
 void observe_stop(struct service *service)
 {
     free(service->observations);
-    metric_close();
 }

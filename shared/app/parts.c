@@ -9,6 +9,7 @@
 #include "app/auth.h"
 #include "app/health.h"
 #include "app/idempotency.h"
+#include "app/metrics.h"
 #include "app/observe.h"
 #include "app/part.h"
 #include "app/pipeline.h"
@@ -98,6 +99,7 @@ static enum err start_database(struct service *service)
         .cache_kib = number(service, OPTION_DB_CACHE_KIB),
         .wal_checkpoint_bytes = size(service, OPTION_DB_WAL_CHECKPOINT_BYTES),
         .wal_max_bytes = size(service, OPTION_DB_WAL_MAX_BYTES),
+        .measured = true,
     };
     enum err err = db_open(&opts, &service->db);
     if (err)
@@ -212,6 +214,16 @@ static enum err start_auth(struct service *service)
         .base_url = string(service, OPTION_USER_URL),
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .response_max_bytes = CLIENT_RESPONSE_MAX,
+        .target = "user",
+        .passes_deadline = true,
+        .retries_max = number(service, OPTION_CLIENT_RETRIES_MAX),
+        .retry_first_ms = number(service, OPTION_CLIENT_RETRY_FIRST_MS),
+        .retry_max_ms = number(service, OPTION_CLIENT_RETRY_MAX_MS),
+        .retry_budget_percent = number(service, OPTION_CLIENT_RETRY_BUDGET_PERCENT),
+        .retry_budget_per_s = number(service, OPTION_CLIENT_RETRY_BUDGET_PER_S),
+        .breaker_failures = number(service, OPTION_CLIENT_BREAKER_FAILURES),
+        .breaker_open_ms = number(service, OPTION_CLIENT_BREAKER_OPEN_MS),
+        .breaker_probes = number(service, OPTION_CLIENT_BREAKER_PROBES),
     };
     enum err err = client_new(&client_opts, &service->user_client);
     if (err)
@@ -219,7 +231,11 @@ static enum err start_auth(struct service *service)
     struct auth_opts opts = {
         .client = service->user_client,
         .token_file = string(service, OPTION_USER_TOKEN_FILE),
+        .bus = service->bus,
         .cache_entries = number(service, OPTION_AUTH_CACHE_ENTRIES),
+        .unknown_entries = number(service, OPTION_AUTH_UNKNOWN_ENTRIES),
+        .flights_max = number(service, OPTION_AUTH_FLIGHTS_MAX),
+        .waiters_max = number(service, OPTION_AUTH_WAITERS_MAX),
     };
     err = auth_new(&opts, &service->auth);
     if (err)
@@ -248,12 +264,19 @@ static void stop_application(struct service *service)
 
 /* ---- threads that serve requests ---- */
 
+/* One worker is left for what else there is, however many tokens are asked about. */
 static enum err start_pool(struct service *service)
 {
+    unsigned threads = number(service, OPTION_POOL_THREADS);
     struct pool_opts opts = {
         .db = service->db,
-        .threads = number(service, OPTION_POOL_THREADS),
+        .threads = threads,
         .queue_max = number(service, OPTION_POOL_QUEUE_MAX),
+        .shares = {
+            [POOL_ASKING] = {.running_max = threads > 1 ? threads - 1 : 1},
+            [POOL_HASHING] = {.running_max = number(service, OPTION_PASSWORD_CONCURRENCY),
+                              .queue_max = number(service, OPTION_PASSWORD_QUEUE_MAX)},
+        },
     };
     return pool_open(&opts, &service->pool);
 }
@@ -331,6 +354,7 @@ static void stop_server(struct service *service)
 }
 
 const struct part service_parts[] = {
+    {"metrics", metrics_start, metrics_stop},
     {"endpoints", start_endpoints, stop_endpoints},
     {"listener", start_listener, stop_listener},
     {"database", start_database, stop_database},

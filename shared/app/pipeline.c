@@ -8,6 +8,7 @@
 #include "app/pipeline.h"
 #include "app/service.h"
 #include "base/clock.h"
+#include "net/client.h"
 #include "telemetry/trace.h"
 
 enum { REQUEST_ID_MAX = 128, RETRY_AFTER_S = 1 };
@@ -25,7 +26,7 @@ static void respond_problem(struct call *call, enum err err)
     problem->request_id = call->request_id;
     problem->faults = call->faults;
     for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) {
-        if (passing[i] == err)
+        if (passing[i] == err && !problem->retry_after_s)
             problem->retry_after_s = RETRY_AFTER_S;
     }
     problem_respond(problem, &call->exchange->request, &call->exchange->response);
@@ -54,6 +55,7 @@ static void answer(struct call *call, enum err err)
 
 void pipeline_answer(struct call *call, enum err err)
 {
+    call->queued_since_ns = 0;   /* it was with others, and in no queue */
     answer(call, err);
 }
 
@@ -89,31 +91,35 @@ static void leave_queue(struct call *call)
 
 /* ---- the worker pool ---- */
 
-static void on_worker(struct pool_job *job, struct db_connection *reader)
+void pipeline_enter(const struct call *call)
 {
-    struct call *call = (struct call *)((char *)job - offsetof(struct call, task));
+    observe_enter(call);
+}
+
+void pipeline_on_this_worker(struct call *call, struct db_connection *reader, void (*resume)(struct call *call))
+{
     err_clear();
     leave_queue(call);
     observe_enter(call);
     call->db = reader;
     call->on_worker = true;
-    call->resume(call);
+    resume(call);
     observe_leave();
 }
 
-/* Goes on with `resume` where blocking is allowed; at once when the call is there already. */
-static void continue_on_worker(struct call *call, void (*resume)(struct call *))
+static void on_worker(struct pool_job *job, struct db_connection *reader)
 {
-    if (call->on_worker) {
-        resume(call);
-        return;
-    }
+    struct call *call = (struct call *)((char *)job - offsetof(struct call, task));
+    pipeline_on_this_worker(call, reader, call->resume);
+}
+
+enum err pipeline_to_worker(struct call *call, enum pool_kind kind, void (*resume)(struct call *call))
+{
     call->resume = resume;
     call->task.run = on_worker;
+    call->task.kind = kind;
     enter_queue(call);
-    enum err err = pool_submit(call->service->pool, &call->task);
-    if (err)
-        answer(call, err);
+    return pool_submit(call->service->pool, &call->task);
 }
 
 /* ---- the handler: task, then query or command ---- */
@@ -159,11 +165,21 @@ static void command_done(struct db_job *job, enum err err)
     answer(call, err);
 }
 
+/* A query ends with its call's time, or when its client has gone. */
+static enum err run_query(struct call *call)
+{
+    db_reader_limit(call->db, call->deadline_ns, &call->exchange->abandoned);
+    enum err err = call->endpoint->query(call);
+    db_reader_limit(call->db, 0, NULL);
+    return err;
+}
+
 static void run_data(struct call *call)
 {
     const struct endpoint *endpoint = call->endpoint;
     enum err err = check_deadline(call);
     if (!err && endpoint->later) {
+        enter_queue(call);
         endpoint->later(call);
         return;
     }
@@ -174,7 +190,7 @@ static void run_data(struct call *call)
         if (!err)
             return;
     } else if (!err && endpoint->query) {
-        err = endpoint->query(call);
+        err = run_query(call);
     }
     answer(call, err);
 }
@@ -223,6 +239,19 @@ static enum err read_input(struct call *call)
     return err;
 }
 
+/* Where blocking is allowed; at once when the call is there already. */
+static void continue_on_worker(struct call *call)
+{
+    enum pool_kind kind = call->endpoint->pool;
+    enum err err = ERR_NONE;
+    if (call->on_worker && kind == POOL_COMMON)
+        run_task(call);
+    else
+        err = pipeline_to_worker(call, kind, run_task);
+    if (err)
+        answer(call, err);
+}
+
 static void handle(struct call *call)
 {
     const struct endpoint *endpoint = call->endpoint;
@@ -236,17 +265,15 @@ static void handle(struct call *call)
     if (err)
         answer(call, err);
     else if (endpoint->task)
-        continue_on_worker(call, run_task);
+        continue_on_worker(call);
     else
         run_data(call);
 }
 
-/* A token that this process does not know yet. */
-static void introspect(struct call *call)
+void pipeline_identified(struct call *call, enum err err)
 {
-    enum err err = check_deadline(call);
     if (!err)
-        err = auth_introspect(call->service->auth, call, &call->caller);
+        err = check_deadline(call);
     if (err)
         answer(call, err);
     else
@@ -265,7 +292,7 @@ static enum err identify(struct call *call)
     digest_hex(secret_reveal(token), digest);
     if (call->service->definition->identify)
         return call->service->definition->identify(call, digest, &call->caller);
-    return auth_recall(call->service->auth, call->settings, digest, &call->caller);
+    return auth_recall(call->service->auth, call, digest, &call->caller);
 }
 
 /* The front passes "/order/healthz" as it came; a service's own name before the path is not part of it. */
@@ -311,9 +338,18 @@ static void give_ids(struct call *call)
         call->traceparent = TEXT_NONE;
 }
 
+/* To what its caller has left. What is not a number of milliseconds says nothing. */
+static void shorten_deadline(struct call *call)
+{
+    struct text given = http_header(&call->exchange->request, CLIENT_DEADLINE_HEADER);
+    int64_t left_ms, limit_ms = (call->deadline_ns - call->started_ns) / NS_PER_MS;
+    if (given.at && text_to_int(given, &left_ms) == ERR_NONE && left_ms >= 0 && left_ms < limit_ms)
+        call->deadline_ns = call->started_ns + left_ms * NS_PER_MS;
+}
+
 static void shed(struct call *call)
 {
-    atomic_fetch_add_explicit(&call->service->shed, 1, memory_order_relaxed);
+    metric_add(call->service->shed, 1);
     answer(call, call_refuse(call, ERR_BUSY, "overloaded", "Too many requests are under way; try again shortly."));
 }
 
@@ -335,6 +371,7 @@ static struct call *admit(struct service *service, struct exchange *exchange)
     call->settings = current_take(&service->current);
     leave_queue(call);
     call->deadline_ns = call->started_ns + call_setting(call, OPTION_SERVER_REQUEST_TIMEOUT_MS) * NS_PER_MS;
+    shorten_deadline(call);
     give_ids(call);
     if (atomic_load(&service->closed))
         answer(call, ERR_CLOSED);
@@ -356,7 +393,7 @@ void pipeline_dispatch(struct exchange *exchange, void *context)
     if (!err)
         err = identify(call);
     if (err == ERR_AGAIN)
-        continue_on_worker(call, introspect);
+        auth_ask(call->service->auth, call);
     else if (err)
         answer(call, err);
     else

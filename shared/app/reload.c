@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/log_settings.h"
+#include "app/metrics.h"
 #include "app/reload.h"
 #include "app/service.h"
 #include "base/clock.h"
@@ -108,6 +109,7 @@ static bool differs(const struct settings *settings)
 static void take_effect(struct service *service, const struct settings *settings)
 {
     log_settings_apply(settings);
+    metrics_reload(settings);
     if (service->definition->reload)
         service->definition->reload(service, settings);
 }

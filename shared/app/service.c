@@ -13,6 +13,7 @@
 #include "app/arguments.h"
 #include "app/idempotency.h"
 #include "app/log_settings.h"
+#include "app/metrics.h"
 #include "app/notify.h"
 #include "app/part.h"
 #include "app/reload.h"
@@ -23,7 +24,7 @@
 
 #define LOG_MODULE LOG_MODULE_APP
 
-enum { SWEEP_INTERVAL_S = 60, LOG_CLOSE_MS = 1000, DRAIN_STEP_NS = 2 * NS_PER_MS };
+enum { MEASURE_INTERVAL_S = 1, SWEEP_INTERVAL_S = 60, LOG_CLOSE_MS = 1000, DRAIN_STEP_NS = 2 * NS_PER_MS };
 
 /* Whoever starts this may have closed descriptors 0, 1 or 2. What is opened next would take their places, and the log
  * would be written to a socket or into a file. */
@@ -86,7 +87,8 @@ static void sweep_idempotency_keys(struct service *service)
 /* Until SIGTERM or SIGINT. */
 static void wait_and_keep_house(struct service *service, const sigset_t *signals)
 {
-    const struct timespec interval = {.tv_sec = SWEEP_INTERVAL_S};
+    const struct timespec interval = {.tv_sec = MEASURE_INTERVAL_S};
+    int64_t sweep_ns = clock_now_ns() + SWEEP_INTERVAL_S * NS_PER_S;
     for (;;) {
         int got = sigtimedwait(signals, NULL, &interval);
         if (got == SIGTERM || got == SIGINT)
@@ -96,7 +98,11 @@ static void wait_and_keep_house(struct service *service, const sigset_t *signals
         if (got == SIGHUP)
             reload_ask(service->reload);
         if (got < 0 && errno == EAGAIN)
+            metrics_measure(service);
+        if (clock_now_ns() >= sweep_ns) {
             sweep_idempotency_keys(service);
+            sweep_ns = clock_now_ns() + SWEEP_INTERVAL_S * NS_PER_S;
+        }
     }
 }
 
@@ -159,6 +165,7 @@ static int run(struct service *service, const sigset_t *signals)
     } else {
         log_event(LOG_INFO, "started", LOG_STRING("version", PACKAGE_VERSION), LOG_INT("pid", getpid()),
                   LOG_INT("startup_us", (clock_now_ns() - begun_ns) / 1000));
+        metrics_tell(service);
         tell(NOTIFY_READY);
         wait_and_keep_house(service, signals);
         log_event(LOG_INFO, "stopping");

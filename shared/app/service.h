@@ -17,6 +17,7 @@
 #include "net/client.h"
 #include "net/listen.h"
 #include "state/migrate.h"
+#include "telemetry/metric.h"
 
 struct auth;
 struct health;
@@ -42,6 +43,9 @@ struct service_definition {
     /* Other settings are in effect: for what keeps some beside its calls. On a thread of its own, between start and
      * stop. May be NULL. */
     void (*reload)(struct service *service, const struct settings *settings);
+    /* A scrape: sets the application's metrics of what its processes have in common, read with this connection. On a
+     * lane. May be NULL. */
+    enum err (*measure)(struct service *service, struct db_connection *reader);
 };
 
 struct service {
@@ -68,7 +72,9 @@ struct service {
     unsigned lanes;
     struct observation *observations;              /* the metrics of each endpoint, see app/observe.c */
     atomic_uint in_flight;
-    atomic_ullong shed;                            /* requests refused early */
+    struct metric_series queue_time, shed;
+    enum err metrics_err;                          /* why the metrics are of this process alone, if they are */
+    char metrics_fault[256];
     atomic_bool draining;                          /* no new connections; told by /readyz */
     atomic_bool closed;                            /* no new requests: they are answered 503 on their lane */
 };

@@ -62,20 +62,6 @@ static bool make_room(struct buf *buf, size_t length)
     return true;
 }
 
-void buf_add(struct buf *buf, const void *bytes, size_t length)
-{
-    if (length > 0 && make_room(buf, length)) {
-        memcpy(buf->data + buf->length, bytes, length);
-        buf->length += length;
-    }
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    if (make_room(buf, 1))
-        buf->data[buf->length++] = c;
-}
-
 void buf_add_string(struct buf *buf, const char *string)
 {
     buf_add(buf, string, strlen(string));
@@ -99,6 +85,22 @@ void buf_add_int(struct buf *buf, long long value)
     if (value < 0)
         *--at = '-';
     buf_add(buf, at, (size_t)(digits + sizeof digits - at));
+}
+
+void buf_add_milliseconds(struct buf *buf, int64_t ns)
+{
+    int64_t us = ns / 1000;
+    unsigned rest = (unsigned)((us < 0 ? -us : us) % 1000);
+    char decimals[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10), (char)('0' + rest % 10)};
+    size_t length = sizeof decimals;
+
+    if (us < 0 && us > -1000)
+        buf_add_char(buf, '-');
+    buf_add_int(buf, us / 1000);
+    while (length > 1 && decimals[length - 1] == '0')
+        length--;
+    if (length > 1)
+        buf_add(buf, decimals, length);
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)
@@ -132,13 +134,6 @@ void buf_addv(struct buf *buf, const char *format, va_list values)
 void *buf_reserve(struct buf *buf, size_t length)
 {
     return make_room(buf, length) ? buf->data + buf->length : NULL;
-}
-
-void buf_commit(struct buf *buf, size_t length)
-{
-    assert(length <= buf->max_bytes - buf->length);
-    assert(length == 0 || length < buf->capacity - buf->length);
-    buf->length += length;
 }
 
 void buf_consume(struct buf *buf, size_t length)

@@ -9,9 +9,12 @@
 #ifndef TANDEM_BASE_BUF_H
 #define TANDEM_BASE_BUF_H
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/text.h"
@@ -33,19 +36,46 @@ void buf_fini(struct buf *buf);
 /** Empties it and clears the failure; keeps the memory for the next use when that is at most keep_bytes. */
 void buf_reset(struct buf *buf, size_t keep_bytes);
 
-void buf_add(struct buf *buf, const void *bytes, size_t length);
-void buf_add_char(struct buf *buf, char c);
-void buf_add_string(struct buf *buf, const char *string);
-void buf_add_text(struct buf *buf, struct text text);
-void buf_add_int(struct buf *buf, long long value);
-void buf_addf(struct buf *buf, const char *format, ...) printf_like(2, 3);
-void buf_addv(struct buf *buf, const char *format, va_list values);
+/* Most of what is added is small and fits: that much is done where it is asked for. */
 
 /** Room for length more bytes at the end, not yet counted in; NULL (and failed) when it cannot be had. */
 void *buf_reserve(struct buf *buf, size_t length);
 
+static inline bool buf_fits(const struct buf *buf, size_t length)
+{
+    return !buf->failed && length < buf->capacity - buf->length && length <= buf->max_bytes - buf->length;
+}
+
 /** Counts in length bytes that were written where buf_reserve() said. */
-void buf_commit(struct buf *buf, size_t length);
+static inline void buf_commit(struct buf *buf, size_t length)
+{
+    assert(length <= buf->max_bytes - buf->length);
+    assert(length == 0 || length < buf->capacity - buf->length);
+    buf->length += length;
+}
+
+static inline void buf_add(struct buf *buf, const void *bytes, size_t length)
+{
+    if (length > 0 && (buf_fits(buf, length) || buf_reserve(buf, length))) {
+        memcpy(buf->data + buf->length, bytes, length);
+        buf->length += length;
+    }
+}
+
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    if (buf_fits(buf, 1) || buf_reserve(buf, 1))
+        buf->data[buf->length++] = c;
+}
+
+void buf_add_string(struct buf *buf, const char *string);
+void buf_add_text(struct buf *buf, struct text text);
+void buf_add_int(struct buf *buf, long long value);
+
+/** Nanoseconds as milliseconds, cut to the microsecond, without zeros at the end: "1.25", "3". */
+void buf_add_milliseconds(struct buf *buf, int64_t ns);
+void buf_addf(struct buf *buf, const char *format, ...) printf_like(2, 3);
+void buf_addv(struct buf *buf, const char *format, va_list values);
 
 /** Drops the first length bytes. */
 void buf_consume(struct buf *buf, size_t length);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -82,15 +83,13 @@ static char *put_digits(char *at, int64_t value, int count)
     return at + count;
 }
 
-char *clock_rfc3339(int64_t wall_us, char out[static CLOCK_RFC3339_SIZE])
+/* "2026-11-26T07:41:55", which is most of a time and the same for a whole second. */
+enum { SECOND_LENGTH = 19 };
+
+static void put_second(int64_t second, char at[static SECOND_LENGTH])
 {
-    /* A time that has no such form comes from damaged data at most; it shows as the nearest that has. */
-    if (wall_us < FIRST_WALL_US || wall_us > LAST_WALL_US)
-        wall_us = wall_us < 0 ? FIRST_WALL_US : LAST_WALL_US;
-    int64_t of_day = (wall_us % US_PER_DAY + US_PER_DAY) % US_PER_DAY;
-    struct civil date = civil_of((wall_us - of_day) / US_PER_DAY);
-    int64_t second = of_day / US_PER_S;
-    char *at = out;
+    int64_t of_day = (second % 86400 + 86400) % 86400;
+    struct civil date = civil_of((second - of_day) / 86400);
 
     at = put_digits(at, date.year, 4);
     *at++ = '-';
@@ -98,15 +97,34 @@ char *clock_rfc3339(int64_t wall_us, char out[static CLOCK_RFC3339_SIZE])
     *at++ = '-';
     at = put_digits(at, date.day, 2);
     *at++ = 'T';
-    at = put_digits(at, second / 3600, 2);
+    at = put_digits(at, of_day / 3600, 2);
     *at++ = ':';
-    at = put_digits(at, second / 60 % 60, 2);
+    at = put_digits(at, of_day / 60 % 60, 2);
     *at++ = ':';
-    at = put_digits(at, second % 60, 2);
-    *at++ = '.';
-    at = put_digits(at, of_day % US_PER_S, 6);
-    *at++ = 'Z';
-    *at = '\0';
+    put_digits(at, of_day % 60, 2);
+}
+
+char *clock_rfc3339(int64_t wall_us, char out[static CLOCK_RFC3339_SIZE])
+{
+    static _Thread_local struct {
+        int64_t second;
+        char text[SECOND_LENGTH];
+    } latest = {.second = INT64_MIN};
+
+    /* A time that has no such form comes from damaged data at most; it shows as the nearest that has. */
+    if (wall_us < FIRST_WALL_US || wall_us > LAST_WALL_US)
+        wall_us = wall_us < 0 ? FIRST_WALL_US : LAST_WALL_US;
+    int64_t of_second = (wall_us % US_PER_S + US_PER_S) % US_PER_S;
+    int64_t second = (wall_us - of_second) / US_PER_S;
+    if (second != latest.second) {
+        put_second(second, latest.text);
+        latest.second = second;
+    }
+    memcpy(out, latest.text, SECOND_LENGTH);
+    out[SECOND_LENGTH] = '.';
+    char *end = put_digits(out + SECOND_LENGTH + 1, of_second, 6);
+    end[0] = 'Z';
+    end[1] = '\0';
     return out;
 }
 

@@ -39,6 +39,9 @@ void json_null(struct json_writer *writer);
 /** A finite number, in the shortest form that reads back the same; null when it is not finite. */
 void json_number(struct json_writer *writer, double value);
 
+/** Nanoseconds as a number of milliseconds, cut to the microsecond: 1.25. */
+void json_milliseconds(struct json_writer *writer, int64_t ns);
+
 /** A value that is JSON already. */
 void json_raw(struct json_writer *writer, struct text json);
 

@@ -123,23 +123,61 @@
             "how often a second a message is logged before it is counted only, and told as \"repeated\"; 0 is always")\
     INTEGER(OPTION_LOG_ACCESS_SAMPLE, "log.access_sample", "1", 1, 1000000, "", LIVE,                                 \
             "one request id in so many has its access lines and its applied events logged; what failed is always")    \
+    CHOICE(OPTION_METRICS_ENABLED, "metrics.enabled", "on", "on|off", LIVE,                                          \
+           "whether anything is counted; off, /metrics is answered 404")                                             \
     TEXTUAL(OPTION_USER_URL, "user.url", "http://127.0.0.1:8080", 1000, AT_START,                                     \
             "where order and inventory reach the user service")                                                       \
     SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/service.token", 4000, AT_START,                    \
            "holds the bearer token that order and inventory introspect with (tandemctl token create)")                \
     INTEGER(OPTION_USER_TIMEOUT_MS, "user.timeout_ms", "2000", 10, 600000, "ms", LIVE,                                \
             "of a call to the user service")                                                                          \
+    INTEGER(OPTION_CLIENT_RETRIES_MAX, "client.retries_max", "2", 0, 10, "", AT_START,                                \
+            "tries after the first of a call to another service that failed in passing")                              \
+    INTEGER(OPTION_CLIENT_RETRY_FIRST_MS, "client.retry_first_ms", "25", 1, 60000, "ms", AT_START,                    \
+            "longest pause before the first of them, of which any part is waited; doubles from there")                \
+    INTEGER(OPTION_CLIENT_RETRY_MAX_MS, "client.retry_max_ms", "1000", 1, 60000, "ms", AT_START,                      \
+            "the longest such pause")                                                                                 \
+    INTEGER(OPTION_CLIENT_RETRY_BUDGET_PERCENT, "client.retry_budget_percent", "20", 0, 100, "", AT_START,            \
+            "how many calls in a hundred may be tried again, beside client.retry_budget_per_s")                       \
+    INTEGER(OPTION_CLIENT_RETRY_BUDGET_PER_S, "client.retry_budget_per_s", "10", 0, 100000, "", AT_START,             \
+            "how many calls a second may be tried again, beside client.retry_budget_percent")                         \
+    INTEGER(OPTION_CLIENT_BREAKER_FAILURES, "client.breaker_failures", "5", 0, 100000, "", AT_START,                  \
+            "failures in a row after which a service is left alone, calls to it failing at once; 0 is never")         \
+    INTEGER(OPTION_CLIENT_BREAKER_OPEN_MS, "client.breaker_open_ms", "500", 10, 3600000, "ms", AT_START,              \
+            "for how long, and up to a half more by chance, before it is probed")                                     \
+    INTEGER(OPTION_CLIENT_BREAKER_PROBES, "client.breaker_probes", "1", 1, 1000, "", AT_START,                        \
+            "calls at once that probe it")                                                                            \
     INTEGER(OPTION_AUTH_CACHE_ENTRIES, "auth.cache_entries", "10000", 4, 10000000, "", AT_START, "tokens remembered") \
     INTEGER(OPTION_AUTH_CACHE_TTL_S, "auth.cache_ttl_s", "30", 1, OPTION_DAY_S, "s", LIVE,                            \
-            "how long a token is trusted without asking again; signing out takes effect everywhere within it")        \
+            "how long at most a token is trusted without asking again; the bound of a sign-out no event tells of")    \
+    INTEGER(OPTION_AUTH_STALE_MAX_S, "auth.stale_max_s", "300", 0, OPTION_DAY_S, "s", LIVE,                           \
+            "how much longer while the user service cannot be asked; until then whoever signs out is told by event")  \
+    INTEGER(OPTION_AUTH_UNKNOWN_ENTRIES, "auth.unknown_entries", "4096", 4, 1000000, "", AT_START,                    \
+            "tokens remembered to be of nobody, beside the others")                                                   \
+    INTEGER(OPTION_AUTH_UNKNOWN_TTL_MS, "auth.unknown_ttl_ms", "5000", 0, 3600000, "ms", LIVE,                        \
+            "how long a token that is of nobody is refused without asking again")                                     \
+    INTEGER(OPTION_AUTH_FLIGHTS_MAX, "auth.flights_max", "256", 1, 65536, "", AT_START,                               \
+            "tokens that are being asked about at once; requests with others are answered 503")                       \
+    INTEGER(OPTION_AUTH_WAITERS_MAX, "auth.waiters_max", "1024", 0, 1000000, "", AT_START,                            \
+            "requests that wait for the answer to another one's question; more are answered 503")                     \
     INTEGER(OPTION_SESSION_LIFETIME_S, "session.lifetime_s", "86400", 60, 3650 * OPTION_DAY_S, "s", LIVE,             \
             "of a bearer token")                                                                                      \
     INTEGER(OPTION_SESSION_PER_USER_MAX, "session.per_user_max", "20", 1, 10000, "", LIVE,                            \
             "sessions of one user; the oldest makes room")                                                            \
+    INTEGER(OPTION_SESSION_ATTEMPTS_PER_MINUTE, "session.attempts_per_minute", "10", 0, 100000, "", LIVE,             \
+            "tries of one account's password, right ones not counted; more are answered 429; 0 is no limit")          \
+    INTEGER(OPTION_SESSION_SOURCE_ATTEMPTS_PER_MINUTE, "session.source_attempts_per_minute", "60", 0, 1000000, "",    \
+            LIVE, "the same from one client address, for IPv6 of one /64 network; 0 is no limit")                     \
+    INTEGER(OPTION_SESSION_ATTEMPTS_ENTRIES, "session.attempts_entries", "16384", 16, 10000000, "", AT_START,         \
+            "accounts and addresses whose tries are remembered, in each process by itself")                           \
     INTEGER(OPTION_PASSWORD_MIN_LENGTH, "password.min_length", "8", 1, 128, "", LIVE, "characters of a password")     \
     INTEGER(OPTION_PASSWORD_PASSES, "password.passes", "2", 1, 100, "", LIVE, "passes of argon2id")                   \
     INTEGER(OPTION_PASSWORD_MEMORY_KIB, "password.memory_kib", "19456", 8, 4 * OPTION_MEBI, "KiB", LIVE,              \
             "memory of argon2id")                                                                                     \
+    INTEGER(OPTION_PASSWORD_CONCURRENCY, "password.concurrency", "2", 1, 256, "", AT_START,                           \
+            "passwords hashed at once, by workers of pool.threads; each takes password.memory_kib")                   \
+    INTEGER(OPTION_PASSWORD_QUEUE_MAX, "password.queue_max", "64", 1, 1000000, "", AT_START,                          \
+            "requests that may wait for that; more are answered 503")                                                 \
     CHOICE(OPTION_PAYMENT_DRIVER, "payment.driver", "sandbox", "sandbox", AT_START, "who is charged")                 \
     TEXTUAL(OPTION_PAYMENT_SANDBOX_FILE, "payment.sandbox_file", "", 4000, AT_START,                                  \
             "the sandbox gateway's ledger, a SQLite file; empty: payments.db beside db.path")                         \
@@ -181,6 +219,7 @@ enum option_id {
 #define OPTION_RELATIONS(ROW)                                                                                         \
     ROW(OPTION_PAGE_LIMIT_DEFAULT, OPTION_PAGE_LIMIT_MAX)                                                             \
     ROW(OPTION_EVENTS_RETRY_FIRST_MS, OPTION_EVENTS_RETRY_MAX_MS)                                                     \
+    ROW(OPTION_CLIENT_RETRY_FIRST_MS, OPTION_CLIENT_RETRY_MAX_MS)                                                     \
     ROW(OPTION_PAYMENT_RETRY_FIRST_MS, OPTION_PAYMENT_RETRY_MAX_MS)                                                   \
     ROW(OPTION_DB_WAL_CHECKPOINT_BYTES, OPTION_DB_WAL_MAX_BYTES)
 

@@ -32,6 +32,11 @@ enum err bus_publish(struct bus *bus, const struct event *events, size_t count)
     return count ? bus->driver->publish(bus, events, count) : ERR_NONE;
 }
 
+enum err bus_size(struct bus *bus, uint64_t *ret_used_bytes, uint64_t *ret_max_bytes)
+{
+    return bus->driver->size(bus, ret_used_bytes, ret_max_bytes);
+}
+
 enum err bus_subscribe(struct bus *bus, const char *group, const char *const *types, struct bus_subscription **ret)
 {
     return bus->driver->subscribe(bus, group, types, ret);
@@ -67,9 +72,4 @@ void bus_wake(struct bus_subscription *subscription)
 enum err bus_lag(struct bus_subscription *subscription, uint64_t *ret)
 {
     return subscription->driver->lag(subscription, ret);
-}
-
-enum err bus_size(struct bus *bus, uint64_t *ret_bytes)
-{
-    return bus->driver->size(bus, ret_bytes);
 }

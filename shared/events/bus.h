@@ -41,6 +41,8 @@ enum err must_check bus_publish(struct bus *bus, const struct event *events, siz
 
 /**
  * Joins a group. A new group starts at the first event there is. types ends with NULL: only these are delivered.
+ * Without a group (NULL) it is for this subscription alone, for what every process has to hear: it starts after the
+ * newest event, remembers its place for as long as it lives, and holds up no sweeping of the log.
  */
 enum err must_check bus_subscribe(struct bus *bus, const char *group, const char *const *types,
                                   struct bus_subscription **ret);
@@ -62,8 +64,8 @@ void bus_rewind(struct bus_subscription *subscription);
 /** Ends a bus_fetch() that waits. Any thread. */
 void bus_wake(struct bus_subscription *subscription);
 
-/** How large it is, as counted against max_bytes. Any thread. */
-enum err must_check bus_size(struct bus *bus, uint64_t *ret_bytes);
+/** How much it holds of what it may hold, in bytes, both of which a driver may not know: 0 then. Any thread. */
+enum err must_check bus_size(struct bus *bus, uint64_t *ret_used_bytes, uint64_t *ret_max_bytes);
 
 /** How many events of its types the group has yet to acknowledge. Any thread. */
 enum err must_check bus_lag(struct bus_subscription *subscription, uint64_t *ret);

@@ -13,6 +13,7 @@ struct bus_driver {
     enum err (*open)(const struct bus_opts *opts, const char *address, struct bus **ret);
     void (*close)(struct bus *bus);
     enum err (*publish)(struct bus *bus, const struct event *events, size_t count);   /* checked ones, at least one */
+    enum err (*size)(struct bus *bus, uint64_t *ret_used_bytes, uint64_t *ret_max_bytes);
     enum err (*subscribe)(struct bus *bus, const char *group, const char *const *types,
                           struct bus_subscription **ret);
     void (*unsubscribe)(struct bus_subscription *subscription);
@@ -21,7 +22,6 @@ struct bus_driver {
     enum err (*acknowledge)(struct bus_subscription *subscription, int64_t offset);
     void (*rewind)(struct bus_subscription *subscription);
     void (*wake)(struct bus_subscription *subscription);
-    enum err (*size)(struct bus *bus, uint64_t *ret_bytes);
     enum err (*lag)(struct bus_subscription *subscription, uint64_t *ret);
 };
 

@@ -129,19 +129,18 @@ static enum err publish(struct bus *base, const struct event *events, size_t cou
     return err;
 }
 
-/* With a connection of its own: it is asked for seldom, and by any thread. */
-static enum err measure(struct bus *base, uint64_t *ret_bytes)
+static enum err size_of(struct bus *base, uint64_t *ret_used_bytes, uint64_t *ret_max_bytes)
 {
-    struct db_connection *reader;
+    struct bus_embedded *bus = (struct bus_embedded *)base;
     int64_t size;
-    enum err err = db_reader_open(((struct bus_embedded *)base)->db, &reader);
+    pthread_mutex_lock(&bus->lock);
+    enum err err = read_number(bus->reader, size_sql, 0, &size);
+    pthread_mutex_unlock(&bus->lock);
     if (err)
         return err;
-    err = read_number(reader, size_sql, 0, &size);
-    db_reader_close(reader);
-    if (!err)
-        *ret_bytes = (uint64_t)size;
-    return err;
+    *ret_used_bytes = (uint64_t)size;
+    *ret_max_bytes = (uint64_t)bus->max_bytes;
+    return ERR_NONE;
 }
 
 /* ---- opening ---- */
@@ -162,10 +161,12 @@ static enum err open_wake_file(struct bus_embedded *bus, const char *path)
 static void close_bus(struct bus *base)
 {
     struct bus_embedded *bus = (struct bus_embedded *)base;
+    db_reader_close(bus->reader);
     db_close(bus->db);
     if (bus->wake_fd >= 0)
         close(bus->wake_fd);
     buf_fini(&bus->envelope);
+    pthread_mutex_destroy(&bus->lock);
     free(bus->wake_path);
     free(bus);
 }
@@ -182,6 +183,7 @@ static enum err open_bus(const struct bus_opts *opts, const char *address, struc
     bus->retention_us = opts->retention_s * US_PER_S;
     bus->max_bytes = (int64_t)opts->max_bytes;
     buf_init(&bus->envelope, EVENT_MAX_BYTES);
+    pthread_mutex_init(&bus->lock, NULL);
 
     struct db_opts db_opts = {
         .path = address, .batch_max = BATCH_MAX, .queue_max = QUEUE_MAX, .busy_timeout_ms = opts->busy_timeout_ms,
@@ -190,6 +192,8 @@ static enum err open_bus(const struct bus_opts *opts, const char *address, struc
     enum err err = db_open(&db_opts, &bus->db);
     if (!err)
         err = migrate(bus->db, &bus_migrations, 1);
+    if (!err)
+        err = db_reader_open(bus->db, &bus->reader);
     if (!err)
         err = open_wake_file(bus, address);
     if (!err)
@@ -206,7 +210,7 @@ const struct bus_driver bus_embedded_driver = {
     .open = open_bus,
     .close = close_bus,
     .publish = publish,
-    .size = measure,
+    .size = size_of,
     .subscribe = bus_embedded_subscribe,
     .unsubscribe = bus_embedded_unsubscribe,
     .fetch = bus_embedded_fetch,

@@ -8,6 +8,8 @@
 #ifndef TANDEM_EVENTS_BUS_EMBEDDED_H
 #define TANDEM_EVENTS_BUS_EMBEDDED_H
 
+#include <pthread.h>
+
 #include "base/buf.h"
 #include "events/bus_driver.h"
 #include "state/db.h"
@@ -20,6 +22,8 @@ struct bus_embedded {
     int64_t retention_us;
     int64_t max_bytes;
     struct buf envelope;      /* the writer thread's */
+    pthread_mutex_t lock;     /* of the reader */
+    struct db_connection *reader;
 };
 
 enum err must_check bus_embedded_subscribe(struct bus *base, const char *group, const char *const *types,

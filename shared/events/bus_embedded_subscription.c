@@ -23,7 +23,7 @@ enum {
 struct subscription {
     struct bus_subscription base;
     struct bus_embedded *bus;
-    char *group;
+    char *group;                      /* NULL: for this process alone */
     struct buf types;                 /* a JSON array */
     pthread_mutex_t lock;             /* of the reader: the lag is asked for by other threads */
     struct db_connection *reader;
@@ -37,6 +37,8 @@ struct subscription {
 static const char join_sql[] =
     "INSERT INTO consumer_group (name, position) SELECT $1, coalesce((SELECT min(position) - 1 FROM log),"
     " (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0) WHERE true ON CONFLICT DO NOTHING";
+static const char end_sql[] =
+    "SELECT coalesce((SELECT max(position) FROM log), (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0)";
 static const char position_sql[] = "SELECT position FROM consumer_group WHERE name = $1";
 static const char newest_sql[] = "SELECT max(position) FROM log";
 static const char fetch_sql[] =
@@ -46,6 +48,8 @@ static const char acknowledge_sql[] = "UPDATE consumer_group SET position = $2 W
 static const char lag_sql[] =
     "SELECT count(*) FROM log WHERE position > (SELECT position FROM consumer_group WHERE name = $1)"
     " AND type IN (SELECT value FROM json_each($2))";
+static const char lag_after_sql[] =
+    "SELECT count(*) FROM log WHERE position > $1 AND type IN (SELECT value FROM json_each($2))";
 
 /* ---- joining and leaving ---- */
 
@@ -62,6 +66,24 @@ static enum err join_work(struct db_connection *connection, void *context)
     if (db_next(query))
         subscription->acknowledged = db_int(query, 0);
     return db_done(query);
+}
+
+/* Without a group one begins where the log ends now. */
+static enum err begin_at_end(struct subscription *subscription)
+{
+    struct db_statement *query = db_query(subscription->reader, end_sql);
+    if (db_next(query))
+        subscription->acknowledged = subscription->delivered = subscription->scanned = db_int(query, 0);
+    return db_done(query);
+}
+
+static enum err join(struct subscription *subscription)
+{
+    if (!subscription->group)
+        return begin_at_end(subscription);
+    enum err err = db_write(subscription->bus->db, join_work, subscription);
+    bus_embedded_rewind(&subscription->base);
+    return err;
 }
 
 static enum err write_types(struct subscription *subscription, const char *const *types)
@@ -97,16 +119,15 @@ enum err bus_embedded_subscribe(struct bus *base, const char *group, const char 
     subscription->inotify_fd = subscription->wake_fd = -1;
     pthread_mutex_init(&subscription->lock, NULL);
     buf_init(&subscription->types, TYPES_BYTES);
-    subscription->group = strdup(group);
+    subscription->group = group ? strdup(group) : NULL;
 
-    enum err err = subscription->group ? write_types(subscription, types) : ERR_MEMORY;
+    enum err err = !group || subscription->group ? write_types(subscription, types) : ERR_MEMORY;
     if (!err)
         err = watch(subscription);
     if (!err)
         err = db_reader_open(subscription->bus->db, &subscription->reader);
     if (!err)
-        err = db_write(subscription->bus->db, join_work, subscription);
-    bus_embedded_rewind(&subscription->base);
+        err = join(subscription);
     if (err)
         bus_embedded_unsubscribe(&subscription->base);
     else
@@ -147,7 +168,9 @@ static enum err acknowledge_work(struct db_connection *connection, void *context
 static enum err move_group(struct subscription *subscription, int64_t position)
 {
     struct acknowledgement acknowledgement = {subscription->group, position};
-    enum err err = db_write(subscription->bus->db, acknowledge_work, &acknowledgement);
+    enum err err = ERR_NONE;
+    if (subscription->group)
+        err = db_write(subscription->bus->db, acknowledge_work, &acknowledgement);
     if (!err && position > subscription->acknowledged)
         subscription->acknowledged = position;
     return err;
@@ -178,13 +201,15 @@ static enum err leave_behind(struct subscription *subscription)
 static enum err find_position(struct subscription *subscription)
 {
     int64_t position = subscription->acknowledged;
-    struct db_statement *query = db_query(subscription->reader, position_sql);
-    db_bind_string(query, 1, subscription->group);
-    while (db_next(query))
-        position = db_int(query, 0);
-    enum err err = db_done(query);
-    if (err)
-        return err;
+    if (subscription->group) {
+        struct db_statement *query = db_query(subscription->reader, position_sql);
+        db_bind_string(query, 1, subscription->group);
+        while (db_next(query))
+            position = db_int(query, 0);
+        enum err err = db_done(query);
+        if (err)
+            return err;
+    }
     subscription->acknowledged = subscription->delivered = subscription->scanned = position;
     subscription->is_stale = false;
     return ERR_NONE;
@@ -291,8 +316,11 @@ enum err bus_embedded_lag(struct bus_subscription *base, uint64_t *ret)
 {
     struct subscription *subscription = (struct subscription *)base;
     pthread_mutex_lock(&subscription->lock);
-    struct db_statement *query = db_query(subscription->reader, lag_sql);
-    db_bind_string(query, 1, subscription->group);
+    struct db_statement *query = db_query(subscription->reader, subscription->group ? lag_sql : lag_after_sql);
+    if (subscription->group)
+        db_bind_string(query, 1, subscription->group);
+    else
+        db_bind_int(query, 1, subscription->acknowledged);
     db_bind_text(query, 2, buf_text(&subscription->types));
     uint64_t lag = db_next(query) ? (uint64_t)db_int(query, 0) : 0;
     enum err err = db_done(query);

@@ -8,6 +8,7 @@
 #include "events/lease.h"
 #include "events/parked.h"
 #include "state/thread.h"
+#include "telemetry/metric.h"
 
 enum {
     BATCH_BYTES = 4 * 1024 * 1024,   /* of events in memory at once */
@@ -19,6 +20,10 @@ enum {
 
 static void count(struct consumer *consumer, const struct consumer_stats *stats)
 {
+    metric_add(metric_series(METRIC_CONSUMER_HANDLED), (int64_t)stats->handled);
+    metric_add(metric_series(METRIC_CONSUMER_REPEATED), (int64_t)stats->repeated);
+    metric_add(metric_series(METRIC_CONSUMER_RETRIED), (int64_t)stats->retried);
+    metric_add(metric_series(METRIC_CONSUMER_DEAD), (int64_t)stats->dead);
     atomic_fetch_add_explicit(&consumer->handled, stats->handled, memory_order_relaxed);
     atomic_fetch_add_explicit(&consumer->repeated, stats->repeated, memory_order_relaxed);
     atomic_fetch_add_explicit(&consumer->retried, stats->retried, memory_order_relaxed);

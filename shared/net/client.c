@@ -2,12 +2,15 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "net/client.h"
+#include "net/client_guard.h"
 
 enum { URL_MAX_BYTES = 8192, HEADER_MAX_BYTES = 16384 };
 
@@ -21,6 +24,8 @@ struct client {
     char *base_url;
     long connect_timeout_ms;
     size_t response_max_bytes;
+    bool passes_deadline;
+    struct client_guard guard;
     pthread_mutex_t lock;      /* guards the list */
     struct idle *idle;         /* the latest used first: its connection is the likeliest to be alive */
 };
@@ -59,6 +64,8 @@ enum err client_new(const struct client_opts *opts, struct client **ret)
     client->base_url = base_url;
     client->connect_timeout_ms = (long)opts->connect_timeout_ms;
     client->response_max_bytes = opts->response_max_bytes;
+    client->passes_deadline = opts->passes_deadline;
+    client_guard_init(&client->guard, opts);
     pthread_mutex_init(&client->lock, NULL);
     *ret = client;
     return ERR_NONE;
@@ -82,6 +89,7 @@ void client_free(struct client *client)
         client->idle = first->next;
         idle_free(first);
     }
+    client_guard_fini(&client->guard);
     pthread_mutex_destroy(&client->lock);
     free(client->base_url);
     free(client);
@@ -114,11 +122,12 @@ static void give_back(struct client *client, struct idle *idle)
     pthread_mutex_unlock(&client->lock);
 }
 
-/* ---- one call ---- */
+/* ---- one try ---- */
 
 struct call {
     const struct client *client;
     const struct client_request *request;
+    unsigned timeout_ms;           /* of this try */
     CURL *easy;
     CURLcode refused;              /* the first option that was not taken */
     struct curl_slist *headers;
@@ -167,6 +176,14 @@ static enum err add_header(struct call *call, struct text name, struct text valu
     return ERR_NONE;
 }
 
+static enum err add_deadline(struct call *call)
+{
+    char left[16];
+
+    snprintf(left, sizeof left, "%u", call->timeout_ms);
+    return add_header(call, TEXT(CLIENT_DEADLINE_HEADER), text_of(left));
+}
+
 static enum err add_headers(struct call *call)
 {
     const struct client_request *request = call->request;
@@ -179,6 +196,8 @@ static enum err add_headers(struct call *call)
     }
     if (!err && request->body.at && !has_type)
         err = add_header(call, TEXT("Content-Type"), TEXT("application/json"));
+    if (!err && call->client->passes_deadline)
+        err = add_deadline(call);
     if (err)
         return err;
     /* Waiting for "100 Continue" would cost a second with servers that do not know it. */
@@ -200,7 +219,7 @@ static void set_limits(struct call *call)
 #else
     SET(call, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
-    SET(call, CURLOPT_TIMEOUT_MS, (long)call->request->timeout_ms);
+    SET(call, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
     SET(call, CURLOPT_CONNECTTIMEOUT_MS, call->client->connect_timeout_ms);
     SET(call, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->client->response_max_bytes);
     SET(call, CURLOPT_ERRORBUFFER, call->cause);
@@ -270,7 +289,7 @@ static enum err outcome_of(const struct call *call, CURLcode code, int64_t elaps
     if (code == CURLE_WRITE_ERROR)
         err = call->overflow ? ERR_TOO_LARGE : ERR_MEMORY;
     /* Out of time before its time: it was the connection that took too long. */
-    if (err == ERR_DEADLINE && elapsed_ns < (call->request->timeout_ms - INT64_C(1)) * NS_PER_MS)
+    if (err == ERR_DEADLINE && elapsed_ns < (call->timeout_ms - INT64_C(1)) * NS_PER_MS)
         err = ERR_UNAVAILABLE;
     return err_because(err, "%s %s%s: %s", http_method_name(call->request->method), call->client->base_url,
                        call->request->path, cause);
@@ -280,24 +299,25 @@ static enum err perform(struct call *call, struct client_response *ret)
 {
     int64_t started_ns = clock_now_ns();
     long status = 0;
+    curl_off_t retry_after_s = 0;
 
     CURLcode code = curl_easy_perform(call->easy);
     if (code)
         return outcome_of(call, code, clock_now_ns() - started_ns);
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     ret->status = (int)status;
     ret->body = call->body;
+    ret->retry_after_s = retry_after_s <= 0 ? 0 : retry_after_s < INT_MAX ? (unsigned)retry_after_s : INT_MAX;
     return ERR_NONE;
 }
 
-enum err client_call(struct client *client, const struct client_request *request, struct client_response *ret)
+static enum err try_once(struct client *client, const struct client_request *request, unsigned timeout_ms,
+                         struct client_response *ret)
 {
-    struct call call = {.client = client, .request = request};
+    struct call call = {.client = client, .request = request, .timeout_ms = timeout_ms};
     enum err err;
 
-    assert(request->method < HTTP_OTHER && request->path);
-    if (request->timeout_ms == 0)   /* which libcurl takes for no limit */
-        return err_because(ERR_DEADLINE, "no time is left to call %s%s", client->base_url, request->path);
     struct idle *idle = take(client);
     if (!idle)
         return err_because(ERR_MEMORY, "no memory for a call");
@@ -306,10 +326,54 @@ enum err client_call(struct client *client, const struct client_request *request
     buf_init(&call.body, client->response_max_bytes);
     if (!(err = prepare(&call)))
         err = perform(&call, ret);
+    if (!err && request->accepts && !request->accepts(ret))
+        err = err_because(ERR_PROTOCOL, "%s %s%s: the answer is not understood", http_method_name(request->method),
+                          client->base_url, request->path);
     if (err)
         buf_fini(&call.body);
     give_back(client, idle);
     curl_slist_free_all(call.headers);
     buf_fini(&call.url);
     return err;
+}
+
+/* ---- one call: tries, within its deadline ---- */
+
+enum err client_call(struct client *client, const struct client_request *request, struct client_response *ret)
+{
+    struct client_guard *guard = &client->guard;
+    struct client_course course;
+    struct client_response answer;
+    enum err err;
+    bool again;
+
+    assert(request->method < HTTP_OTHER && request->path);
+    client_course_begin(guard, request, &course);
+    do {
+        answer = (struct client_response){.status = 0};
+        err = client_course_admit(guard, &course);
+        if (err) {
+            err = err_because(err, "%s %s%s: %s", http_method_name(request->method), client->base_url, request->path,
+                              err_cause());
+            break;
+        }
+        err = try_once(client, request, course.left_ms, &answer);
+        again = client_course_again(guard, &course, err, answer.status, answer.retry_after_s);
+        if (again && !err)
+            buf_fini(&answer.body);
+    } while (again);
+    client_course_end(guard, &course, err, answer.status);
+    if (!err)
+        *ret = answer;
+    return err;
+}
+
+int64_t client_wait_ns(struct client *client)
+{
+    return breaker_wait_ns(&client->guard.breaker, clock_now_ns());
+}
+
+enum breaker_state client_breaker(struct client *client)
+{
+    return breaker_state(&client->guard.breaker);
 }

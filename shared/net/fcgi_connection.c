@@ -54,6 +54,14 @@ static bool is_idle(const struct fcgi_connection *connection)
     return connection->state == FCGI_CONNECTION_READING && fcgi_parser_quiet(&connection->parser);
 }
 
+/* Only this thread writes these. */
+static void count_state(struct fcgi_lane *lane, unsigned state, int by)
+{
+    atomic_uint *count = &lane->counters->connections[state];
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + (unsigned)by,
+                          memory_order_relaxed);
+}
+
 /* A front does not connect without need: its request is on the way. */
 static void await_first(struct fcgi_connection *connection)
 {
@@ -93,7 +101,8 @@ enum err fcgi_connection_open(struct fcgi_lane *lane, int fd)
     fcgi_parser_init(&connection->parser, &lane->limits, &connection->replies);
     deadline_arm(&lane->idle, &connection->deadline, lane->reactor.now_ns);
     list_add(lane, connection);
-    server_count(&lane->counters->connections_accepted);
+    count_state(lane, connection->shown, 1);
+    server_count(lane->counters, SERVER_ACCEPTED);
     if (lane->draining)
         await_first(connection);
     return ERR_NONE;
@@ -110,11 +119,12 @@ void fcgi_connection_close(struct fcgi_connection *connection)
     connection->state = FCGI_CONNECTION_CLOSED;
     deadline_disarm(&connection->deadline);
     list_remove(lane, connection);
+    count_state(lane, connection->shown, -1);
     fcgi_parser_fini(&connection->parser);
     buf_fini(&connection->replies);
     buf_fini(&connection->leftover);
     reactor_retire(&lane->reactor, &connection->source);
-    server_count(&lane->counters->connections_closed);
+    server_count(lane->counters, SERVER_CLOSED);
     if (lane->closed)
         lane->closed(lane);
 }
@@ -134,10 +144,16 @@ void fcgi_connection_idle(struct deadline *deadline)
     fcgi_connection_close(of_deadline(deadline));
 }
 
+static enum server_counter timeout_of(const struct fcgi_lane *lane, const struct deadline_queue *queue)
+{
+    return queue == &lane->header ? SERVER_HEADER_TIMEOUT : queue == &lane->body ? SERVER_BODY_TIMEOUT
+                                                                                 : SERVER_WRITE_TIMEOUT;
+}
+
 void fcgi_connection_late(struct deadline *deadline)
 {
     struct fcgi_connection *connection = of_deadline(deadline);
-    server_count(&connection->lane->counters->timeouts);
+    server_count(connection->lane->counters, timeout_of(connection->lane, deadline->queue));
     give_up(connection);
     /* with the callee still: a front that does not take a short reply */
     if (connection->state == FCGI_CONNECTION_BUSY)
@@ -169,6 +185,25 @@ static uint32_t events_of(const struct fcgi_connection *connection)
     return connection->next_waiting ? EPOLLRDHUP : EPOLLIN | EPOLLRDHUP;
 }
 
+static enum server_state shown_state(const struct fcgi_connection *connection)
+{
+    if (connection->blocked || connection->state == FCGI_CONNECTION_SENDING)
+        return SERVER_WRITING;
+    if (connection->state == FCGI_CONNECTION_BUSY)
+        return SERVER_HANDLING;
+    return is_idle(connection) ? SERVER_IDLE : SERVER_READING;
+}
+
+static void show_state(struct fcgi_connection *connection)
+{
+    enum server_state state = shown_state(connection);
+    if (state == connection->shown)
+        return;
+    count_state(connection->lane, connection->shown, -1);
+    count_state(connection->lane, state, 1);
+    connection->shown = (uint8_t)state;
+}
+
 /* Waits for what the connection's state asks for. A deadline that is armed already stays where it is. */
 static void settle(struct fcgi_connection *connection)
 {
@@ -178,6 +213,7 @@ static void settle(struct fcgi_connection *connection)
         fcgi_connection_close(connection);
     if (connection->state == FCGI_CONNECTION_CLOSED)
         return;
+    show_state(connection);
     queue = queue_of(connection);
     if (!queue)
         deadline_disarm(&connection->deadline);
@@ -219,7 +255,7 @@ static void when_request(struct fcgi_connection *connection)
     connection->call->mail.deliver = mail_deliver;
     connection->state = FCGI_CONNECTION_BUSY;
     deadline_disarm(&connection->deadline);
-    server_count(&lane->counters->requests);
+    server_count(lane->counters, SERVER_REQUESTS);
     connection->dispatching = true;
     lane->opts->dispatch(exchange, lane->opts->context);
     connection->dispatching = false;
@@ -237,7 +273,7 @@ static void when_refused(struct fcgi_connection *connection)
 
 static void when_abort(struct fcgi_connection *connection)
 {
-    server_count(&connection->lane->counters->aborted);
+    server_count(connection->lane->counters, SERVER_ABORTED);
     connection->aborted = true;
     if (connection->state == FCGI_CONNECTION_BUSY)
         atomic_store(&connection->call->exchange.abandoned, true);
@@ -260,13 +296,13 @@ static void when_close(struct fcgi_connection *connection)
 static void hang_up(struct fcgi_connection *connection)
 {
     if (connection->call && connection->state != FCGI_CONNECTION_LINGERING)
-        server_count(&connection->lane->counters->aborted);
+        server_count(connection->lane->counters, SERVER_ABORTED);
     give_up(connection);
 }
 
 static void when_broken(struct fcgi_connection *connection)
 {
-    server_count(&connection->lane->counters->protocol_errors);
+    server_count(connection->lane->counters, SERVER_PROTOCOL);
     give_up(connection);
 }
 

@@ -36,6 +36,7 @@ struct fcgi_connection {
     size_t response_bytes;        /* on the wire; 0: none is sent */
     size_t sent_bytes;            /* of these */
     uint8_t state;                /* enum fcgi_connection_state */
+    uint8_t shown;                /* enum server_state that it is counted under */
     bool dispatching;             /* inside the callee's dispatch */
     bool aborted;                 /* by ABORT_REQUEST: only END_REQUEST is sent */
     bool closing;                 /* after what is being sent */

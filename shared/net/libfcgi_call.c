@@ -108,7 +108,7 @@ static void dispatch(struct libfcgi_lane *lane, struct fcgi_call *call)
     exchange->finish = exchange_done;
     exchange->request.received_ns = clock_now_ns();
     call->owner = lane;
-    server_count(&lane->counters->requests);
+    server_count(lane->counters, SERVER_REQUESTS);
     pthread_mutex_lock(&lane->lock);
     lane->call = call;
     lane->phase = LIBFCGI_CALLEE;
@@ -174,7 +174,7 @@ static void count_drop(struct libfcgi_lane *lane, bool by_front)
     bool shut = lane->shut;
     pthread_mutex_unlock(&lane->lock);
     if (!shut)
-        server_count(by_front ? &lane->counters->aborted : &lane->counters->protocol_errors);
+        server_count(lane->counters, by_front ? SERVER_ABORTED : SERVER_PROTOCOL);
 }
 
 /* Whatever the library made of it, it is neither a whole request nor one that can be answered. */

@@ -30,7 +30,7 @@ static void pause_over(struct deadline *deadline)
 
 static void pause_begin(struct libfcgi_pool *pool)
 {
-    server_count(&pool->server.counters->accept_failures);
+    server_count(pool->server.counters, SERVER_ACCEPT_FAILED);
     deadline_arm(&pool->pause_queue, &pool->pause, pool->reactor.now_ns);
     listener_settle(pool);
 }
@@ -71,7 +71,7 @@ static void unlink_locked(struct libfcgi_pool *pool, struct libfcgi_connection *
     if (connection->next)
         connection->next->previous = connection->previous;
     pool->open--;
-    server_count(&pool->server.counters->connections_closed);
+    server_count(pool->server.counters, SERVER_CLOSED);
     if (pool->held && !atomic_exchange(&pool->resume_posted, true))
         reactor_post(&pool->reactor, &pool->resume_mail);
 }
@@ -166,7 +166,7 @@ static void connection_open(struct libfcgi_pool *pool, struct libfcgi_connection
     pool->connections = connection;
     pool->open++;
     pthread_mutex_unlock(&pool->lock);
-    server_count(&pool->server.counters->connections_accepted);
+    server_count(pool->server.counters, SERVER_ACCEPTED);
     if (reactor_watch(&pool->reactor, &connection->source, CONNECTION_EVENTS))
         libfcgi_close(pool, connection);
 }
@@ -264,13 +264,18 @@ static void lane_check(struct libfcgi_lane *lane, int64_t now_ns)
         [LIBFCGI_BODY] = opts->body_timeout_ms,
         [LIBFCGI_WRITE] = opts->write_timeout_ms,
     };
+    static const enum server_counter timeout_of[LIBFCGI_PHASES] = {
+        [LIBFCGI_HEADER] = SERVER_HEADER_TIMEOUT,
+        [LIBFCGI_BODY] = SERVER_BODY_TIMEOUT,
+        [LIBFCGI_WRITE] = SERVER_WRITE_TIMEOUT,
+    };
     pthread_mutex_lock(&lane->lock);
     if (lane->phase == LIBFCGI_CALLEE && !atomic_load(&lane->call->exchange.abandoned) && has_hung_up(lane->fd)) {
         atomic_store(&lane->call->exchange.abandoned, true);
-        server_count(&lane->counters->aborted);
+        server_count(lane->counters, SERVER_ABORTED);
     } else if (lane->fd >= 0 && !lane->shut && is_late(lane->since_ns, timeouts_ms[lane->phase], now_ns)) {
         lane->shut = true;
-        server_count(&lane->counters->timeouts);
+        server_count(lane->counters, timeout_of[lane->phase]);
         shutdown(lane->fd, SHUT_RDWR);
     }
     pthread_mutex_unlock(&lane->lock);

@@ -1,6 +1,8 @@
 noinst_LIBRARIES += shared/net/libnet.a
 shared_net_libnet_a_SOURCES = \
+	shared/net/breaker.c shared/net/breaker.h \
 	shared/net/client.c shared/net/client.h \
+	shared/net/client_guard.c shared/net/client_guard.h \
 	shared/net/deadline.c shared/net/deadline.h \
 	shared/net/fcgi_call.c shared/net/fcgi_call.h \
 	shared/net/fcgi_connection.c shared/net/fcgi_connection.h \
@@ -17,6 +19,7 @@ shared_net_libnet_a_SOURCES = \
 	shared/net/listen.c shared/net/listen.h \
 	shared/net/problem.c shared/net/problem.h \
 	shared/net/reactor.c shared/net/reactor.h \
+	shared/net/retry.c shared/net/retry.h \
 	shared/net/route.c shared/net/route.h \
 	shared/net/server.c shared/net/server.h \
 	shared/net/server_libfcgi.c shared/net/server_libfcgi.h \

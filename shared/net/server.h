@@ -50,6 +50,9 @@ struct server_opts {
     void *context;
 };
 
+/* What a connection is doing. */
+enum server_state { SERVER_IDLE, SERVER_READING, SERVER_HANDLING, SERVER_WRITING, SERVER_STATES };
+
 /* What the transport has seen so far; counters only rise. */
 struct server_stats {
     uint64_t connections_accepted, connections_open, requests, protocol_errors, timeouts, refused_too_large, aborted,
@@ -88,5 +91,8 @@ unsigned server_silent(const struct server *server, unsigned *ret_loops);
 void server_close(struct server *server);
 
 void server_stats(const struct server *server, struct server_stats *ret);
+
+/** How many connections there are in each state, of one moment only roughly. Any thread. */
+void server_connections(const struct server *server, unsigned ret[static SERVER_STATES]);
 
 #endif

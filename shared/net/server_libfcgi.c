@@ -235,11 +235,37 @@ out:
     return err;
 }
 
+static void libfcgi_connections(const struct server *server, unsigned ret[static SERVER_STATES])
+{
+    static const enum server_state state_of[LIBFCGI_PHASES] = {
+        [LIBFCGI_FREE] = SERVER_READING,    [LIBFCGI_HEADER] = SERVER_READING, [LIBFCGI_BODY] = SERVER_READING,
+        [LIBFCGI_CALLEE] = SERVER_HANDLING, [LIBFCGI_WRITE] = SERVER_WRITING,
+    };
+    struct libfcgi_pool *pool = (struct libfcgi_pool *)server;   /* its locks */
+    unsigned with_lanes = 0;
+    memset(ret, 0, SERVER_STATES * sizeof *ret);
+    for (unsigned i = 0; i < server->opts.lanes; i++) {
+        struct libfcgi_lane *lane = &pool->lanes[i];
+        pthread_mutex_lock(&lane->lock);
+        if (lane->fd >= 0) {
+            ret[state_of[lane->phase]]++;
+            with_lanes++;
+        }
+        pthread_mutex_unlock(&lane->lock);
+    }
+    pthread_mutex_lock(&pool->lock);
+    ret[SERVER_READING] += pool->queue_count;
+    with_lanes += pool->queue_count;
+    ret[SERVER_IDLE] = pool->open > with_lanes ? pool->open - with_lanes : 0;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 const struct server_transport server_libfcgi = {
     .name = "libfcgi",
     .open = libfcgi_open,
     .drain = libfcgi_drain,
     .nudge = libfcgi_nudge,
     .silent = libfcgi_silent,
+    .connections = libfcgi_connections,
     .close = libfcgi_pool_close,
 };

@@ -164,11 +164,21 @@ out:
     return err;
 }
 
+static void native_connections(const struct server *server, unsigned ret[static SERVER_STATES])
+{
+    for (unsigned state = 0; state < SERVER_STATES; state++) {
+        ret[state] = 0;
+        for (unsigned i = 0; i < server->opts.lanes; i++)
+            ret[state] += atomic_load_explicit(&server->counters[i].connections[state], memory_order_relaxed);
+    }
+}
+
 const struct server_transport server_native = {
     .name = "native",
     .open = native_open,
     .drain = native_drain,
     .nudge = native_nudge,
     .silent = native_silent,
+    .connections = native_connections,
     .close = native_close,
 };

@@ -42,7 +42,7 @@ static void pause_over(struct deadline *deadline)
 
 static void pause_begin(struct native_lane *lane)
 {
-    server_count(&lane->lane.counters->accept_failures);
+    server_count(lane->lane.counters, SERVER_ACCEPT_FAILED);
     deadline_arm(&lane->pause_queue, &lane->pause, lane->lane.reactor.now_ns);
     listener_settle(lane);
 }
@@ -108,7 +108,7 @@ static void lane_closed(struct fcgi_lane *lane)
 static void connection_open(struct native_lane *lane, int fd)
 {
     if (fcgi_connection_open(&lane->lane, fd)) {
-        server_count(&lane->lane.counters->accept_failures);
+        server_count(lane->lane.counters, SERVER_ACCEPT_FAILED);
         lane_closed(&lane->lane);
     }
 }

@@ -11,22 +11,18 @@
 #include "base/err.h"
 #include "net/server.h"
 
-#define SERVER_COUNTERS(ROW)                                                                                           \
-    ROW(connections_accepted)                                                                                          \
-    ROW(connections_closed)                                                                                            \
-    ROW(requests)                                                                                                      \
-    ROW(protocol_errors)                                                                                               \
-    ROW(timeouts)                                                                                                      \
-    ROW(refused_too_large)                                                                                             \
-    ROW(aborted)                                                                                                       \
-    ROW(accept_failures)
+/* What is counted: of each lane here, and of the service as a metric (server.c). */
+enum server_counter {
+    SERVER_ACCEPTED, SERVER_CLOSED, SERVER_REQUESTS, SERVER_PROTOCOL, SERVER_HEADER_TIMEOUT, SERVER_BODY_TIMEOUT,
+    SERVER_WRITE_TIMEOUT, SERVER_TOO_LARGE, SERVER_ABORTED, SERVER_ACCEPT_FAILED,
+    SERVER_COUNTS,
+};
 
 /* One set a lane, on cache lines of its own. */
 struct server_counters {
-#define SERVER_COUNTER_MEMBER(name) atomic_uint_least64_t name;
-    alignas(64) SERVER_COUNTERS(SERVER_COUNTER_MEMBER)
-#undef SERVER_COUNTER_MEMBER
-    atomic_uint busy;          /* see server_busy() */
+    alignas(64) atomic_uint_least64_t counts[SERVER_COUNTS];
+    atomic_uint busy;                            /* see server_busy() */
+    atomic_uint connections[SERVER_STATES];      /* native: by state; the lane's thread alone changes them */
 };
 
 /* The first member of each transport's own struct. */
@@ -43,6 +39,7 @@ struct server_transport {
     void (*drain)(struct server *server);
     void (*nudge)(struct server *server);
     unsigned (*silent)(const struct server *server, unsigned *ret_loops);
+    void (*connections)(const struct server *server, unsigned ret[static SERVER_STATES]);
     void (*close)(struct server *server);
 };
 
@@ -52,10 +49,7 @@ extern const struct server_transport server_libfcgi;
 /** The counter sets of a server; NULL without memory. */
 struct server_counters *server_counters_new(unsigned lanes);
 
-static inline void server_count(atomic_uint_least64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
+void server_count(struct server_counters *counters, enum server_counter which);
 
 /* How long accepting rests after a failure that only time can mend. */
 enum { SERVER_ACCEPT_PAUSE_MS = 100 };

@@ -45,6 +45,21 @@ static enum err open_shared(struct db *db)
     return err ? err : lease_open(db);
 }
 
+static void register_metrics(struct db_metrics *metrics)
+{
+    *metrics = (struct db_metrics){
+        .reads = metric_series(METRIC_DB_READS),
+        .jobs = metric_series(METRIC_DB_JOBS),
+        .jobs_failed = metric_series(METRIC_DB_JOBS_FAILED),
+        .batches = metric_series(METRIC_DB_BATCHES),
+        .commit_failures = metric_series(METRIC_DB_COMMIT_FAILURES),
+        .busy = metric_series(METRIC_DB_BUSY),
+        .turn_ns = metric_series(METRIC_DB_TURN),
+        .batch_size = metric_series(METRIC_DB_BATCH_SIZE),
+        .commit = metric_series(METRIC_DB_COMMIT),
+    };
+}
+
 enum err db_open(const struct db_opts *opts, struct db **ret)
 {
     pthread_once(&configured, configure_sqlite);
@@ -64,6 +79,8 @@ enum err db_open(const struct db_opts *opts, struct db **ret)
     db->path = strdup(opts->path);
     db->opts.path = db->path;
     db->lease_fd = -1;
+    if (opts->measured)
+        register_metrics(&db->metrics);
 
     err = db->path ? batch_init(&db->batch, opts->batch_max) : err_because(ERR_MEMORY, "open: out of memory");
     if (!err)

@@ -17,6 +17,7 @@
 #ifndef TANDEM_STATE_DB_H
 #define TANDEM_STATE_DB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,7 @@ struct db_opts {
     unsigned cache_kib;                /* page cache of each connection */
     size_t wal_checkpoint_bytes;       /* the checkpointer starts at this size of the log … */
     size_t wal_max_bytes;              /* … and at this one the writer itself waits for a full checkpoint */
+    bool measured;                     /* it is the service's own, whose metrics these are (METRIC_DB_…) */
 };
 
 /* What the database has done so far; these only rise, but for wal_bytes and queued, which are of this moment. */
@@ -60,6 +62,10 @@ void db_stats(struct db *db, struct db_stats *ret);
 /** A connection that can only read, for one thread at a time. */
 enum err must_check db_reader_open(struct db *db, struct db_connection **ret);
 void db_reader_close(struct db_connection *connection);
+
+/** Until the next call of this, statements of this reader end with ERR_DEADLINE once the monotonic clock is past
+ *  deadline_ns (0: never) or *given_up (may be NULL) is true. That is looked at every few thousand steps of theirs. */
+void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, const atomic_bool *given_up);
 
 /* ---- changing ---- */
 

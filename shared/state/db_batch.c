@@ -108,7 +108,10 @@ static enum err run_once(struct db *db, struct db_batch *batch)
 
     int64_t start_ns = clock_now_ns();
     err = connection_run(connection, commit_sql);
-    DB_COUNT(db, commit_ns, (uint64_t)(clock_now_ns() - start_ns));
+    int64_t took_ns = clock_now_ns() - start_ns;
+    atomic_fetch_add_explicit(&db->counters.commit_ns, (uint64_t)took_ns, memory_order_relaxed);
+    metric_observe(db->metrics.commit, took_ns);
+    metric_observe(db->metrics.batch_size, (int64_t)batch->count);
     DB_COUNT(db, batches, 1);
     if (err)
         DB_COUNT(db, commit_failures, 1);

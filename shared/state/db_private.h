@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "state/db.h"
 #include "state/turn.h"
+#include "telemetry/metric.h"
 
 enum {
     DB_STATEMENTS = 128,           /* kept per connection; the least recently used makes room */
@@ -37,17 +38,25 @@ struct db_statement {
 struct db_connection {
     struct db *db;
     sqlite3 *handle;
+    struct metric_series reads;    /* of zeros unless its statements are counted */
     struct db_statement statements[DB_STATEMENTS];
     struct db_statement *buckets[DB_STATEMENTS];
     unsigned statement_count, in_use;
     uint64_t uses;
     unsigned busy_timeout_ms;
     int64_t busy_deadline_ns;
+    int64_t deadline_ns;           /* of a reader's statements; 0: none … */
+    const atomic_bool *given_up;   /* … and what else ends them; may be NULL */
     unsigned notified;             /* listeners to wake after the commit, a bit each */
 };
 
 struct db_counters {
     atomic_uint_fast64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns;
+};
+
+/* Handles of nobody's series when the database is not measured. */
+struct db_metrics {
+    struct metric_series reads, jobs, jobs_failed, batches, commit_failures, busy, turn_ns, batch_size, commit;
 };
 
 struct db_listener {
@@ -99,9 +108,14 @@ struct db {
     pthread_mutex_t listeners_lock;
     struct db_listener listeners[DB_MAX_LISTENERS];
     struct db_counters counters;
+    struct db_metrics metrics;
 };
 
-#define DB_COUNT(db, counter, n) atomic_fetch_add_explicit(&(db)->counters.counter, (n), memory_order_relaxed)
+#define DB_COUNT(db, counter, n)                                                          \
+    do {                                                                                  \
+        atomic_fetch_add_explicit(&(db)->counters.counter, (n), memory_order_relaxed);    \
+        metric_add((db)->metrics.counter, (int64_t)(n));                                  \
+    } while (0)
 #define DB_SET(db, counter, n) atomic_store_explicit(&(db)->counters.counter, (n), memory_order_relaxed)
 #define DB_GET(db, counter) atomic_load_explicit(&(db)->counters.counter, memory_order_relaxed)
 

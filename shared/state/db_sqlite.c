@@ -12,7 +12,8 @@
 #include "base/id.h"
 #include "state/db_private.h"
 
-enum { BUSY_PAUSE_US = 200, BUSY_PAUSE_JITTER_US = 800, CHECKPOINTER_CACHE_KIB = 64 };
+enum { BUSY_PAUSE_US = 200, BUSY_PAUSE_JITTER_US = 800, CHECKPOINTER_CACHE_KIB = 64,
+       STEPS_BETWEEN_LOOKS = 5000 };
 
 static const struct {
     int code;
@@ -27,6 +28,7 @@ static const struct {
     {SQLITE_LOCKED, ERR_BUSY},
     {SQLITE_FULL, ERR_STORAGE_FULL},
     {SQLITE_NOMEM, ERR_MEMORY},
+    {SQLITE_INTERRUPT, ERR_DEADLINE},
 };
 
 /* SQLite keeps the system's reason for most failures, but not for a COMMIT's; then errno has it, cleared before. */
@@ -95,6 +97,21 @@ static int wait_while_busy(void *context, int tries)
     return 1;
 }
 
+/* Readers only: SQLite undoes the whole transaction of a change that it interrupts. */
+static int is_over(void *context)
+{
+    const struct db_connection *connection = context;
+    if (connection->given_up && atomic_load_explicit(connection->given_up, memory_order_relaxed))
+        return 1;
+    return connection->deadline_ns && clock_now_ns() >= connection->deadline_ns;
+}
+
+void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, const atomic_bool *given_up)
+{
+    connection->deadline_ns = deadline_ns;
+    connection->given_up = given_up;
+}
+
 /* Changing to WAL takes a lock for which SQLite does not call the busy handler, so the waiting is done here. */
 static enum err use_wal(struct db_connection *connection)
 {
@@ -158,6 +175,8 @@ enum err connection_open(struct db *db, enum connection_kind kind, struct db_con
         return err_because(ERR_MEMORY, "open %s: out of memory", db->path);
     connection->db = db;
     connection->busy_timeout_ms = db->opts.busy_timeout_ms;
+    if (kind == CONNECTION_READER)
+        connection->reads = db->metrics.reads;
     if (kind == CONNECTION_WRITER)
         make_private(db->path);
 
@@ -170,6 +189,8 @@ enum err connection_open(struct db *db, enum connection_kind kind, struct db_con
         sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
         sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
         sqlite3_busy_handler(connection->handle, wait_while_busy, connection);
+        if (kind == CONNECTION_READER)
+            sqlite3_progress_handler(connection->handle, STEPS_BETWEEN_LOOKS, is_over, connection);
         err = set_up(connection, kind);
     }
     if (err) {

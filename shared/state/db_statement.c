@@ -107,6 +107,8 @@ struct db_statement *db_query(struct db_connection *connection, const char *sql)
     statement->changes = 0;
     statement->used_at = ++connection->uses;
     connection->in_use++;
+    if (connection->reads.slot)
+        metric_add(connection->reads, 1);
     if (!statement->handle)
         prepare(statement);
     return statement;

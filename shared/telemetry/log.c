@@ -14,13 +14,14 @@
 #include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
 
-enum { NAME_SIZE = 64, BUFFER_BYTES = 65536, FLUSH_MS = 100 };
+enum { NAME_SIZE = 64, ORIGIN_BYTES = 2 * (6 * NAME_SIZE + 32), BUFFER_BYTES = 65536, FLUSH_MS = 100 };
 
 /* One log a process: it is what assertions of any module and every thread write to. */
 static struct {
     struct log_writer *writer;      /* NULL: not open */
     unsigned generation;            /* of the writer; rings of an earlier one are not used again */
     char service[NAME_SIZE], instance[NAME_SIZE];
+    struct buf origin;              /* the two of them, as each line in JSON has them */
     enum log_format format;
     bool coloured;
     size_t buffer_bytes;
@@ -209,6 +210,7 @@ static void format_line(const struct log_what *what, const struct log_field *fie
         .what = what,
         .service = logger.service[0] ? logger.service : NULL,
         .instance = logger.instance[0] ? logger.instance : NULL,
+        .origin = buf_text(&logger.origin),
         .context = &context,
         .fields = fields,
         .field_count = count,
@@ -324,6 +326,12 @@ enum err log_open(const struct log_opts *opts)
     assert(!logger.writer);
     snprintf(logger.service, sizeof logger.service, "%s", opts->service ? opts->service : "");
     snprintf(logger.instance, sizeof logger.instance, "%s", opts->instance ? opts->instance : "");
+    buf_fini(&logger.origin);
+    buf_init(&logger.origin, ORIGIN_BYTES);
+    log_origin_format(logger.service[0] ? logger.service : NULL, logger.instance[0] ? logger.instance : NULL,
+                      &logger.origin);
+    if (buf_check(&logger.origin))
+        return ERR_MEMORY;
     logger.format = opts->format;
     logger.coloured = wants_colour(opts);
     logger.buffer_bytes = opts->buffer_bytes ? opts->buffer_bytes : BUFFER_BYTES;

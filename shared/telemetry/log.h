@@ -122,7 +122,7 @@ void log_context_set(const struct log_context *context);
 
 enum log_field_type {
     LOG_FIELD_NONE, LOG_FIELD_TEXT, LOG_FIELD_INTEGER, LOG_FIELD_NUMBER, LOG_FIELD_BOOLEAN, LOG_FIELD_ERR,
-    LOG_FIELD_SECRET,
+    LOG_FIELD_DURATION, LOG_FIELD_SECRET,
 };
 
 struct log_field {
@@ -141,10 +141,15 @@ struct log_field {
 #define LOG_STRING(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_TEXT, .text = text_of(value)})
 #define LOG_INT(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_INTEGER, .integer = (value)})
 #define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_NUMBER, .number = (value)})
+/* Nanoseconds, told as milliseconds: "duration_ms". */
+#define LOG_DURATION(name, ns) ((struct log_field){.key = (name), .type = LOG_FIELD_DURATION, .integer = (ns)})
 #define LOG_BOOL(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_BOOLEAN, .boolean = (value)})
 
 /* "error", the name of the code, and "cause", the calling thread's err_cause() when there is one. */
 #define LOG_ERR(code) ((struct log_field){.key = "error", .type = LOG_FIELD_ERR, .err = (code)})
+
+/* Nothing: a field that this line does without. */
+#define LOG_NOTHING ((struct log_field){.type = LOG_FIELD_NONE})
 
 /* That there is a value, which is not told: "[redacted]". */
 #define LOG_SECRET(name) ((struct log_field){.key = (name), .type = LOG_FIELD_SECRET})

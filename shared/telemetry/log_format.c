@@ -33,6 +33,10 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
         json_key(writer, field->key);
         json_number(writer, field->number);
         break;
+    case LOG_FIELD_DURATION:
+        json_key(writer, field->key);
+        json_milliseconds(writer, field->integer);
+        break;
     case LOG_FIELD_BOOLEAN:
         json_member_boolean(writer, field->key, field->boolean);
         break;
@@ -53,6 +57,18 @@ static void json_known(struct json_writer *writer, const char *key, struct text 
         json_member_text(writer, key, cut(value));
 }
 
+/* The members of an object, without its braces. */
+void log_origin_format(const char *service, const char *instance, struct buf *out)
+{
+    struct json_writer writer;
+
+    json_writer_init(&writer, out);
+    json_object_begin(&writer);
+    buf_consume(out, 1);
+    json_known(&writer, "service", text_of(service));
+    json_known(&writer, "instance", text_of(instance));
+}
+
 static void format_json(const struct log_line *line, bool with_fields, struct buf *out)
 {
     struct json_writer writer;
@@ -61,8 +77,8 @@ static void format_json(const struct log_line *line, bool with_fields, struct bu
     json_object_begin(&writer);
     json_member_time(&writer, "time", line->time_us);
     json_member_string(&writer, "level", log_level_name(line->what->level));
-    json_known(&writer, "service", text_of(line->service));
-    json_known(&writer, "instance", text_of(line->instance));
+    if (line->origin.length > 0)
+        json_raw(&writer, line->origin);
     json_known(&writer, "msg", text_of(line->what->message));
     json_known(&writer, "request_id", line->context->request_id);
     json_known(&writer, "trace_id", line->context->trace_id);
@@ -142,6 +158,10 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
         break;
     case LOG_FIELD_NUMBER:
         buf_addf(out, " %s=%g", field->key, field->number);
+        break;
+    case LOG_FIELD_DURATION:
+        buf_addf(out, " %s=", field->key);
+        buf_add_milliseconds(out, field->integer);
         break;
     case LOG_FIELD_BOOLEAN:
         buf_addf(out, " %s=%s", field->key, field->boolean ? "true" : "false");

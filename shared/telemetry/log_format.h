@@ -11,11 +11,15 @@ struct log_line {
     int64_t time_us;
     const struct log_what *what;
     const char *service, *instance;        /* NULL: left out */
+    struct text origin;                    /* the two of them as members of a JSON object, or absent */
     const struct log_context *context;
     const struct log_field *fields;
     size_t field_count;
     bool coloured;                         /* LOG_TERMINAL only */
 };
+
+/** Writes such an origin. */
+void log_origin_format(const char *service, const char *instance, struct buf *out);
 
 /** Empties out, whose ceiling is LOG_LINE_MAX_BYTES, and writes the line into it, with its newline. The line is whole
  *  whenever memory allows: fields that do not fit are left out. */

@@ -43,6 +43,8 @@ struct log_writer {
     char batch[BATCH_BYTES];
 };
 
+static _Atomic(struct metric_series) written_metric, dropped_metric;
+
 /* ---- to the sink ---- */
 
 static bool gives_up(struct log_writer *writer)
@@ -77,6 +79,7 @@ static void write_batch(struct log_writer *writer)
     if (writer->length > 0) {
         bool done = write_all(writer, writer->batch_level, writer->batch, writer->length);
         atomic_fetch_add(done ? &writer->written : &writer->dropped, writer->lines);
+        metric_add(atomic_load(done ? &written_metric : &dropped_metric), (int64_t)writer->lines);
     }
     writer->length = 0;
     writer->lines = 0;
@@ -110,36 +113,47 @@ static void write_summaries(struct log_writer *writer)
 
 /* ---- from the rings to the sink ---- */
 
-/* The ring with the oldest line that was put before `until`. */
-static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, size_t *ret_length)
+/* The ring with the oldest line that was put before `until`, and until when its lines are older than all others'. */
+static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, int64_t *ret_until_ns)
 {
     struct log_ring *found = NULL;
-    int64_t best_ns = until_ns, order_ns;
-    size_t length = 0;
+    int64_t best_ns = until_ns, second_ns = until_ns, order_ns;
+    size_t length;
 
-    for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next)
-        if (log_ring_peek(ring, &order_ns, &length) && order_ns <= best_ns) {
-            found = ring;
-            best_ns = order_ns;
-            *ret_length = length;
+    for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next) {
+        if (!log_ring_peek(ring, &order_ns, &length) || order_ns > second_ns)
+            continue;
+        if (order_ns > best_ns) {
+            second_ns = order_ns;
+            continue;
         }
+        second_ns = found ? best_ns : until_ns;
+        best_ns = order_ns;
+        found = ring;
+    }
+    *ret_until_ns = second_ns;
     return found;
+}
+
+static void take_line(struct log_writer *writer, struct log_ring *ring, size_t length)
+{
+    if (writer->length > 0 && writer->length + length > writer->sink.batch_max)
+        write_batch(writer);
+    writer->batch_level = log_ring_take(ring, writer->batch + writer->length);
+    writer->length += length;
+    writer->lines++;
 }
 
 /* Newer lines wait for the next round, so that a round ends under any load. */
 static void write_round(struct log_writer *writer)
 {
-    int64_t until_ns = clock_now_ns();
+    int64_t until_ns = clock_now_ns(), ring_until_ns, order_ns;
     struct log_ring *ring;
-    size_t length = 0;
+    size_t length;
 
-    while ((ring = oldest(writer, until_ns, &length)) && !gives_up(writer)) {
-        if (writer->length > 0 && writer->length + length > writer->sink.batch_max)
-            write_batch(writer);
-        writer->batch_level = log_ring_take(ring, writer->batch + writer->length);
-        writer->length += length;
-        writer->lines++;
-    }
+    while ((ring = oldest(writer, until_ns, &ring_until_ns)) && !gives_up(writer))
+        while (log_ring_peek(ring, &order_ns, &length) && order_ns <= ring_until_ns)
+            take_line(writer, ring, length);
     write_batch(writer);
     write_summaries(writer);
     write_notice(writer);
@@ -360,6 +374,7 @@ void log_writer_wake(struct log_writer *writer, bool urgent)
 void log_writer_count_dropped(struct log_writer *writer)
 {
     atomic_fetch_add_explicit(&writer->dropped, 1, memory_order_relaxed);
+    metric_add(atomic_load(&dropped_metric), 1);
 }
 
 bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms)
@@ -378,6 +393,12 @@ bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms)
     bool done = writer->tickets_done >= ticket;
     pthread_mutex_unlock(&writer->lock);
     return done;
+}
+
+void log_writer_count_in(struct metric_series written, struct metric_series dropped)
+{
+    atomic_store(&written_metric, written);
+    atomic_store(&dropped_metric, dropped);
 }
 
 void log_writer_stats(struct log_writer *writer, uint64_t *ret_written, uint64_t *ret_dropped)

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "telemetry/log_ring.h"
 #include "telemetry/log_sink.h"
+#include "telemetry/metric.h"
 
 struct log_writer;
 
@@ -50,6 +51,9 @@ void log_writer_count_dropped(struct log_writer *writer);
 
 /** Waits until what is in the rings now is written; false when timeout_ms ran out. Any thread. */
 bool log_writer_flush(struct log_writer *writer, unsigned timeout_ms);
+
+/** Has what is written and what is dropped counted there, by every writer of this process from now on. Any thread. */
+void log_writer_count_in(struct metric_series written, struct metric_series dropped);
 
 void log_writer_stats(struct log_writer *writer, uint64_t *ret_written, uint64_t *ret_dropped);
 

@@ -1,64 +1,43 @@
 #include "config.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "telemetry/metric.h"
-#include "telemetry/metric_process.h"
+#include "base/hex.h"
+#include "telemetry/metric_private.h"
 
-enum type { COUNTER, GAUGE, HISTOGRAM };
-enum unit { ONE, BYTES, SECONDS };
-
-static const struct {
-    const char *name, *labels, *help;
-    enum type type;
-    enum unit unit;
-} table[METRICS] = {
+const struct metric_row metric_rows[METRICS] = {
 #define METRIC_ROW(id, name, type, unit, labels, help) {name, labels, help, type, unit},
     METRIC_TABLE(METRIC_ROW)
 #undef METRIC_ROW
 };
 
-static const char *const type_names[] = {[COUNTER] = "counter", [GAUGE] = "gauge", [HISTOGRAM] = "histogram"};
-
-/* Upper bounds of the buckets of durations, and how they are told; the last bucket has none. */
-static const struct {
-    int64_t ns;
-    const char *told;
-} bounds[] = {
+const struct metric_bound metric_durations[METRIC_BOUNDS] = {
     {500000, "0.0005"},    {1000000, "0.001"},     {2500000, "0.0025"},   {5000000, "0.005"},     {10000000, "0.01"},
     {25000000, "0.025"},   {50000000, "0.05"},     {100000000, "0.1"},    {250000000, "0.25"},    {500000000, "0.5"},
-    {1000000000, "1"},     {2500000000, "2.5"},    {5000000000, "5"},     {10000000000, "10"},
+    {1000000000, "1.0"},   {2500000000, "2.5"},    {5000000000, "5.0"},   {10000000000, "10.0"},
 };
 
-enum {
-    BOUNDS = sizeof bounds / sizeof bounds[0],
-    HISTOGRAM_SLOTS = BOUNDS + 2,      /* the buckets, each counted for itself, and the sum */
-    SLOTS_MAX = 32768,                 /* of which the first is seen by nobody, and takes a histogram */
-    SERIES_MAX = 4096,
-    LABELS_BYTES = 512,
+const struct metric_bound metric_sizes[METRIC_BOUNDS] = {
+    {1, "1.0"},   {2, "2.0"},     {4, "4.0"},     {8, "8.0"},     {16, "16.0"},     {32, "32.0"},     {64, "64.0"},
+    {128, "128.0"}, {256, "256.0"}, {512, "512.0"}, {1024, "1024.0"}, {2048, "2048.0"}, {4096, "4096.0"},
+    {8192, "8192.0"},
 };
 
-struct series {
-    enum metric metric;
-    uint32_t slot;
-    char *labels;                      /* as scraped, without braces; "" for none */
-};
-
-static _Atomic int64_t slots[SLOTS_MAX];
+/* Where updates go: the process's segment of the store, and before and after it is open to here, seen by nobody. */
+static _Atomic int64_t nowhere[METRIC_SLOTS];
+static _Atomic int64_t *_Atomic slots = nowhere;
+static atomic_bool disabled;
 
 static struct {
     pthread_mutex_t lock;              /* of everything here */
-    struct series series[SERIES_MAX];
-    size_t count;
-    size_t counts[METRICS];
-    uint32_t slots_used;
-} registry = {.lock = PTHREAD_MUTEX_INITIALIZER, .slots_used = HISTOGRAM_SLOTS};
+    struct metric_store *store;
+} registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct {
     pthread_mutex_t lock;              /* held by a scrape from start to end */
@@ -71,31 +50,108 @@ static struct {
 
 /* ---- updates ---- */
 
+static inline _Atomic int64_t *slot_of(struct metric_series series)
+{
+    return atomic_load_explicit(&slots, memory_order_relaxed) + series.slot;
+}
+
+void metric_enable(bool enabled)
+{
+    atomic_store_explicit(&disabled, !enabled, memory_order_relaxed);
+}
+
+bool metric_is_enabled(void)
+{
+    return !atomic_load_explicit(&disabled, memory_order_relaxed);
+}
+
 void metric_add(struct metric_series series, int64_t n)
 {
-    atomic_fetch_add_explicit(&slots[series.slot], n, memory_order_relaxed);
+    /* a gauge that goes up and down must not miss half of it when metrics are switched off in between */
+    if (metric_is_enabled() || metric_rows[series.metric].type == GAUGE)
+        atomic_fetch_add_explicit(slot_of(series), n, memory_order_relaxed);
+}
+
+static int64_t bias_of(struct metric_series series)
+{
+    return metric_rows[series.metric].type == LEAST_GAUGE;
+}
+
+void metric_set_in(_Atomic int64_t *at, struct metric_series series, int64_t value)
+{
+    atomic_store_explicit(at + series.slot, value + bias_of(series), memory_order_relaxed);
 }
 
 void metric_set(struct metric_series series, int64_t value)
 {
-    atomic_store_explicit(&slots[series.slot], value, memory_order_relaxed);
+    metric_set_in(atomic_load_explicit(&slots, memory_order_relaxed), series, value);
 }
 
 int64_t metric_value(struct metric_series series)
 {
-    return atomic_load_explicit(&slots[series.slot], memory_order_relaxed);
+    return atomic_load_explicit(slot_of(series), memory_order_relaxed) - bias_of(series);
 }
 
-void metric_observe(struct metric_series series, int64_t duration_ns)
+static uint32_t observe(struct metric_series series, int64_t value)
 {
+    const struct metric_bound *bounds = metric_bounds(&metric_rows[series.metric]);
+    _Atomic int64_t *at = slot_of(series);
     uint32_t bucket = 0;
 
-    if (duration_ns < 0)
-        duration_ns = 0;
-    while (bucket < BOUNDS && duration_ns > bounds[bucket].ns)
+    while (bucket < METRIC_BOUNDS && value > bounds[bucket].most)
         bucket++;
-    metric_add((struct metric_series){series.metric, series.slot + bucket}, 1);
-    metric_add((struct metric_series){series.metric, series.slot + BOUNDS + 1}, duration_ns);
+    atomic_fetch_add_explicit(at + bucket, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(at + METRIC_SUM, value, memory_order_relaxed);
+    return bucket;
+}
+
+void metric_observe(struct metric_series series, int64_t value)
+{
+    if (metric_is_enabled())
+        observe(series, value < 0 ? 0 : value);
+}
+
+static bool read_trace_id(struct text hex, int64_t ret_halves[static 2])
+{
+    uint64_t halves[2] = {0, 0};
+
+    if (hex.length != METRIC_TRACE_ID_LENGTH)
+        return false;
+    for (size_t i = 0; i < hex.length; i++) {
+        int digit = hex_digit(hex.at[i]);
+        if (digit < 0)
+            return false;
+        halves[i / 16] = halves[i / 16] << 4 | (unsigned)digit;
+    }
+    memcpy(ret_halves, halves, sizeof halves);
+    return true;
+}
+
+/* A sequence lock whose writers do not wait: of two at once, one exemplar is as good as the other. */
+static void set_exemplar(_Atomic int64_t *at, const int64_t trace[static 2], int64_t value)
+{
+    int64_t turn = atomic_load_explicit(at + EXEMPLAR_TURN, memory_order_relaxed);
+
+    if (turn % 2 || !atomic_compare_exchange_strong_explicit(at + EXEMPLAR_TURN, &turn, turn + 1, memory_order_acquire,
+                                                             memory_order_relaxed))
+        return;
+    atomic_store_explicit(at + EXEMPLAR_TRACE, trace[0], memory_order_release);
+    atomic_store_explicit(at + EXEMPLAR_TRACE_LOW, trace[1], memory_order_release);
+    atomic_store_explicit(at + EXEMPLAR_VALUE, value, memory_order_release);
+    atomic_store_explicit(at + EXEMPLAR_TIME_US, clock_wall_us(), memory_order_release);
+    atomic_store_explicit(at + EXEMPLAR_TURN, turn + 2, memory_order_release);
+}
+
+void metric_observe_traced(struct metric_series series, int64_t value, struct text trace_id)
+{
+    int64_t trace[2];
+
+    if (!metric_is_enabled())
+        return;
+    value = value < 0 ? 0 : value;
+    uint32_t bucket = observe(series, value);
+    if (series.slot != 0 && metric_rows[series.metric].type == TRACED_HISTOGRAM && read_trace_id(trace_id, trace))
+        set_exemplar(slot_of(series) + METRIC_EXEMPLARS + bucket * METRIC_EXEMPLAR_SLOTS, trace, value);
 }
 
 /* ---- series ---- */
@@ -120,7 +176,7 @@ static void add_label(struct buf *out, struct text name, const char *value)
 /* values NULL: "other" for each. */
 static void write_labels(enum metric metric, const char *const *values, size_t count, struct buf *out)
 {
-    struct text names = text_of(table[metric].labels);
+    struct text names = text_of(metric_rows[metric].labels);
     size_t i = 0;
 
     while (names.length > 0) {
@@ -133,45 +189,89 @@ static void write_labels(enum metric metric, const char *const *values, size_t c
     assert(i == count);
 }
 
-static const struct series *find(enum metric metric, const char *labels)
+static size_t slots_needed(const struct metric_row *row)
 {
-    for (size_t i = 0; i < registry.count; i++)
-        if (registry.series[i].metric == metric && !strcmp(registry.series[i].labels, labels))
-            return &registry.series[i];
-    return NULL;
+    return row->type == TRACED_HISTOGRAM ? METRIC_EXEMPLARS + METRIC_BUCKETS * METRIC_EXEMPLAR_SLOTS
+         : row->type == HISTOGRAM ? METRIC_EXEMPLARS : 1;
 }
 
-static const struct series *add(enum metric metric, const char *labels)
+/* Counts outlast their process; gauges and exemplars do not. */
+static size_t slots_lasting(const struct metric_row *row)
 {
-    uint32_t need = table[metric].type == HISTOGRAM ? HISTOGRAM_SLOTS : 1;
-    char *copy;
-
-    if (registry.count == SERIES_MAX || registry.slots_used + need > SLOTS_MAX || !(copy = strdup(labels)))
-        return NULL;
-    struct series *series = &registry.series[registry.count++];
-    *series = (struct series){metric, registry.slots_used, copy};
-    registry.slots_used += need;
-    registry.counts[metric]++;
-    return series;
+    return metric_is_histogram(row) ? METRIC_EXEMPLARS : row->type == COUNTER ? 1 : 0;
 }
 
-static const struct series *find_or_add(enum metric metric, const char *const *values, size_t count)
+/* How many series of a metric there are in the store, whoever registered them. */
+static size_t count_series(const struct metric_store *store, enum metric metric)
 {
-    const struct series *series = NULL;
+    size_t names, count = 0;
+    const struct metric_name *name = metric_store_names(store, &names);
+
+    for (size_t i = 0; i < names; i++)
+        count += name[i].metric == metric;
+    return count;
+}
+
+static const struct metric_name *find_or_add(struct metric_store *store, enum metric metric,
+                                             const char *const *values, size_t count)
+{
+    const struct metric_row *row = &metric_rows[metric];
+    const struct metric_name *found = NULL;
     struct buf labels;
 
-    buf_init(&labels, LABELS_BYTES);
+    buf_init(&labels, METRIC_LABELS_SIZE - 1);
     write_labels(metric, values, count, &labels);
-    if (labels.failed && values)
-        series = find_or_add(metric, NULL, count);
-    else if (!labels.failed && !(series = find(metric, buf_string(&labels)))) {
-        if (values && registry.counts[metric] >= METRIC_SERIES_MAX - 1)
-            series = find_or_add(metric, NULL, count);
-        else
-            series = add(metric, buf_string(&labels));
-    }
+    bool is_other = values && (labels.failed || count_series(store, metric) >= METRIC_SERIES_MAX - 1);
+    if (is_other && !labels.failed)
+        is_other = !metric_store_find(store, metric, buf_string(&labels));
+    if (is_other)
+        found = find_or_add(store, metric, NULL, count);
+    else if (!labels.failed && metric_store_name(store, metric, buf_string(&labels), (uint32_t)slots_needed(row),
+                                                 (uint32_t)slots_lasting(row), &found))
+        found = NULL;
     buf_fini(&labels);
-    return series;
+    return found;
+}
+
+/* All that the meaning of slots hangs on. */
+static const char table_told[] = PACKAGE_VERSION
+#define METRIC_TOLD(id, name, type, unit, labels, help) "\n" name " " #type " " #unit " " labels
+    METRIC_TABLE(METRIC_TOLD);
+#undef METRIC_TOLD
+
+/* FNV-1a. */
+static uint64_t layout_of_table(void)
+{
+    uint64_t layout = UINT64_C(14695981039346656037);
+
+    for (const char *at = table_told; *at; at++)
+        layout = (layout ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    return layout;
+}
+
+/* The first slots of a store are nobody's, as many as the largest series takes: a handle of zeros is seen by nobody. */
+static enum err use_store(const char *path)
+{
+    struct metric_store *store;
+    const struct metric_name *first;
+    enum err err = metric_store_open(path, layout_of_table(), &store);
+    if (err)
+        return err;
+    err = metric_store_name(store, METRICS, "", METRIC_EXEMPLARS + METRIC_BUCKETS * METRIC_EXEMPLAR_SLOTS, 0, &first);
+    if (!err && first->slot != 0)
+        err = err_because(ERR_IO, "metrics: %s does not begin as it should", path ? path : "memory");
+    if (err) {
+        metric_store_close(store);
+        return err;
+    }
+    registry.store = store;
+    atomic_store(&slots, metric_store_slots(store));
+    return ERR_NONE;
+}
+
+struct metric_store *metric_the_store(void)
+{
+    return registry.store;
 }
 
 struct metric_series metric_series_of(enum metric metric, const char *const *values, size_t count)
@@ -180,9 +280,11 @@ struct metric_series metric_series_of(enum metric metric, const char *const *val
 
     assert(metric < METRICS);
     pthread_mutex_lock(&registry.lock);
-    const struct series *series = find_or_add(metric, values, count);
-    if (series)
-        handle.slot = series->slot;
+    if (registry.store || !use_store(NULL)) {
+        const struct metric_name *name = find_or_add(registry.store, metric, values, count);
+        if (name)
+            handle.slot = name->slot;
+    }
     pthread_mutex_unlock(&registry.lock);
     return handle;
 }
@@ -216,97 +318,36 @@ void metric_collect_end(void *context)
     pthread_mutex_unlock(&collectors.lock);
 }
 
-/* ---- scraping ---- */
-
-static void write_number(enum unit unit, int64_t value, struct buf *out)
-{
-    uint64_t ns = value < 0 ? -(uint64_t)value : (uint64_t)value;
-
-    if (unit == SECONDS)
-        buf_addf(out, "%s%" PRIu64 ".%09" PRIu64, value < 0 ? "-" : "", ns / NS_PER_S, ns % NS_PER_S);
-    else
-        buf_add_int(out, value);
-}
-
-static void write_sample(const struct series *series, const char *suffix, const char *le, enum unit unit,
-                         int64_t value, struct buf *out)
-{
-    buf_add_string(out, table[series->metric].name);
-    buf_add_string(out, suffix);
-    if (series->labels[0] || le) {
-        buf_addf(out, "{%s", series->labels);
-        if (le)
-            buf_addf(out, "%sle=\"%s\"", series->labels[0] ? "," : "", le);
-        buf_add_char(out, '}');
-    }
-    buf_add_char(out, ' ');
-    write_number(unit, value, out);
-    buf_add_char(out, '\n');
-}
-
-static int64_t slot_value(const struct series *series, size_t at)
-{
-    return atomic_load_explicit(&slots[series->slot + at], memory_order_relaxed);
-}
-
-static void write_histogram(const struct series *series, struct buf *out)
-{
-    int64_t below = 0;
-
-    for (size_t i = 0; i <= BOUNDS; i++) {
-        below += slot_value(series, i);
-        write_sample(series, "_bucket", i < BOUNDS ? bounds[i].told : "+Inf", ONE, below, out);
-    }
-    write_sample(series, "_sum", NULL, SECONDS, slot_value(series, BOUNDS + 1), out);
-    write_sample(series, "_count", NULL, ONE, below, out);
-}
-
-static void write_metric(enum metric metric, struct buf *out)
-{
-    if (registry.counts[metric] == 0)
-        return;
-    buf_addf(out, "# HELP %s %s\n", table[metric].name, table[metric].help);
-    buf_addf(out, "# TYPE %s %s\n", table[metric].name, type_names[table[metric].type]);
-    for (size_t i = 0; i < registry.count; i++) {
-        const struct series *series = &registry.series[i];
-
-        if (series->metric != metric)
-            continue;
-        if (table[metric].type == HISTOGRAM)
-            write_histogram(series, out);
-        else
-            write_sample(series, "", NULL, table[metric].unit, slot_value(series, 0), out);
-    }
-}
-
-void metric_write(struct buf *out)
+void metric_scrape_begin(void)
 {
     pthread_mutex_lock(&collectors.lock);
+    if (registry.store)
+        metric_store_tidy(registry.store);
     for (size_t i = 0; i < collectors.count; i++)
         collectors.list[i].collect(collectors.list[i].context);
-    pthread_mutex_lock(&registry.lock);
-    for (enum metric metric = 0; metric < METRICS; metric++)
-        write_metric(metric, out);
-    pthread_mutex_unlock(&registry.lock);
+}
+
+void metric_scrape_end(void)
+{
     pthread_mutex_unlock(&collectors.lock);
 }
 
 /* ---- open and close ---- */
 
-void metric_open(const char *service)
+enum err metric_open(const char *service, const char *path)
 {
+    enum err err = use_store(path), in_memory = err && path ? use_store(NULL) : ERR_NONE;
+
     metric_set(metric_series(METRIC_BUILD_INFO, service, PACKAGE_VERSION), 1);
     metric_process_open();
+    return in_memory ? in_memory : err;
 }
 
 void metric_close(void)
 {
-    for (size_t i = 0; i < registry.count; i++)
-        free(registry.series[i].labels);
-    for (uint32_t i = 0; i < registry.slots_used; i++)
-        atomic_store_explicit(&slots[i], 0, memory_order_relaxed);
-    memset(registry.counts, 0, sizeof registry.counts);
-    registry.count = 0;
-    registry.slots_used = HISTOGRAM_SLOTS;
+    atomic_store(&slots, nowhere);
+    metric_store_close(registry.store);
+    registry.store = NULL;
     collectors.count = 0;
+    metric_enable(true);
 }

@@ -7,17 +7,27 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "telemetry/log.h"
-#include "telemetry/metric.h"
-#include "telemetry/metric_process.h"
+#include "telemetry/log_writer.h"
+#include "telemetry/metric_private.h"
 
+enum { PATH_SIZE = 64, LINE_SIZE = 1024 };
+
+/* What is read of each process that lives, by the one that is scraped. */
 static struct {
-    struct metric_series cpu, memory, fds, start, lines, dropped;
+    struct metric_series cpu, memory, fds, max_fds, start, processes;
 } series;
 
-static int64_t resident_bytes(void)
+static FILE *open_proc(pid_t pid, const char *name)
 {
-    FILE *file = fopen("/proc/self/statm", "re");
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    return fopen(path, "re");
+}
+
+static int64_t resident_bytes(pid_t pid)
+{
+    FILE *file = open_proc(pid, "statm");
     long pages = 0;
 
     if (!file)
@@ -28,11 +38,13 @@ static int64_t resident_bytes(void)
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-static int64_t open_fds(void)
+static int64_t open_fds(pid_t pid)
 {
-    DIR *folder = opendir("/proc/self/fd");
-    int64_t count = -1;   /* the one that reads the folder */
+    char path[PATH_SIZE];
+    int64_t count = pid == getpid() ? -1 : 0;   /* the one that reads the folder */
 
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
     if (!folder)
         return 0;
     for (struct dirent *entry; (entry = readdir(folder));)
@@ -41,11 +53,26 @@ static int64_t open_fds(void)
     return count;
 }
 
-/* proc(5): the 22nd field of stat, counted after the command's closing parenthesis, in ticks since boot. */
-static int64_t start_wall_ns(void)
+static int64_t max_fds(pid_t pid)
 {
-    FILE *file = fopen("/proc/self/stat", "re");
-    char line[1024];
+    FILE *file = open_proc(pid, "limits");
+    char line[LINE_SIZE];
+    long long most = 0;
+
+    if (!file)
+        return 0;
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "Max open files %lld", &most) == 1)
+            break;
+    fclose(file);
+    return most;
+}
+
+/* proc(5): the 22nd field of stat, counted after the command's closing parenthesis, in ticks since boot. */
+static int64_t start_wall_ns(pid_t pid)
+{
+    FILE *file = open_proc(pid, "stat");
+    char line[LINE_SIZE];
     const char *rest = NULL;
     unsigned long long ticks = 0;
     struct timespec boot;
@@ -63,17 +90,42 @@ static int64_t start_wall_ns(void)
     return clock_wall_us() * 1000 - age_ns;
 }
 
+static int64_t cpu_ns(pid_t pid)
+{
+    clockid_t id;
+    struct timespec used;
+
+    if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &used) != 0)
+        return 0;
+    return used.tv_sec * NS_PER_S + used.tv_nsec;
+}
+
+static void set_if_known(_Atomic int64_t *slots, struct metric_series which, int64_t value)
+{
+    if (value > 0)
+        metric_set_in(slots, which, value);
+}
+
+/* A process that ends meanwhile keeps what was known of it. */
+static void look_at(void *context, pid_t pid, _Atomic int64_t *slots)
+{
+    int64_t *processes = context;
+
+    ++*processes;
+    set_if_known(slots, series.cpu, cpu_ns(pid));
+    set_if_known(slots, series.memory, resident_bytes(pid));
+    set_if_known(slots, series.fds, open_fds(pid));
+    set_if_known(slots, series.max_fds, max_fds(pid));
+    set_if_known(slots, series.start, start_wall_ns(pid));
+}
+
 static void collect(void *context)
 {
-    struct log_stats log;
+    int64_t processes = 0;
 
     (void)context;
-    log_stats(&log);
-    metric_set(series.cpu, clock_cpu_ns());
-    metric_set(series.memory, resident_bytes());
-    metric_set(series.fds, open_fds());
-    metric_set(series.lines, (int64_t)log.written);
-    metric_set(series.dropped, (int64_t)log.dropped);
+    metric_store_each(metric_the_store(), look_at, &processes);
+    metric_set(series.processes, processes);
 }
 
 void metric_process_open(void)
@@ -81,10 +133,10 @@ void metric_process_open(void)
     series.cpu = metric_series(METRIC_PROCESS_CPU);
     series.memory = metric_series(METRIC_PROCESS_MEMORY);
     series.fds = metric_series(METRIC_PROCESS_FDS);
+    series.max_fds = metric_series(METRIC_PROCESS_MAX_FDS);
     series.start = metric_series(METRIC_PROCESS_START);
-    series.lines = metric_series(METRIC_LOG_LINES);
-    series.dropped = metric_series(METRIC_LOG_DROPPED);
-    metric_set(series.start, start_wall_ns());
+    series.processes = metric_series(METRIC_PROCESSES);
+    log_writer_count_in(metric_series(METRIC_LOG_LINES), metric_series(METRIC_LOG_DROPPED));
     if (metric_collect(collect, &series))
         return;   /* the first collector always has room */
 }

@@ -1,0 +1,143 @@
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "check/harness/fake_service.h"
+
+enum { CONNECTIONS_MAX = 256, REQUEST_BYTES = 16384, ANSWER_BYTES = 1024 * 1024, BACKLOG = 128, LOOK_MS = 20 };
+
+struct connection {
+    struct fake_service *fake;
+    int fd;
+    pthread_t thread;
+};
+
+struct fake_service {
+    fake_answer *answer;
+    void *context;
+    int listen_fd;
+    char url[64];
+    pthread_t acceptor;
+    atomic_bool over;
+    unsigned count;                                   /* the acceptor's, until it has ended */
+    struct connection connections[CONNECTIONS_MAX];
+};
+
+static void send_all(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return;
+        bytes += sent;
+        length -= (size_t)sent;
+    }
+}
+
+static bool read_request(int fd, char *request)
+{
+    size_t length = 0;
+    for (;;) {
+        ssize_t got = recv(fd, request + length, REQUEST_BYTES - 1 - length, 0);
+        if (got <= 0)
+            return false;
+        length += (size_t)got;
+        request[length] = '\0';
+        const char *end = strstr(request, "\r\n\r\n"), *field = strstr(request, "Content-Length: ");
+        size_t body = field ? strtoul(field + strlen("Content-Length: "), NULL, 10) : 0;
+        if (end && length >= (size_t)(end + 4 - request) + body)
+            return true;
+    }
+}
+
+static void hang(const struct connection *connection)
+{
+    struct pollfd watched = {.fd = connection->fd, .events = POLLIN | POLLRDHUP};
+    while (!atomic_load(&connection->fake->over) && poll(&watched, 1, LOOK_MS) == 0)
+        continue;
+}
+
+static void *serve(void *argument)
+{
+    struct connection *connection = argument;
+    struct fake_service *fake = connection->fake;
+    enum fake_end end = FAKE_KEEP;
+    char request[REQUEST_BYTES];
+    struct buf out;
+    while (end == FAKE_KEEP && read_request(connection->fd, request)) {
+        buf_init(&out, ANSWER_BYTES);
+        end = fake->answer(request, &out, fake->context);
+        send_all(connection->fd, buf_text(&out).at, out.length);
+        buf_fini(&out);
+    }
+    if (end == FAKE_HANG)
+        hang(connection);
+    shutdown(connection->fd, SHUT_RDWR);
+    return NULL;
+}
+
+static void *accept_all(void *argument)
+{
+    struct fake_service *fake = argument;
+    int fd;
+    while ((fd = accept(fake->listen_fd, NULL, NULL)) >= 0) {
+        assert(fake->count < CONNECTIONS_MAX);
+        struct connection *connection = &fake->connections[fake->count];
+        connection->fake = fake;
+        connection->fd = fd;
+        if (pthread_create(&connection->thread, NULL, serve, connection) != 0)
+            abort();
+        fake->count++;
+    }
+    return NULL;
+}
+
+struct fake_service *fake_service_start(fake_answer *answer, void *context)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    struct fake_service *fake = calloc(1, sizeof *fake);
+    assert(fake);
+    fake->answer = answer;
+    fake->context = context;
+    fake->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fake->listen_fd, (struct sockaddr *)&address, sizeof address) || listen(fake->listen_fd, BACKLOG) ||
+        getsockname(fake->listen_fd, (struct sockaddr *)&address, &length) ||
+        pthread_create(&fake->acceptor, NULL, accept_all, fake))
+        abort();
+    snprintf(fake->url, sizeof fake->url, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    return fake;
+}
+
+void fake_service_stop(struct fake_service *fake)
+{
+    atomic_store(&fake->over, true);
+    shutdown(fake->listen_fd, SHUT_RDWR);
+    pthread_join(fake->acceptor, NULL);
+    close(fake->listen_fd);
+    for (unsigned i = 0; i < fake->count; i++) {
+        shutdown(fake->connections[i].fd, SHUT_RDWR);
+        pthread_join(fake->connections[i].thread, NULL);
+        close(fake->connections[i].fd);
+    }
+    free(fake);
+}
+
+const char *fake_service_url(const struct fake_service *fake)
+{
+    return fake->url;
+}
+
+void fake_service_say(struct buf *out, int status, const char *headers, const char *body)
+{
+    buf_addf(out, "HTTP/1.1 %d Said\r\n%sContent-Length: %zu\r\n\r\n%s", status, headers, body ? strlen(body) : 0,
+             body ? body : "");
+}

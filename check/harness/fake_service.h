@@ -1,0 +1,33 @@
+/*
+ * Somebody to call: an HTTP server in this process that answers as the test says, well, badly, slowly or not at all.
+ *
+ * A thread a connection; the answers are given by a function of the test's, which any of them calls.
+ */
+#ifndef TANDEM_CHECK_HARNESS_FAKE_SERVICE_H
+#define TANDEM_CHECK_HARNESS_FAKE_SERVICE_H
+
+#include <stdatomic.h>
+
+#include "base/buf.h"
+
+enum fake_end {
+    FAKE_KEEP,        /* the connection, after what was written to out */
+    FAKE_CLOSE,
+    FAKE_HANG,        /* says no more until the other side has gone, or the server stops */
+};
+
+/** request is the whole of it, head and body, with a zero behind. */
+typedef enum fake_end fake_answer(const char *request, struct buf *out, void *context);
+
+struct fake_service;
+
+/** On a free port of 127.0.0.1. Never NULL. */
+struct fake_service *fake_service_start(fake_answer *answer, void *context);
+void fake_service_stop(struct fake_service *fake);
+
+const char *fake_service_url(const struct fake_service *fake);
+
+/** A whole answer with Content-Length. headers are lines that each end with "\r\n"; body may be NULL. */
+void fake_service_say(struct buf *out, int status, const char *headers, const char *body);
+
+#endif

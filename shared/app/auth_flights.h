@@ -1,0 +1,41 @@
+/*
+ * One question at a time about a token: whoever needs an answer that is being asked for already waits for that one.
+ *
+ * A flight is the question about one token. Its first guest leads it: asks, and lands the flight. Others that board it
+ * meanwhile are parked, holding no thread; landing gives them to the leader. Who is parked past its deadline is found
+ * by flights_overdue(), which somebody calls when the first of them may be.
+ *
+ * Flights and guests have a limit each. A guest is the caller's, and belongs to the flight while it is parked. Any
+ * thread; nothing blocks.
+ */
+#ifndef TANDEM_APP_AUTH_FLIGHTS_H
+#define TANDEM_APP_AUTH_FLIGHTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct flights;
+
+struct flight_guest {
+    struct flight_guest *next;     /* in a flight, and in what is given back */
+    int64_t deadline_ns;
+};
+
+enum err must_check flights_new(unsigned flights_max, unsigned guests_max, struct flights **ret);
+void flights_free(struct flights *flights);
+
+/** *ret_leads: the guest is to ask, and to land the flight whatever comes; it is not parked. Else it is parked, and
+ *  *ret_earliest tells that it will be overdue before flights_overdue() has said that somebody is. ERR_BUSY when there
+ *  is no room for another flight or another guest. */
+enum err must_check flights_board(struct flights *flights, const char *token_digest, struct flight_guest *guest,
+                                  bool *ret_leads, bool *ret_earliest);
+
+/** Ends the flight; returns who was parked on it, in the order of boarding. */
+struct flight_guest *flights_land(struct flights *flights, const char *token_digest);
+
+/** Takes out who is parked past its deadline; *ret_next_ns is the next deadline, 0 when nobody is parked. */
+struct flight_guest *flights_overdue(struct flights *flights, int64_t now_ns, int64_t *ret_next_ns);
+
+#endif
