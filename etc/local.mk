@@ -81,6 +81,52 @@ dist_logrotate_DATA = etc/logrotate/tandem
 sysusersdir = $(prefix)/lib/sysusers.d
 dist_sysusers_DATA = etc/sysusers.d/tandem.conf
 
+# What Prometheus, Alertmanager and Grafana need: to be copied to where they read, as doc/observability.md says.
+prometheusdir = $(pkgdatadir)/prometheus
+dist_prometheus_DATA = etc/prometheus/prometheus.yml
+prometheusrulesdir = $(prometheusdir)/rules
+dist_prometheusrules_DATA = etc/prometheus/rules/tandem-alerts.yml etc/prometheus/rules/tandem-recording.yml
+EXTRA_DIST += etc/prometheus/tests/tandem-alerts_test.yml etc/prometheus/tests/tandem-budgets_test.yml
+alertmanagerdir = $(pkgdatadir)/alertmanager
+dist_alertmanager_DATA = etc/alertmanager/alertmanager.yml
+grafanadashboardsdir = $(pkgdatadir)/grafana/dashboards
+dist_grafanadashboards_DATA = \
+	etc/grafana/dashboards/tandem-events.json etc/grafana/dashboards/tandem-http.json \
+	etc/grafana/dashboards/tandem-overview.json etc/grafana/dashboards/tandem-process.json
+grafanasourcesdir = $(pkgdatadir)/grafana/provisioning/datasources
+dist_grafanasources_DATA = etc/grafana/provisioning/datasources/tandem.yml
+grafanaprovisiondir = $(pkgdatadir)/grafana/provisioning/dashboards
+nodist_grafanaprovision_DATA = etc/grafana/provisioning/dashboards/tandem.yml
+EXTRA_DIST += $(nodist_grafanaprovision_DATA:=.in)
+CLEANFILES += $(nodist_grafanaprovision_DATA)
+etc/grafana/provisioning/dashboards/tandem.yml: etc/grafana/provisioning/dashboards/tandem.yml.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@pkgdatadir[@]|$(pkgdatadir)|g' $(srcdir)/$@.in > $@
+
+dist_doc_DATA = doc/observability.md
+runbooksdir = $(docdir)/runbooks
+dist_runbooks_DATA = \
+	doc/runbooks/TandemAvailabilityBudgetBurnsFast.md \
+	doc/runbooks/TandemAvailabilityBudgetBurnsSlowly.md \
+	doc/runbooks/TandemBreakerOpen.md \
+	doc/runbooks/TandemBusLag.md \
+	doc/runbooks/TandemBusNearlyFull.md \
+	doc/runbooks/TandemCrashLoop.md \
+	doc/runbooks/TandemDatabaseCommitsFail.md \
+	doc/runbooks/TandemDeadLetters.md \
+	doc/runbooks/TandemDescriptorsLow.md \
+	doc/runbooks/TandemDiskFillsUp.md \
+	doc/runbooks/TandemDiskSpaceLow.md \
+	doc/runbooks/TandemLogLinesDropped.md \
+	doc/runbooks/TandemOrderLatencyBudgetBurnsFast.md \
+	doc/runbooks/TandemOrderLatencyBudgetBurnsSlowly.md \
+	doc/runbooks/TandemOutboxOld.md \
+	doc/runbooks/TandemPaymentsUncertain.md \
+	doc/runbooks/TandemRequestsShed.md \
+	doc/runbooks/TandemSettingsReloadFailed.md \
+	doc/runbooks/TandemSpansDropped.md \
+	doc/runbooks/TandemTargetDown.md \
+	doc/runbooks/TandemWriteQueueLong.md
+
 # systemd units.
 unitdir = $(systemdsystemunitdir)
 nodist_unit_DATA = \

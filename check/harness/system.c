@@ -158,7 +158,8 @@ static enum err start_service(struct system *system, enum system_service service
         "--error-exitcode=99", "--fair-sched=try", NULL};
     static const char *const common[] = {"password.memory_kib=64", "password.passes=1",
                                          "session.source_attempts_per_minute=0", NULL};
-    static const char *const patient[] = {"server.request_timeout_ms=120000", "user.timeout_ms=60000", NULL};
+    static const char *const patient[] = {"server.request_timeout_ms=120000", "user.timeout_ms=60000",
+                                          "health.local_timeout_ms=60000", "health.needs_timeout_ms=60000", NULL};
     struct arguments arguments = {0};
     char program[PATH_SIZE + 32], supervisor[PATH_SIZE + 32], address[PATH_SIZE], workers[16], log[PATH_SIZE];
     const char *name = service_names[service];

@@ -7,7 +7,7 @@ SERVICE_TESTS = check/service/test_front check/service/test_http check/service/t
 	check/service/test_trace_otlp_json check/service/test_trace_receiver check/service/test_trace_show \
 	check/service/test_user check/service/test_user_away check/service/test_user_faults
 check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
-SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_run.sh check/service/test_settings.sh
+SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_prometheus.sh check/service/test_run.sh check/service/test_settings.sh
 dist_check_SCRIPTS += $(SERVICE_TESTS_SH)
 EXTRA_DIST += check/service/settings.sh
 TESTS += $(SERVICE_TESTS) $(SERVICE_TESTS_SH)

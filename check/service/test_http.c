@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "check/service/steps.h"
 #include "check/service/variants.h"
 
@@ -35,6 +36,22 @@ static void test_ping(void)
     }
 }
 
+/* That each check told in an answer is well, and that one of this name is among them. */
+static void expect_well(const struct http_answer *answer, const char *name)
+{
+    char pointer[64];
+    bool found = false;
+    for (size_t i = 0; i < (size_t)http_json_length(answer, "/checks"); i++) {
+        snprintf(pointer, sizeof pointer, "/checks/%zu/status", i);
+        CU_ASSERT_STRING_EQUAL(http_json_text(answer, pointer), "ok");
+        snprintf(pointer, sizeof pointer, "/checks/%zu/time", i);
+        CU_ASSERT_EQUAL(strlen(http_json_text(answer, pointer)), CLOCK_RFC3339_SIZE - 1);
+        snprintf(pointer, sizeof pointer, "/checks/%zu/name", i);
+        found = found || strcmp(http_json_text(answer, pointer), name) == 0;
+    }
+    CU_ASSERT(found);
+}
+
 static void test_health(void)
 {
     struct http_client *client = variant_anonymous();
@@ -42,10 +59,11 @@ static void test_health(void)
         struct http_answer *answer = http_get(client, endpoint(i, "healthz"));
         EXPECT_STATUS(answer, 200);
         CU_ASSERT_STRING_EQUAL(http_json_text(answer, "/status"), "ok");
-        CU_ASSERT(http_json_length(answer, "/checks") >= 1);
+        expect_well(answer, "database");
         answer = http_get(client, endpoint(i, "readyz"));
         EXPECT_STATUS(answer, 200);
         CU_ASSERT_STRING_EQUAL(http_json_text(answer, "/status"), "ok");
+        expect_well(answer, strcmp(services[i], "user") == 0 ? "accepting" : "user-service");
     }
 }
 

@@ -1,5 +1,13 @@
-check_PROGRAMS += check/unit/test_idempotency check/unit/test_service
-TESTS += check/unit/test_idempotency check/unit/test_service
+check_PROGRAMS += check/unit/test_checks check/unit/test_health check/unit/test_idempotency check/unit/test_service
+TESTS += check/unit/test_checks check/unit/test_health check/unit/test_idempotency check/unit/test_service
+
+check_unit_test_checks_SOURCES = check/unit/test_checks.c
+check_unit_test_checks_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_checks_LDADD = $(HARNESS) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_health_SOURCES = check/unit/test_health.c
+check_unit_test_health_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_health_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 
 check_unit_test_idempotency_SOURCES = check/unit/test_idempotency.c
 check_unit_test_idempotency_CPPFLAGS = $(CHECK_CPPFLAGS)

@@ -3,6 +3,7 @@
 
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -213,6 +214,33 @@ static void test_close(void)
     fcgi_client_close(&stuck);
 }
 
+/* libfcgi's lanes may block; it is its poller that has to go round. */
+static void test_silent(void)
+{
+    struct fixture fixture;
+    struct server_opts opts = fixture_opts();
+    struct fcgi_client client;
+    unsigned loops = 0;
+    bool is_native = strcmp(fixture_transport, "native") == 0;
+    fixture_open(&fixture, &opts);
+    CU_ASSERT_EQUAL(server_silent(fixture.server, &loops), 0);
+    CU_ASSERT_EQUAL(loops, is_native ? opts.lanes : 1);
+    server_nudge(fixture.server);
+    CU_ASSERT_TRUE(EVENTUALLY(server_silent(fixture.server, &loops) == 0));
+    fixture_gate(true);
+    fixture_client(&fixture, &client);
+    send_get(&client, "/gate");
+    CU_ASSERT_TRUE(EVENTUALLY(fixture_dispatched() == 1));
+    server_nudge(fixture.server);
+    server_nudge(fixture.server);
+    CU_ASSERT_TRUE(EVENTUALLY(server_silent(fixture.server, &loops) == is_native));
+    fixture_gate(false);
+    CU_ASSERT_TRUE(pong_comes(&client));
+    CU_ASSERT_TRUE(EVENTUALLY(server_silent(fixture.server, &loops) == 0));
+    fcgi_client_close(&client);
+    fixture_close(&fixture);
+}
+
 static void test_unknown_transport(void)
 {
     struct server_opts opts = fixture_opts();
@@ -298,6 +326,7 @@ const struct suite_case server_load_cases[] = {
     {"draining waits a while for the first request of a connection", test_drain_fresh},
     {"retiring closes connections after their next answer, and takes new ones", test_retire},
     {"closing ends every connection, whatever its state", test_close},
+    {"a lane that is blocked is told from those that go round", test_silent},
     {"an unknown transport is a mistake in the settings", test_unknown_transport},
     {"connections are shared out among the lanes", test_lanes},
     {"a thousand idle connections take less than 1 MiB", test_memory},

@@ -17,6 +17,7 @@ const char *fixture_transport = "native";
 static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct exchange *held[HELD_MAX];
 static unsigned held_count;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint dispatched, threads_running;
 
 static void respond(struct exchange *exchange, int status, const char *text)
@@ -118,12 +119,29 @@ static void do_count(struct exchange *exchange)
     exchange_finish(exchange);
 }
 
+/* Breaks the promise not to block. */
+static void do_gate(struct exchange *exchange)
+{
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    do_ping(exchange);
+}
+
+void fixture_gate(bool shut)
+{
+    if (shut)
+        pthread_mutex_lock(&gate);
+    else
+        pthread_mutex_unlock(&gate);
+}
+
 static const struct {
     const char *path;
     void (*run)(struct exchange *);
 } handlers[] = {
     {"/ping", do_ping},     {"/echo", do_echo}, {"/bytes", do_bytes}, {"/thread", do_thread}, {"/hold", do_hold},
     {"/silent", do_silent}, {"/none", do_none}, {"/lane", do_lane},   {"/flood", do_flood},   {"/count", do_count},
+    {"/gate", do_gate},
 };
 
 static void dispatch(struct exchange *exchange, void *context)

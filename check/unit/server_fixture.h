@@ -6,6 +6,7 @@
  *     /hold     kept until fixture_release()    /silent   finished without a status
  *     /none     204                             /lane     the number of its lane
  *     /flood    more than the response ceiling  /count    the number of parameters
+ *     /gate     "pong", once the gate is open; until then its lane is blocked
  */
 #ifndef TANDEM_CHECK_UNIT_SERVER_FIXTURE_H
 #define TANDEM_CHECK_UNIT_SERVER_FIXTURE_H
@@ -58,6 +59,9 @@ unsigned fixture_held_abandoned(void);
 
 /** Finishes what /hold keeps, with "pong". */
 void fixture_release(void);
+
+/** Shuts the gate of /gate, and opens it; the same thread. */
+void fixture_gate(bool shut);
 
 /** How many exchanges have been dispatched since fixture_open(). */
 unsigned fixture_dispatched(void);

@@ -368,6 +368,10 @@ static void test_full(void)
     CU_ASSERT_EQUAL(err, ERR_STORAGE_FULL);
     CU_ASSERT(published > 10);
     CU_ASSERT_EQUAL(bus_publish(bus, &event, 1), ERR_STORAGE_FULL);
+    uint64_t size = 0, most = 0;
+    CU_ASSERT_EQUAL(bus_size(bus, &size, &most), ERR_NONE);
+    CU_ASSERT_EQUAL(most, MAX_BYTES);
+    CU_ASSERT(size > MAX_BYTES - 4 * DATA_BYTES && size < MAX_BYTES + 4 * DATA_BYTES);
     CU_ASSERT_EQUAL(lag(subscription), published);   /* nothing was dropped to make room */
 
     size_t fetched = fetch(subscription, 0, MAX);

@@ -196,6 +196,11 @@ static void test_process(void)
     CU_ASSERT(value_of("\nprocess_cpu_seconds_total ") > 0);
     double age_s = (double)clock_wall_us() / 1e6 - value_of("\nprocess_start_time_seconds ");
     CU_ASSERT(age_s > -1 && age_s < 3600);
+    double started_s = value_of("\nprocess_start_time_seconds ");
+    for (int i = 0; i < 100; i++) {   /* the same each time, as another would be another process */
+        scrape();
+        CU_ASSERT_EQUAL(value_of("\nprocess_start_time_seconds "), started_s);
+    }
     end();
 }
 

@@ -112,6 +112,9 @@ static enum err read_answer(struct text body, struct arena *arena, struct identi
 static enum err read_response(const struct client_response *response, struct identity *identity)
 {
     struct arena arena;
+    if (response->status == 401 || response->status == 403)
+        return err_because(ERR_UNAVAILABLE, "the user service does not take the token in user.token_file (%d):"
+                           " tandemctl token create makes another", response->status);
     if (response->status != 200)
         return err_because(ERR_UNAVAILABLE, "the user service answered an introspection with %d", response->status);
     arena_init(&arena, 64 * 1024);
@@ -126,18 +129,24 @@ static bool is_understood(const struct client_response *response)
     return response->status != 200 || read_response(response, &identity) != ERR_UNAVAILABLE;
 }
 
-static enum err ask(struct auth *auth, const struct call *call, struct text token, struct client_response *ret)
+/* What is asked, and on whose behalf. */
+struct question {
+    const char *own;                  /* this service's token */
+    struct text token;
+    struct text request_id, traceparent;
+    unsigned timeout_ms;
+    int64_t deadline_ns;
+};
+
+static enum err ask(struct auth *auth, const struct question *question, struct client_response *ret)
 {
-    char own[TOKEN_MAX], authorization[TOKEN_MAX + sizeof "Bearer "];
-    enum err err = own_token(auth, own);
-    if (err)
-        return err;
-    snprintf(authorization, sizeof authorization, "Bearer %s", own);
+    char authorization[TOKEN_MAX + sizeof "Bearer "];
+    snprintf(authorization, sizeof authorization, "Bearer %s", question->own);
     struct http_param headers[] = {
         {TEXT("Authorization"), text_of(authorization)},
         {TEXT("Content-Type"), TEXT("application/json")},
-        {TEXT("X-Request-Id"), call->request_id},
-        {TEXT("traceparent"), call->traceparent},
+        {TEXT("X-Request-Id"), question->request_id},
+        {TEXT("traceparent"), question->traceparent},
     };
     size_t header_count = sizeof headers / sizeof headers[0];
     struct buf body;
@@ -145,23 +154,34 @@ static enum err ask(struct auth *auth, const struct call *call, struct text toke
     buf_init(&body, TOKEN_MAX * 6 + 32);
     json_writer_init(&writer, &body);
     json_object_begin(&writer);
-    json_member_text(&writer, "token", token);
+    json_member_text(&writer, "token", question->token);
     json_object_end(&writer);
     struct client_request request = {
         .method = HTTP_POST,
         .path = "/v1/sessions/introspect",
         .headers = headers,
-        .header_count = call->traceparent.at ? header_count : header_count - 1,
+        .header_count = question->traceparent.at ? header_count : header_count - 1,
         .body = buf_text(&body),
-        .timeout_ms = (unsigned)call_setting(call, OPTION_USER_TIMEOUT_MS),
-        .deadline_ns = call->deadline_ns,
+        .timeout_ms = question->timeout_ms,
+        .deadline_ns = question->deadline_ns,
         .repeatable = true,
         .accepts = is_understood,
     };
-    err = buf_check(&body);
+    enum err err = buf_check(&body);
     if (!err)
         err = client_call(auth->client, &request, ret);
     buf_fini(&body);
+    return err;
+}
+
+static enum err introspect(struct auth *auth, const struct question *question, struct identity *identity)
+{
+    struct client_response response;
+    enum err err = ask(auth, question, &response);
+    if (err)
+        return err;
+    err = read_response(&response, identity);
+    buf_fini(&response.body);
     return err;
 }
 
@@ -169,21 +189,35 @@ enum err auth_question(struct auth *auth, const struct call *call, struct identi
 {
     struct text token = secret_reveal(auth_bearer(&call->exchange->request));
     struct identity identity = {.role = 0};
-    struct client_response response;
+    char own[TOKEN_MAX];
     if (token.length > TOKEN_MAX)
         return err_because(ERR_UNAUTHENTICATED, "the token is too long");
     if (atomic_load_explicit(&call->exchange->abandoned, memory_order_relaxed))
         return err_because(ERR_DEADLINE, "the client has given up");
-    enum err err = ask(auth, call, token, &response);
-    if (!err) {
-        err = read_response(&response, &identity);
-        buf_fini(&response.body);
-    }
+    enum err err = own_token(auth, own);
+    if (!err)
+        err = introspect(auth, &(struct question){.own = own, .token = token, .request_id = call->request_id,
+                                                  .traceparent = call->traceparent, .deadline_ns = call->deadline_ns,
+                                                  .timeout_ms = (unsigned)call_setting(call, OPTION_USER_TIMEOUT_MS)},
+                         &identity);
     if (!err)
         *ret = identity;
     if (!err || err == ERR_UNAUTHENTICATED || (err == ERR_DEADLINE && clock_now_ns() >= call->deadline_ns))
         return err;
     return err_because(ERR_UNAVAILABLE, "%s", err_cause());
+}
+
+enum err auth_check(struct auth *auth, struct text request_id, unsigned timeout_ms)
+{
+    struct identity identity = {.role = 0};
+    char own[TOKEN_MAX];
+    enum err err = own_token(auth, own);
+    if (err)
+        return err;
+    const struct question question = {.own = own, .token = text_of(own), .request_id = request_id,
+                                      .timeout_ms = timeout_ms,
+                                      .deadline_ns = clock_now_ns() + timeout_ms * NS_PER_MS};
+    return introspect(auth, &question, &identity);
 }
 
 struct secret auth_bearer(const struct http_request *request)

@@ -48,6 +48,10 @@ enum err must_check auth_recall(struct auth *auth, struct call *call, const char
  *  does not look at the call any more. */
 void auth_ask(struct auth *auth, struct call *call);
 
+/** Introspects this service's own token, under this request id: whether the user service is there and takes it. Blocks.
+ *  ERR_UNAVAILABLE, ERR_DEADLINE; ERR_UNAUTHENTICATED when the token is no service's, or not valid any more. */
+enum err must_check auth_check(struct auth *auth, struct text request_id, unsigned timeout_ms);
+
 /** The bearer token of a request; absent when there is none of that form. */
 struct secret auth_bearer(const struct http_request *request);
 

@@ -8,7 +8,9 @@
  *   query    reads, on the lane (or on the worker, after a task), with that thread's reading connection.
  *   command  changes, inside the writer's transaction; the answer it makes leaves only when that is durable. It may be
  *            run again, so it has no effect outside the transaction but on its call, which is reset before.
- * Each returns ERR_NONE after it made the response, or an error, which is answered as a problem document.
+ *   later    on the lane, instead of query and command: takes the call, and sees to it that pipeline_answer() ends it,
+ *            at once or from another thread, within a bounded time. Returns nothing.
+ * Each other returns ERR_NONE after it made the response, or an error, which is answered as a problem document.
  *
  * Threads: a call is with one thread at a time. Everything it holds lives in its request's arena.
  */
@@ -66,6 +68,7 @@ struct endpoint {
     bool idempotent;                /* needs an Idempotency-Key; a repeat gets the stored answer */
     const struct input *input;      /* NULL: a body is not looked at */
     call_work *check, *task, *query, *command;
+    void (*later)(struct call *call);
     enum pool_kind pool;            /* whose share of the workers the task is of */
 };
 

@@ -1,14 +1,18 @@
 #include "config.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "app/health.h"
 #include "app/metrics.h"
-#include "app/reload.h"
+#include "app/pipeline.h"
 #include "app/service.h"
 #include "app/traces.h"
 #include "base/clock.h"
 #include "conf/option.h"
 
-enum { NEEDED_TIMEOUT_MS = 1000, SERVICE_UNAVAILABLE = 503 };
+enum { SERVICE_UNAVAILABLE = 503 };
 
 /* ---- /ping and /version ---- */
 
@@ -52,120 +56,182 @@ static enum err version(struct call *call)
 
 /* ---- /healthz and /readyz ---- */
 
+struct health {
+    struct checks *checks;
+    size_t row_count, check_count;
+    const struct health_row **rows;      /* those that apply, in the order they are told in */
+    struct check *slow;                  /* those of them that run on threads, in the same order */
+};
+
 enum state { STATE_OK, STATE_DEGRADED, STATE_FAILED };
 
 static const char *const state_names[] = {"ok", "degraded", "failed"};
 
-static enum state check_database(struct call *call)
+static enum state state_of(const struct call *call, const struct health_row *row, enum err err)
 {
-    struct db_statement *query = db_query(call->db, "SELECT 1");
-    while (db_next(query))
-        continue;
-    return db_done(query) ? STATE_FAILED : STATE_OK;
-}
-
-static enum state check_accepting(struct call *call)
-{
-    if (!atomic_load(&call->service->draining))
+    bool needs_hard = strcmp(settings_text(call->settings, OPTION_HEALTH_NEEDS_HARD), "on") == 0;
+    if (!err)
         return STATE_OK;
-    err_because(ERR_CLOSED, "shutting down");
-    return STATE_FAILED;
+    return row->weight == HEALTH_HARD || (row->weight == HEALTH_NEEDED && needs_hard) ? STATE_FAILED : STATE_DEGRADED;
 }
 
-/* A needed service that is away makes this one degraded, not unready: what it knows already it still serves, and taking
- * it out of rotation would turn one failure into two. */
-static enum state check_user_service(struct call *call)
-{
-    const struct http_param request_id = {TEXT("X-Request-Id"), call->request_id};
-    struct client_request request = {.method = HTTP_GET, .path = "/user/ping", .headers = &request_id,
-                                     .header_count = 1, .timeout_ms = NEEDED_TIMEOUT_MS};
-    struct client_response response;
-    if (!call->service->user_client)
-        return STATE_OK;
-    if (client_call(call->service->user_client, &request, &response) != ERR_NONE)
-        return STATE_DEGRADED;
-    buf_fini(&response.body);
-    if (response.status == 200)
-        return STATE_OK;
-    err_because(ERR_UNAVAILABLE, "the user service answered %d", response.status);
-    return STATE_DEGRADED;
-}
-
-/* What was wrong is not in effect, so the service is as good as before. */
-static enum state check_settings(struct call *call)
-{
-    return reload_state(call->service->reload) ? STATE_DEGRADED : STATE_OK;
-}
-
-struct check {
-    const char *name;
-    enum state (*run)(struct call *call);   /* on a state that is not ok, err_cause() says why */
-    bool local;                             /* part of /healthz too */
-};
-
-static const struct check checks[] = {
-    {"database", check_database, true},
-    {"accepting", check_accepting, false},
-    {"user-service", check_user_service, false},
-    {"settings", check_settings, false},
-};
-
-static enum state run_check(struct call *call, const struct check *check, struct json_writer *writer)
+static void look(struct service *service, const struct check *check, struct check_result *result)
 {
     int64_t started_ns = clock_now_ns();
-    enum state state = check->run(call);
-    json_object_begin(writer);
-    json_member_string(writer, "name", check->name);
-    json_member_string(writer, "status", state_names[state]);
-    json_key(writer, "duration_ms");
-    json_number(writer, (double)(clock_now_ns() - started_ns) / NS_PER_MS);
-    if (state != STATE_OK)
-        json_member_string(writer, "cause", err_cause());
-    json_object_end(writer);
-    return state;
+    result->err = check->run(service);
+    result->duration_ns = clock_now_ns() - started_ns;
+    result->checked_us = clock_wall_us();
+    snprintf(result->cause, sizeof result->cause, "%s", result->err ? err_cause() : "");
 }
 
-static enum err run_checks(struct call *call, bool local_only)
+static void write_check(struct json_writer *writer, const char *name, enum state state,
+                        const struct check_result *result)
 {
-    struct json_writer writer;
+    json_object_begin(writer);
+    json_member_string(writer, "name", name);
+    json_member_string(writer, "status", state_names[state]);
+    json_key(writer, "duration_ms");
+    json_number(writer, (double)(result->duration_ns / 1000) / 1000);
+    if (result->checked_us)
+        json_member_time(writer, "time", result->checked_us);
+    if (state != STATE_OK)
+        json_member_string(writer, "cause", result->cause);
+    json_object_end(writer);
+}
+
+/* All of the scope, one by one; the worst of them is the whole's. */
+static enum state write_checks(struct call *call, enum check_scope scope, struct json_writer *writer)
+{
+    const struct health *health = call->service->health;
     enum state worst = STATE_OK;
+    size_t slow = 0;
+    for (size_t i = 0; i < health->row_count; i++) {
+        const struct health_row *row = health->rows[i];
+        struct check_result result;
+        size_t at = slow;
+        slow += !row->is_quick;
+        if (row->check.scope > scope)
+            continue;
+        if (row->is_quick)
+            look(call->service, &row->check, &result);
+        else
+            checks_result(health->checks, at, &result);
+        enum state state = state_of(call, row, result.err);
+        if (state == STATE_FAILED && !call->cause)   /* for the log, which tells of every 503 */
+            call->cause = arena_printf(call_arena(call), "%s: %s", row->check.name, result.cause);
+        write_check(writer, row->check.name, state, &result);
+        worst = state > worst ? state : worst;
+    }
+    return worst;
+}
+
+struct probe {
+    struct check_wait wait;
+    struct call *call;
+};
+
+static void answer_probe(struct check_wait *wait)
+{
+    struct call *call = ((struct probe *)wait)->call;
+    struct json_writer writer;
     call_json(call, 200, &writer);
     json_object_begin(&writer);
     json_key(&writer, "checks");
     json_array_begin(&writer);
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        if (local_only && !checks[i].local)
-            continue;
-        enum state state = run_check(call, &checks[i], &writer);
-        if (state > worst)
-            worst = state;
-    }
+    enum state worst = write_checks(call, wait->scope, &writer);
     json_array_end(&writer);
     json_member_string(&writer, "status", state_names[worst]);
     json_object_end(&writer);
     if (worst == STATE_FAILED)
         call->exchange->response.status = SERVICE_UNAVAILABLE;
     call_header(call, "Cache-Control", "no-store");
-    return ERR_NONE;
+    pipeline_answer(call, ERR_NONE);
 }
 
-static enum err healthz(struct call *call)
+static void ask(struct call *call, enum check_scope scope)
 {
-    return run_checks(call, true);
+    const struct check_limits limits = {
+        .cache_ms = (unsigned)call_setting(call, OPTION_HEALTH_CACHE_MS),
+        .timeout_ms = {[CHECK_LOCAL] = (unsigned)call_setting(call, OPTION_HEALTH_LOCAL_TIMEOUT_MS),
+                       [CHECK_NEEDS] = (unsigned)call_setting(call, OPTION_HEALTH_NEEDS_TIMEOUT_MS)},
+    };
+    struct probe *probe = arena_calloc(call_arena(call), 1, sizeof *probe);
+    if (!probe) {
+        pipeline_answer(call, ERR_MEMORY);
+        return;
+    }
+    probe->call = call;
+    probe->wait.done = answer_probe;
+    if (checks_ask(call->service->health->checks, &limits, scope, &probe->wait))
+        answer_probe(&probe->wait);
 }
 
-static enum err readyz(struct call *call)
+static void healthz(struct call *call)
 {
-    return run_checks(call, false);
+    ask(call, CHECK_LOCAL);
+}
+
+static void readyz(struct call *call)
+{
+    ask(call, CHECK_NEEDS);
 }
 
 const struct endpoint common_endpoints[] = {
     {.route = {HTTP_GET, "/ping"}, .query = ping},
     {.route = {HTTP_GET, "/version"}, .query = version},
-    {.route = {HTTP_GET, "/healthz"}, .query = healthz},
-    {.route = {HTTP_GET, "/readyz"}, .task = readyz},   /* asks others, so it may block */
+    {.route = {HTTP_GET, "/healthz"}, .later = healthz},
+    {.route = {HTTP_GET, "/readyz"}, .later = readyz},
     {.route = {HTTP_GET, "/metrics"}, .query = metrics_page},
     {.route = {HTTP_GET, "/traces"}, .query = traces_list},
     {.route = {HTTP_GET, "/traces/{id}"}, .query = traces_show},
 };
 const size_t common_endpoint_count = sizeof common_endpoints / sizeof common_endpoints[0];
+
+/* ---- the part ---- */
+
+static void choose_rows(const struct service *service, struct health *health)
+{
+    for (size_t i = 0; i < health_row_count; i++) {
+        const struct health_row *row = &health_rows[i];
+        if (row->applies && !row->applies(service))
+            continue;
+        health->rows[health->row_count++] = row;
+        if (!row->is_quick)
+            health->slow[health->check_count++] = row->check;
+    }
+}
+
+static void health_free(struct health *health)
+{
+    if (!health)
+        return;
+    checks_close(health->checks);
+    free(health->slow);
+    free(health->rows);
+    free(health);
+}
+
+enum err health_start(struct service *service)
+{
+    enum err err = err_because(ERR_MEMORY, "no memory for health checks");
+    struct health *health = calloc(1, sizeof *health);
+    if (!health)
+        return err;
+    health->rows = calloc(health_row_count, sizeof(struct health_row *));
+    health->slow = calloc(health_row_count, sizeof health->slow[0]);
+    if (health->rows && health->slow) {
+        choose_rows(service, health);
+        err = checks_open(health->slow, health->check_count, service, &health->checks);
+    }
+    if (err)
+        health_free(health);
+    else
+        service->health = health;
+    return err;
+}
+
+void health_stop(struct service *service)
+{
+    health_free(service->health);
+    service->health = NULL;
+}

@@ -8,9 +8,11 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/auth_watch.c \
 	shared/app/call.c shared/app/call.h \
 	shared/app/call_trace.c shared/app/call_trace.h \
+	shared/app/checks.c shared/app/checks.h \
 	shared/app/emit.c \
 	shared/app/fault_settings.c shared/app/fault_settings.h \
 	shared/app/health.c shared/app/health.h \
+	shared/app/health_checks.c \
 	shared/app/idempotency.c shared/app/idempotency.h \
 	shared/app/log_settings.c shared/app/log_settings.h \
 	shared/app/metrics.c shared/app/metrics.h \
@@ -29,7 +31,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/traces.c shared/app/traces.h
 nodist_shared_app_libapp_a_SOURCES = shared/app/app_migrations.c
 
-app_sql = shared/app/migrations/001_idempotency.sql
+app_sql = shared/app/migrations/001_idempotency.sql shared/app/migrations/002_health.sql
 EXTRA_DIST += $(app_sql)
 BUILT_SOURCES += shared/app/app_migrations.c
 CLEANFILES += shared/app/app_migrations.c

@@ -347,8 +347,10 @@ static enum err start_server(struct service *service)
     return err;
 }
 
+/* No check may look at lanes that are gone. */
 static void stop_server(struct service *service)
 {
+    health_stop(service);
     server_close(service->server);
 }
 
@@ -368,6 +370,7 @@ const struct part service_parts[] = {
     {"consumer", start_consumer, stop_consumer},
     {"readers", start_readers, stop_readers},
     {"settings", reload_start, reload_stop},
+    {"health", health_start, health_stop},
     {"server", start_server, stop_server},
 };
 const size_t service_part_count = sizeof service_parts / sizeof service_parts[0];

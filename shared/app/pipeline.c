@@ -54,6 +54,12 @@ static void answer(struct call *call, enum err err)
     atomic_fetch_sub_explicit(&service->in_flight, 1, memory_order_release);
 }
 
+void pipeline_answer(struct call *call, enum err err)
+{
+    call->queued_since_ns = 0;   /* it was with others, and in no queue */
+    answer(call, err);
+}
+
 static void answer_bare(struct exchange *exchange, enum err err)
 {
     struct problem problem = {.err = err, .retry_after_s = RETRY_AFTER_S};
@@ -182,6 +188,11 @@ static void run_data(struct call *call)
 {
     const struct endpoint *endpoint = call->endpoint;
     enum err err = check_deadline(call);
+    if (!err && endpoint->later) {
+        enter_queue(call);
+        endpoint->later(call);
+        return;
+    }
     if (!err && endpoint->command) {
         call->job = (struct db_job){.work = run_command, .done = command_done, .context = call};
         enter_queue(call);

@@ -19,6 +19,10 @@
 /** The server's dispatch; context is the struct service. */
 void pipeline_dispatch(struct exchange *exchange, void *context);
 
+/** Ends a call that its endpoint's `later` has taken: with the response that it has, or the problem document of an
+ *  error. Any thread, once; the call is gone after. */
+void pipeline_answer(struct call *call, enum err err);
+
 /* ---- for who finds out who is asking (auth.h) ---- */
 
 /** Goes on with resume on a worker. Never blocks. ERR_BUSY, ERR_CLOSED; the call is still the caller's then. */

@@ -20,6 +20,7 @@
 #include "telemetry/metric.h"
 
 struct auth;
+struct health;
 struct observation;
 struct reload;
 
@@ -68,6 +69,7 @@ struct service {
     struct pool *pool;
     struct client *user_client;                    /* NULL where definition->identify is set */
     struct auth *auth;
+    struct health *health;
     struct listener listener;
     struct server *_Atomic server;                 /* set after its lanes run, which may serve already */
     struct router *router;

@@ -189,13 +189,13 @@ static void collect(void *context)
     trace_export_measure(context);
 }
 
-static enum err register_metrics(struct trace_export *export)
+/* Also where nothing is sent: a rate of zero is told, and not nothing. */
+static void register_series(struct trace_export *export)
 {
     export->exported = metric_series(METRIC_TRACE_EXPORTED);
     export->refused = metric_series(METRIC_TRACE_DROPPED, "refused");
     export->expired = metric_series(METRIC_TRACE_DROPPED, "expired");
     export->queue_full = metric_series(METRIC_TRACE_DROPPED, "export_full");
-    return metric_collect(collect, export);
 }
 
 /* ---- opening and closing ---- */
@@ -263,6 +263,7 @@ enum err trace_export_open(const struct settings *settings, const struct otlp_re
     struct trace_export *export = calloc(1, sizeof *export);
     if (!export)
         return err_because(ERR_MEMORY, "no memory to send traces");
+    register_series(export);
     write_endpoint(settings, export->endpoint);
     if (!*export->endpoint) {
         free(export);
@@ -273,7 +274,7 @@ enum err trace_export_open(const struct settings *settings, const struct otlp_re
     pthread_mutex_init(&export->counting, NULL);
     enum err err = open_exporter(export, settings, resource);
     if (!err)
-        err = register_metrics(export);
+        err = metric_collect(collect, export);
     if (err) {
         trace_export_close(export);
         return err_because(err, "traces cannot be sent: %s", err_cause());

@@ -235,6 +235,18 @@
             "faults on demand, such as \"relay-before-mark kill nth=3\"; see FAULTS ON DEMAND")                       \
     CHOICE(OPTION_FAULT_FORCE, "fault.force", "off", "off|on", LIVE,                                                  \
            "whether there may be faults on demand where TANDEM_ENV is prod")                                          \
+    INTEGER(OPTION_HEALTH_CACHE_MS, "health.cache_ms", "1000", 0, 60000, "ms", LIVE,                                  \
+            "how long what a health check found is told again, so that probes cannot load the system")                \
+    INTEGER(OPTION_HEALTH_LOCAL_TIMEOUT_MS, "health.local_timeout_ms", "1500", 10, 60000, "ms", LIVE,                 \
+            "of a check of /healthz: one that takes longer has failed")                                               \
+    INTEGER(OPTION_HEALTH_NEEDS_TIMEOUT_MS, "health.needs_timeout_ms", "4000", 10, 60000, "ms", LIVE,                 \
+            "of a check that only /readyz makes")                                                                     \
+    INTEGER(OPTION_HEALTH_DISK_FREE_MIN_BYTES, "health.disk_free_min_bytes", "67108864", 0, 1048576 * OPTION_MEBI,    \
+            "bytes", LIVE, "free space for the database and the bus, below which a service is unhealthy")             \
+    INTEGER(OPTION_HEALTH_LAG_MAX, "health.lag_max", "10000", 0, 1000000000, "", LIVE,                                \
+            "events yet to be handled, above which a service is degraded")                                            \
+    CHOICE(OPTION_HEALTH_NEEDS_HARD, "health.needs_hard", "off", "off|on", LIVE,                                      \
+           "whether a needed service that is away makes this one unready; off: degraded")                             \
     INTEGER(OPTION_PAGE_LIMIT_DEFAULT, "page.limit_default", "20", 1, 10000, "", LIVE,                                \
             "rows of a page when none are asked for")                                                                 \
     INTEGER(OPTION_PAGE_LIMIT_MAX, "page.limit_max", "100", 1, 10000, "", LIVE,                                       \

@@ -40,6 +40,16 @@ void server_drain(struct server *server)
     server->transport->drain(server);
 }
 
+void server_nudge(struct server *server)
+{
+    server->transport->nudge(server);
+}
+
+unsigned server_silent(const struct server *server, unsigned *ret_loops)
+{
+    return server->transport->silent(server, ret_loops);
+}
+
 void server_close(struct server *server)
 {
     if (server)

@@ -80,6 +80,12 @@ void server_drain(struct server *server);
  *  those that are waited for. Any thread. */
 unsigned server_busy(const struct server *server);
 
+/** Has every loop of the server, one a lane (with libfcgi one in all), show that it goes round. Any thread. */
+void server_nudge(struct server *server);
+
+/** How many have not since, and how many there are. Any thread. */
+unsigned server_silent(const struct server *server, unsigned *ret_loops);
+
 /** Ends the lanes: closes every connection, whatever its state. Exchanges that are still with the callee must have
  *  been finished before. NULL is fine. */
 void server_close(struct server *server);

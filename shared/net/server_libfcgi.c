@@ -103,6 +103,26 @@ static void libfcgi_drain(struct server *server)
     reactor_post(&pool->reactor, &pool->drain_mail);
 }
 
+static void nudge_deliver(struct reactor_mail *mail)
+{
+    struct libfcgi_pool *pool = (struct libfcgi_pool *)((char *)mail - offsetof(struct libfcgi_pool, nudge_mail));
+    atomic_store(&pool->nudge_posted, false);
+}
+
+/* The poller's is the one loop; that a lane is busy for long means nothing here. */
+static void libfcgi_nudge(struct server *server)
+{
+    struct libfcgi_pool *pool = (struct libfcgi_pool *)server;
+    if (!atomic_exchange(&pool->nudge_posted, true))
+        reactor_post(&pool->reactor, &pool->nudge_mail);
+}
+
+static unsigned libfcgi_silent(const struct server *server, unsigned *ret_loops)
+{
+    *ret_loops = 1;
+    return atomic_load(&((const struct libfcgi_pool *)server)->nudge_posted);
+}
+
 /* Shutting its socket down is what gets a lane out of the library. */
 static void lanes_stop(struct libfcgi_pool *pool)
 {
@@ -191,6 +211,7 @@ static enum err libfcgi_open(const struct server_opts *opts, struct server **ret
         return err_because(ERR_MEMORY, "there is no memory for a server");
     pool->server = (struct server){.transport = &server_libfcgi, .opts = *opts};
     pool->tcp = is_tcp(opts->listen_fd);
+    pool->nudge_mail.deliver = nudge_deliver;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->filled, NULL);
     pool->server.counters = server_counters_new(opts->lanes);
@@ -243,6 +264,8 @@ const struct server_transport server_libfcgi = {
     .name = "libfcgi",
     .open = libfcgi_open,
     .drain = libfcgi_drain,
+    .nudge = libfcgi_nudge,
+    .silent = libfcgi_silent,
     .connections = libfcgi_connections,
     .close = libfcgi_pool_close,
 };

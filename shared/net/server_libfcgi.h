@@ -82,8 +82,8 @@ struct libfcgi_pool {
     struct reactor_source listener;
     struct deadline_queue pause_queue, tick_queue;
     struct deadline pause, tick;
-    struct reactor_mail resume_mail, drain_mail;
-    atomic_bool resume_posted, drain_posted, draining;
+    struct reactor_mail resume_mail, drain_mail, nudge_mail;
+    atomic_bool resume_posted, drain_posted, nudge_posted, draining;
     pthread_mutex_t lock;                /* guards what follows */
     pthread_cond_t filled;
     bool stopping;

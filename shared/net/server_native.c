@@ -31,6 +31,32 @@ static void native_drain(struct server *server)
     }
 }
 
+static void nudge_deliver(struct reactor_mail *mail)
+{
+    struct native_lane *lane = (struct native_lane *)((char *)mail - offsetof(struct native_lane, nudge_mail));
+    atomic_store(&lane->nudge_posted, false);
+}
+
+static void native_nudge(struct server *server)
+{
+    struct native *native = (struct native *)server;
+    for (unsigned i = 0; i < server->opts.lanes; i++) {
+        struct native_lane *lane = &native->lanes[i];
+        if (!atomic_exchange(&lane->nudge_posted, true))
+            reactor_post(&lane->lane.reactor, &lane->nudge_mail);
+    }
+}
+
+static unsigned native_silent(const struct server *server, unsigned *ret_loops)
+{
+    const struct native *native = (const struct native *)server;
+    unsigned silent = 0;
+    for (unsigned i = 0; i < server->opts.lanes; i++)
+        silent += atomic_load(&native->lanes[i].nudge_posted);
+    *ret_loops = server->opts.lanes;
+    return silent;
+}
+
 static void *lane_main(void *argument)
 {
     struct native_lane *lane = argument;
@@ -64,6 +90,7 @@ static enum err lane_init(struct native *native, unsigned index)
     lane->native = native;
     lane->ready = true;
     lane->drain_mail.deliver = drain_deliver;
+    lane->nudge_mail.deliver = nudge_deliver;
     return native_accept_start(lane);
 }
 
@@ -150,6 +177,8 @@ const struct server_transport server_native = {
     .name = "native",
     .open = native_open,
     .drain = native_drain,
+    .nudge = native_nudge,
+    .silent = native_silent,
     .connections = native_connections,
     .close = native_close,
 };

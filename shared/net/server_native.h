@@ -27,8 +27,8 @@ struct native_lane {
     struct deadline pause;                       /* armed: accepting failed a moment ago */
     bool held;                                   /* connections_max is reached */
     atomic_uint open;                            /* connections, also those on their way to this lane */
-    struct reactor_mail resume_mail, drain_mail;
-    atomic_bool resume_posted, drain_posted;
+    struct reactor_mail resume_mail, drain_mail, nudge_mail;
+    atomic_bool resume_posted, drain_posted, nudge_posted;
 };
 
 struct native {

@@ -37,6 +37,8 @@ struct server_transport {
     const char *name;
     enum err (*open)(const struct server_opts *opts, struct server **ret);
     void (*drain)(struct server *server);
+    void (*nudge)(struct server *server);
+    unsigned (*silent)(const struct server *server, unsigned *ret_loops);
     void (*connections)(const struct server *server, unsigned ret[static SERVER_STATES]);
     void (*close)(struct server *server);
 };

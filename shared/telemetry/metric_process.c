@@ -106,6 +106,14 @@ static void set_if_known(_Atomic int64_t *slots, struct metric_series which, int
         metric_set_in(slots, which, value);
 }
 
+/* Reckoned once: of two clocks that are not read at the same instant, it would be a little different each time, which
+ * looks like another process. */
+static void set_start(_Atomic int64_t *slots, pid_t pid)
+{
+    if (!atomic_load_explicit(slots + series.start.slot, memory_order_relaxed))
+        set_if_known(slots, series.start, start_wall_ns(pid));
+}
+
 /* A process that ends meanwhile keeps what was known of it. */
 static void look_at(void *context, pid_t pid, _Atomic int64_t *slots)
 {
@@ -116,7 +124,7 @@ static void look_at(void *context, pid_t pid, _Atomic int64_t *slots)
     set_if_known(slots, series.memory, resident_bytes(pid));
     set_if_known(slots, series.fds, open_fds(pid));
     set_if_known(slots, series.max_fds, max_fds(pid));
-    set_if_known(slots, series.start, start_wall_ns(pid));
+    set_start(slots, pid);
 }
 
 static void collect(void *context)
