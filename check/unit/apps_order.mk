@@ -2,7 +2,7 @@
 check_LIBRARIES += check/unit/liborderfixture.a
 check_unit_liborderfixture_a_SOURCES = check/unit/order_fixture.c check/unit/order_fixture.h
 check_unit_liborderfixture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
-ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) apps/order/liborder.a $(LIBS_STATE) $(CUNIT_LIBS)
+ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) $(LIBS_ORDER) $(CUNIT_LIBS)
 
 order_tests = \
 	check/unit/test_order_events \
