@@ -76,6 +76,14 @@ static bool is_error(const struct stripe_answer *answer)
 
 /* ---- what there is ---- */
 
+static struct stripe_meaning judge(enum stripe_question about, const struct stripe_object *object)
+{
+    struct stripe_meaning meaning = stripe_meaning_of_object(about, object);
+    if (meaning.cause)
+        err_because(ERR_UNAVAILABLE, "%s: %.*s", meaning.cause, TEXT_ARGS(object->status));
+    return meaning;
+}
+
 /* Of this order, and of its amount. */
 static bool is_ours(const struct question *question, const struct stripe_object *object)
 {
@@ -91,7 +99,7 @@ static struct stripe_meaning judge_intent(struct question *question, const struc
     if (!is_ours(question, intent))
         return (struct stripe_meaning){STRIPE_NONE, PAYMENT_REASON_NONE, NULL};
     question->reference = intent->id;
-    return stripe_meaning_of_object(STRIPE_CHARGE, intent);
+    return judge(STRIPE_CHARGE, intent);
 }
 
 static struct stripe_meaning judge_error(struct question *question, const struct stripe_answer *answer)
@@ -111,6 +119,26 @@ static struct stripe_meaning judge_error(struct question *question, const struct
     return meaning;
 }
 
+static struct stripe_meaning retrieve(struct question *question, struct text reference)
+{
+    struct stripe_answer answer;
+    stripe_path_intent(&question->path, reference);
+    if (call(question, HTTP_GET, NULL, &answer))
+        return not_known();
+    return is_error(&answer) ? judge_error(question, &answer) : judge_intent(question, &answer.object);
+}
+
+/* An index says which there are, and may lag behind in how they are: each is asked for. */
+static struct stripe_meaning judge_found(struct question *question, const struct stripe_object *found)
+{
+    if (question->about == STRIPE_REFUND)
+        return judge(STRIPE_REFUND, found);
+    if (!is_ours(question, found))
+        return (struct stripe_meaning){STRIPE_NONE, PAYMENT_REASON_NONE, NULL};
+    struct stripe_meaning meaning = retrieve(question, found->id);
+    return meaning.verdict == STRIPE_NONE ? not_known() : meaning;
+}
+
 /* Of several, which there should not be, the one that counts most: the verdicts rise. */
 static struct stripe_meaning judge_list(struct question *question, const struct stripe_answer *answer)
 {
@@ -118,9 +146,7 @@ static struct stripe_meaning judge_list(struct question *question, const struct 
     struct stripe_meaning best = {STRIPE_NONE, PAYMENT_REASON_NONE, NULL};
     struct text best_reference = question->reference;
     for (size_t i = 0; i < answer->list.count; i++) {
-        struct stripe_meaning meaning = question->about == STRIPE_CHARGE
-                                            ? judge_intent(question, &objects[i])
-                                            : stripe_meaning_of_object(STRIPE_REFUND, &objects[i]);
+        struct stripe_meaning meaning = judge_found(question, &objects[i]);
         if (meaning.verdict > best.verdict) {
             best = meaning;
             best_reference = question->reference;
@@ -128,15 +154,6 @@ static struct stripe_meaning judge_list(struct question *question, const struct 
     }
     question->reference = best_reference;
     return best;
-}
-
-static struct stripe_meaning retrieve(struct question *question)
-{
-    struct stripe_answer answer;
-    stripe_path_intent(&question->path, question->request->reference);
-    if (call(question, HTTP_GET, NULL, &answer))
-        return not_known();
-    return is_error(&answer) ? judge_error(question, &answer) : judge_intent(question, &answer.object);
 }
 
 static struct stripe_meaning look(struct question *question)
@@ -206,7 +223,7 @@ static struct stripe_meaning charge(struct question *question)
     if (!stripe_amount(question->request->amount, &question->amount))
         return (struct stripe_meaning){STRIPE_REFUSED, PAYMENT_REASON_AMOUNT_REFUSED, NULL};
     if (question->request->reference.at)
-        meaning = retrieve(question);
+        meaning = retrieve(question, question->request->reference);
     if (meaning.verdict == STRIPE_NONE && may_be_forgotten(question->request))
         meaning = look(question);
     if (meaning.verdict == STRIPE_NONE && secret_reveal(question->request->method).length == 0)
@@ -230,7 +247,7 @@ static struct stripe_meaning give_back(struct question *question)
     if (call(question, HTTP_POST, key, &answer))
         return not_known();
     struct stripe_meaning meaning = is_error(&answer) ? judge_error(question, &answer)
-                                                      : stripe_meaning_of_object(STRIPE_REFUND, &answer.object);
+                                                      : judge(STRIPE_REFUND, &answer.object);
     return meaning.verdict == STRIPE_LOOK ? look_instead(question) : meaning;
 }
 

@@ -7,21 +7,21 @@
 #include "apps/order/payment_stripe_call.h"
 #include "conf/secret_file.h"
 
-enum { KEY_MAX = 512, BEARER_SIZE = KEY_MAX + sizeof "Bearer " };
+enum { FILE_MAX_BYTES = 8192, KEY_MAX = 512, BEARER_SIZE = KEY_MAX + sizeof "Bearer " };
 
 /* ---- the key ---- */
 
 static enum err read_key(const struct stripe *stripe, char out[static BEARER_SIZE])
 {
     struct buf content;
-    buf_init(&content, KEY_MAX);
+    buf_init(&content, FILE_MAX_BYTES);
     enum err err = secret_file_read(stripe->key_file, &content);
     struct text key = buf_text(&content);
     while (key.length > 0 && strchr("\r\n", key.at[key.length - 1]))
         key.length--;
     if (err)
         err = err_because(err, "payment.stripe_key_file: %s", err_cause());
-    else if (key.length == 0 || !text_is_visible_ascii(key))
+    else if (key.length == 0 || key.length > KEY_MAX || !text_is_visible_ascii(key))
         err = err_because(ERR_INVALID, "payment.stripe_key_file %s does not hold a key", stripe->key_file);
     else
         snprintf(out, BEARER_SIZE, "Bearer %.*s", TEXT_ARGS(key));
@@ -70,6 +70,8 @@ enum err stripe_url_check(const char *url)
     struct text text = text_of(url);
     if (text.length > 0 && url[text.length - 1] == '/')
         return err_because(ERR_CONFIG, "payment.stripe_url: \"%s\" ends with a slash", url);
+    if (text_find(text, '@') >= 0)
+        return err_because(ERR_CONFIG, "payment.stripe_url: \"%s\" has an '@'", url);
     if (text_starts(text, TEXT("https://")) || (text_starts(text, TEXT("http://")) && is_loopback(host_of(text))))
         return ERR_NONE;
     return err_because(ERR_CONFIG, "payment.stripe_url: \"%s\" is neither https nor http of this machine", url);

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "conf/secret_file.h"
 
-enum { SECRETS_MAX_BYTES = 4096, READ_MAX_BYTES = 32 * 1024, WORD_MAX = 255 };
+enum { SECRETS_MAX_BYTES = 8192, READ_MAX_BYTES = 32 * 1024, WORD_MAX = 255 };
 
 /* ---- its secrets ---- */
 

@@ -94,23 +94,25 @@ static enum gateway_fault next_fault(struct fake_gateway *gateway, enum gateway_
     if (gateway->storm_percent == 0 || draw(gateway) % 100 >= gateway->storm_percent)
         return GATEWAY_WELL;
     enum gateway_fault fault = (enum gateway_fault)(1 + draw(gateway) % (GATEWAY_FAULTS - 1));
-    return fault == GATEWAY_HELD ? GATEWAY_LATE : fault;
+    return fault == GATEWAY_HELD ? GATEWAY_WELL : fault;
 }
 
 /* What is said when nothing is done. */
 static const struct refusal {
     enum gateway_fault fault;
     int status;
-    const char *headers, *type, *code;
+    const char *type, *code;
 } refusals[] = {
-    {GATEWAY_FAILED_BEFORE, 500, "", "api_error", NULL},
-    {GATEWAY_TOO_MANY, 429, "Retry-After: 1\r\n", "invalid_request_error", "rate_limit"},
-    {GATEWAY_IN_USE, 409, "", "idempotency_error", "idempotency_key_in_use"},
-    {GATEWAY_NO_ENTRY, 401, "", "invalid_request_error", NULL},
+    {GATEWAY_FAILED_BEFORE, 500, "api_error", NULL},
+    {GATEWAY_TOO_MANY, 429, "invalid_request_error", "rate_limit"},
+    {GATEWAY_IN_USE, 409, "idempotency_error", "idempotency_key_in_use"},
+    {GATEWAY_NO_ENTRY, 401, "invalid_request_error", NULL},
 };
 
-static bool refuse(enum gateway_fault fault, struct buf *out, enum fake_end *ret_end)
+static bool refuse(const struct fake_gateway *gateway, enum gateway_fault fault, struct buf *out,
+                   enum fake_end *ret_end)
 {
+    char retry_after[64] = "";
     struct buf body;
     *ret_end = FAKE_KEEP;
     if (fault == GATEWAY_DROPPED_BEFORE) {
@@ -124,9 +126,11 @@ static bool refuse(enum gateway_fault fault, struct buf *out, enum fake_end *ret
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         if (refusals[i].fault != fault)
             continue;
+        if (fault == GATEWAY_TOO_MANY)
+            snprintf(retry_after, sizeof retry_after, "Retry-After: %u\r\n", gateway->retry_after_s);
         buf_init(&body, BODY_MAX_BYTES);
         ledger_error(&body, refusals[i].status, refusals[i].type, refusals[i].code, NULL);
-        fake_service_say(out, refusals[i].status, refusals[i].headers, buf_string(&body));
+        fake_service_say(out, refusals[i].status, retry_after, buf_string(&body));
         buf_fini(&body);
         return true;
     }
@@ -252,7 +256,7 @@ static enum fake_end answer_asked(struct fake_gateway *gateway, const struct ask
     gateway->misread += !is_well_made(asked);
     if (strcmp(fake_service_header(asked->head, "Authorization", value), "Bearer " FAKE_GATEWAY_KEY) != 0)
         fault = GATEWAY_NO_ENTRY;
-    if (refuse(fault, out, &end))
+    if (refuse(gateway, fault, out, &end))
         return end;
     if (recall(gateway, asked, out))
         return fault == GATEWAY_LATE ? FAKE_HANG : FAKE_KEEP;
@@ -281,6 +285,7 @@ struct fake_gateway *fake_gateway_start(const char *ledger)
     assert(gateway);
     pthread_mutex_init(&gateway->lock, NULL);
     pthread_cond_init(&gateway->changed, NULL);
+    gateway->retry_after_s = 1;
     gateway->db = ledger_open(ledger);
     gateway->service = fake_service_start(answer, gateway);
     return gateway;
@@ -313,10 +318,15 @@ void fake_gateway_fault(struct fake_gateway *gateway, enum gateway_operation ope
 {
     pthread_mutex_lock(&gateway->lock);
     gateway->released = false;
-    while (gateway->fault_count > 0 && gateway->faults[gateway->fault_count - 1].times == 0)
-        gateway->fault_count--;
     assert(gateway->fault_count < GATEWAY_FAULTS_MAX);
     gateway->faults[gateway->fault_count++] = (struct ordered){operation, fault, times};
+    pthread_mutex_unlock(&gateway->lock);
+}
+
+void fake_gateway_calm(struct fake_gateway *gateway)
+{
+    pthread_mutex_lock(&gateway->lock);
+    gateway->fault_count = 0;
     pthread_mutex_unlock(&gateway->lock);
 }
 
@@ -325,6 +335,13 @@ void fake_gateway_storm(struct fake_gateway *gateway, unsigned percent, uint64_t
     pthread_mutex_lock(&gateway->lock);
     gateway->storm_percent = percent;
     gateway->storm_state = seed;
+    pthread_mutex_unlock(&gateway->lock);
+}
+
+void fake_gateway_retry_after(struct fake_gateway *gateway, unsigned seconds)
+{
+    pthread_mutex_lock(&gateway->lock);
+    gateway->retry_after_s = seconds;
     pthread_mutex_unlock(&gateway->lock);
 }
 

@@ -31,7 +31,7 @@ enum gateway_fault {
     GATEWAY_FAILED_BEFORE,      /* 500, and nothing is done; a repeat may do it */
     GATEWAY_FAILED_AFTER,       /* 500, and it is done; which its key will say from now on */
     GATEWAY_UNAVAILABLE,        /* 503 that is no JSON, from something in front of it; nothing is done */
-    GATEWAY_TOO_MANY,           /* 429 with Retry-After: 1; nothing is done */
+    GATEWAY_TOO_MANY,           /* 429 with Retry-After; nothing is done */
     GATEWAY_IN_USE,             /* 409, as for two at once with one key; nothing is done */
     GATEWAY_NO_ENTRY,           /* 401; nothing is done */
     GATEWAY_DROPPED_BEFORE,     /* the connection, before anything is done */
@@ -55,8 +55,14 @@ const char *fake_gateway_url(const struct fake_gateway *gateway);
 void fake_gateway_fault(struct fake_gateway *gateway, enum gateway_operation operation, enum gateway_fault fault,
                         unsigned times);
 
+/** Forgets the faults that have not come yet. */
+void fake_gateway_calm(struct fake_gateway *gateway);
+
 /** So many in a hundred of all requests go wrong, in any way but GATEWAY_HELD; what, the seed says. 0 ends it. */
 void fake_gateway_storm(struct fake_gateway *gateway, unsigned percent, uint64_t seed);
+
+/** What GATEWAY_TOO_MANY asks to wait; 1 second unless said. */
+void fake_gateway_retry_after(struct fake_gateway *gateway, unsigned seconds);
 
 /** Lets what is held go. */
 void fake_gateway_release(struct fake_gateway *gateway);

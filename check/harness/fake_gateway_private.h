@@ -23,7 +23,7 @@ struct fake_gateway {
     pthread_cond_t changed;
     sqlite3 *db;
     struct ordered faults[GATEWAY_FAULTS_MAX];
-    unsigned fault_count, storm_percent;
+    unsigned fault_count, storm_percent, retry_after_s;
     uint64_t storm_state;
     unsigned asked[GATEWAY_OPERATIONS], misread, held;
     bool released, hidden, stopping;

@@ -2,6 +2,7 @@
 
 SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
 	check/service/test_log check/service/test_log_stalled check/service/test_metrics check/service/test_order \
+	check/service/test_payment_stripe \
 	check/service/test_reload check/service/test_restart check/service/test_scaled check/service/test_sign_out \
 	check/service/test_trace check/service/test_trace_kept check/service/test_trace_otlp \
 	check/service/test_trace_otlp_json check/service/test_trace_receiver check/service/test_trace_show \
@@ -36,6 +37,8 @@ check_service_test_metrics_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_metrics_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_payment_stripe_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_payment_stripe_LDADD = $(LIBS_SERVICE_TEST) $(SQLITE_LIBS)
 check_service_test_reload_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_reload_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_restart_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -71,6 +74,7 @@ check_service_test_log_SOURCES = check/service/test_log.c
 check_service_test_log_stalled_SOURCES = check/service/test_log_stalled.c
 check_service_test_metrics_SOURCES = check/service/test_metrics.c
 check_service_test_order_SOURCES = check/service/test_order.c
+check_service_test_payment_stripe_SOURCES = check/service/test_payment_stripe.c
 check_service_test_reload_SOURCES = check/service/test_reload.c
 check_service_test_restart_SOURCES = check/service/test_restart.c
 check_service_test_scaled_SOURCES = check/service/test_scaled.c
