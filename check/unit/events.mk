@@ -2,8 +2,10 @@ check_LIBRARIES += check/unit/libevents_fixture.a
 check_unit_libevents_fixture_a_SOURCES = check/unit/events_fixture.c check/unit/events_fixture.h
 LIBS_EVENTS_CHECK = check/unit/libevents_fixture.a $(SCRATCH) $(LIBS_EVENTS) $(CUNIT_LIBS)
 
-check_PROGRAMS += check/unit/test_event check/unit/test_bus check/unit/test_outbox check/unit/test_consumer
-TESTS += check/unit/test_event check/unit/test_bus check/unit/test_outbox check/unit/test_consumer
+events_tests = check/unit/test_event check/unit/test_bus check/unit/test_bus_browse check/unit/test_outbox \
+	check/unit/test_relay check/unit/test_consumer check/unit/test_dead_letter
+check_PROGRAMS += $(events_tests)
+TESTS += $(events_tests)
 
 check_unit_test_event_SOURCES = check/unit/test_event.c
 check_unit_test_event_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -12,6 +14,18 @@ check_unit_test_event_LDADD = $(HARNESS) $(LIBS_EVENTS) $(CUNIT_LIBS)
 check_unit_test_bus_SOURCES = check/unit/test_bus.c
 check_unit_test_bus_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_bus_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
+
+check_unit_test_bus_browse_SOURCES = check/unit/test_bus_browse.c
+check_unit_test_bus_browse_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_bus_browse_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
+
+check_unit_test_relay_SOURCES = check/unit/test_relay.c
+check_unit_test_relay_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_relay_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
+
+check_unit_test_dead_letter_SOURCES = check/unit/test_dead_letter.c
+check_unit_test_dead_letter_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_dead_letter_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
 
 check_unit_test_outbox_SOURCES = check/unit/test_outbox.c
 check_unit_test_outbox_CPPFLAGS = $(CHECK_CPPFLAGS)

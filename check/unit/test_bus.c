@@ -60,9 +60,10 @@ static size_t fetch(struct bus_subscription *subscription, unsigned timeout_ms, 
 
 static uint64_t lag(struct bus_subscription *subscription)
 {
-    uint64_t count = 0;
-    CU_ASSERT_EQUAL(bus_lag(subscription, &count), ERR_NONE);
-    return count;
+    struct bus_lag now = {.events = 0};
+    CU_ASSERT_EQUAL(bus_lag(subscription, &now), ERR_NONE);
+    CU_ASSERT(now.events == 0 ? now.oldest_us == 0 : now.oldest_us > 0 && now.oldest_us <= clock_wall_us());
+    return now.events;
 }
 
 static void test_in_order(void)

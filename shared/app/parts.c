@@ -183,6 +183,7 @@ static enum err start_consumer(struct service *service)
         .inbox_retention_s = number(service, OPTION_EVENTS_INBOX_RETENTION_S),
         .failed = observe_event_failure,
         .applied = observe_event,
+        .unknown = observe_unknown_event,
     };
     if (opts.handler_count == 0)
         return ERR_NONE;

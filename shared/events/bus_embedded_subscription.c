@@ -35,21 +35,21 @@ struct subscription {
 };
 
 static const char join_sql[] =
-    "INSERT INTO consumer_group (name, position) SELECT $1, coalesce((SELECT min(position) - 1 FROM log),"
-    " (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0) WHERE true ON CONFLICT DO NOTHING";
+    "INSERT INTO consumer_group (name, position, types) SELECT $1, coalesce((SELECT min(position) - 1 FROM log),"
+    " (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0), $2 WHERE true"
+    " ON CONFLICT (name) DO UPDATE SET types = excluded.types";
 static const char end_sql[] =
     "SELECT coalesce((SELECT max(position) FROM log), (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0)";
 static const char position_sql[] = "SELECT position FROM consumer_group WHERE name = $1";
 static const char newest_sql[] = "SELECT max(position) FROM log";
 static const char fetch_sql[] =
-    "SELECT position, envelope FROM log WHERE position > $1 AND type IN (SELECT value FROM json_each($2))"
-    " ORDER BY position LIMIT $3";
+    "SELECT position, envelope FROM log WHERE position > $1 AND " BUS_TYPE_IS_OF("$2") " ORDER BY position LIMIT $3";
 static const char acknowledge_sql[] = "UPDATE consumer_group SET position = $2 WHERE name = $1 AND position < $2";
 static const char lag_sql[] =
-    "SELECT count(*) FROM log WHERE position > (SELECT position FROM consumer_group WHERE name = $1)"
-    " AND type IN (SELECT value FROM json_each($2))";
+    "SELECT count(*), min(published_us) FROM log WHERE position > (SELECT position FROM consumer_group WHERE name = $1)"
+    " AND " BUS_TYPE_IS_OF("$2");
 static const char lag_after_sql[] =
-    "SELECT count(*) FROM log WHERE position > $1 AND type IN (SELECT value FROM json_each($2))";
+    "SELECT count(*), min(published_us) FROM log WHERE position > $1 AND " BUS_TYPE_IS_OF("$2");
 
 /* ---- joining and leaving ---- */
 
@@ -58,6 +58,7 @@ static enum err join_work(struct db_connection *connection, void *context)
     struct subscription *subscription = context;
     struct db_statement *insert = db_query(connection, join_sql);
     db_bind_string(insert, 1, subscription->group);
+    db_bind_text(insert, 2, buf_text(&subscription->types));
     enum err err = db_run(insert, NULL);
     if (err)
         return err;
@@ -312,7 +313,7 @@ void bus_embedded_wake(struct bus_subscription *base)
         continue;
 }
 
-enum err bus_embedded_lag(struct bus_subscription *base, uint64_t *ret)
+enum err bus_embedded_lag(struct bus_subscription *base, struct bus_lag *ret)
 {
     struct subscription *subscription = (struct subscription *)base;
     pthread_mutex_lock(&subscription->lock);
@@ -322,7 +323,9 @@ enum err bus_embedded_lag(struct bus_subscription *base, uint64_t *ret)
     else
         db_bind_int(query, 1, subscription->acknowledged);
     db_bind_text(query, 2, buf_text(&subscription->types));
-    uint64_t lag = db_next(query) ? (uint64_t)db_int(query, 0) : 0;
+    struct bus_lag lag = {.events = 0};
+    if (db_next(query))
+        lag = (struct bus_lag){(uint64_t)db_int(query, 0), db_int(query, 1)};
     enum err err = db_done(query);
     pthread_mutex_unlock(&subscription->lock);
     if (!err)
