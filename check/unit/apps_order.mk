@@ -45,3 +45,10 @@ check_unit_test_ctl_db_SOURCES = check/unit/test_ctl_db.c check/unit/ctl_program
 check_unit_test_ctl_db_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_ctl_db_LDADD = $(HARNESS) $(SCRATCH) apps/order/liborder.a apps/inventory/libinventory.a $(LIBS_USER) \
 	$(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_ctl_events
+TESTS += check/unit/test_ctl_events
+check_unit_test_ctl_events_SOURCES = check/unit/test_ctl_events.c check/unit/ctl_program.c check/unit/ctl_program.h
+check_unit_test_ctl_events_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_ctl_events_LDADD = check/unit/libevents_fixture.a $(HARNESS) $(SCRATCH) apps/order/liborder.a \
+	apps/inventory/libinventory.a $(LIBS_USER) $(CUNIT_LIBS)
