@@ -88,7 +88,7 @@ static void write_letter(struct json_writer *writer, const struct dead_letter *l
 
 static void write_decision(struct json_writer *writer, const struct dead_letter_decision *decision)
 {
-    json_member_string(writer, "decision", text_equal(decision->decision, TEXT("discarded")) ? "discarded" : "redriven");
+    json_member_text(writer, "decision", decision->decision);
     json_member_time(writer, "decided_at", decision->decided_us);
     json_member_text(writer, "decided_by", decision->by);
     json_member_text(writer, "reason", decision->reason);
@@ -345,7 +345,8 @@ static enum err show_service(struct showing *showing)
     struct db_connection *reader = showing->service->reader;
     if (!showing->is_json) {
         enum err err = dead_letter_each(reader, 0, UINT32_MAX, show_letter, showing);
-        return err ? err : dead_letter_decisions(reader, showing->id, DEAD_LETTER_DECISIONS_KEPT, show_decision, showing);
+        return err ? err
+                   : dead_letter_decisions(reader, showing->id, DEAD_LETTER_DECISIONS_KEPT, show_decision, showing);
     }
     struct buf out;
     size_t before = showing->count;

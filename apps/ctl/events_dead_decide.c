@@ -39,7 +39,8 @@ static enum err add_found(const struct dead_letter *letter, void *context)
     if (!dead_choice_has(&search->choice, letter))
         return ERR_NONE;
     if (list->count == list->room)
-        return err_because(ERR_INVALID, "more than %zu are chosen; choose fewer at once, such as by --until", list->room);
+        return err_because(ERR_INVALID, "more than %zu are chosen; choose fewer at once, such as by --until",
+                           list->room);
     struct dead_found found = {search->service, letter->number, letter->parked_us,
                                arena_text(&list->arena, letter->event_id), false};
     if (!found.event_id.at)
@@ -201,8 +202,8 @@ static int run(const struct invocation *invocation, const struct deed *deed)
     struct search search = {.list = &list};
     int status = EXIT_FAILURE;
     if (!chooses(invocation))
-        return invocation_usage(invocation->command, "say which: by ID, --type, --subject, --since, --until, --group, or "
-                                                     "--all");
+        return invocation_usage(invocation->command,
+                                "say which: by ID, --type, --subject, --since, --until, --group, or --all");
     if (!dead_choice_read(invocation, &search.choice))
         return EXIT_USAGE;
     arena_init(&list.arena, ARENA_MAX_BYTES);

@@ -46,7 +46,8 @@ static const struct json_field item_fields[] = {
     {.name = "name", .type = JSON_TEXT, .required = true, .offset = offsetof(struct item_data, name)},
     {.name = "price", .type = JSON_OBJECT, .required = true, .fields = price_fields,
      .offset = offsetof(struct item_data, price)},
-    {.name = "version", .type = JSON_INTEGER, .required = true, .offset = offsetof(struct item_data, version)},
+    {.name = "version", .type = JSON_INTEGER, .required = true, .min = 1, .max = INT64_MAX,
+     .offset = offsetof(struct item_data, version)},
     {.name = NULL},
 };
 

@@ -33,3 +33,9 @@ check_unit_test_auth_cache_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIB
 check_unit_test_pool_SOURCES = check/unit/test_pool.c
 check_unit_test_pool_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_pool_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_auth_examples
+TESTS += check/unit/test_auth_examples
+check_unit_test_auth_examples_SOURCES = check/unit/test_auth_examples.c
+check_unit_test_auth_examples_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_auth_examples_LDADD = check/unit/libeventexamples.a $(HARNESS) $(LIBS_APP) $(CUNIT_LIBS)

@@ -6,6 +6,7 @@ ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) apps/order/
 
 order_tests = \
 	check/unit/test_order_events \
+	check/unit/test_order_examples \
 	check/unit/test_order_place \
 	check/unit/test_order_store \
 	check/unit/test_order_workflow \
@@ -37,6 +38,11 @@ check_unit_test_payment_worker_LDADD = $(ORDER_TEST_LIBS)
 check_unit_test_order_events_SOURCES = check/unit/test_order_events.c
 check_unit_test_order_events_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_order_events_LDADD = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) $(LIBS_ORDER) $(CUNIT_LIBS)
+
+check_unit_test_order_examples_SOURCES = check/unit/test_order_examples.c
+check_unit_test_order_examples_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_order_examples_LDADD = check/unit/libeventexamples.a check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) \
+	$(LIBS_ORDER) $(CUNIT_LIBS)
 
 # tandemctl knows the databases of all services.
 check_PROGRAMS += check/unit/test_ctl_db

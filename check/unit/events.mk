@@ -1,3 +1,12 @@
+# Examples of events, made of their schemas; `make update-event-examples` writes them anew, and a test holds them to those.
+check_LIBRARIES += check/unit/libeventexamples.a
+check_unit_libeventexamples_a_SOURCES = check/unit/event_examples.c check/unit/event_examples.h
+check_unit_libeventexamples_a_CPPFLAGS = $(CHECK_CPPFLAGS)
+EXTRA_DIST += check/unit/event_examples.tsv check/harness/event_schemas.py
+PHONY_TARGETS += update-event-examples
+update-event-examples:
+	python3 $(srcdir)/check/harness/event_schemas.py examples $(srcdir)/etc/events > $(srcdir)/check/unit/event_examples.tsv
+
 check_LIBRARIES += check/unit/libevents_fixture.a
 check_unit_libevents_fixture_a_SOURCES = check/unit/events_fixture.c check/unit/events_fixture.h
 LIBS_EVENTS_CHECK = check/unit/libevents_fixture.a $(SCRATCH) $(LIBS_EVENTS) $(CUNIT_LIBS)

@@ -85,8 +85,8 @@ static void bury(struct db *db, const char *group, const char *type, const char 
     long long us = (1767225600 + second) * 1000000LL;
     snprintf(sql, sizeof sql,
              "INSERT INTO dead_letter (number, consumer_group, subject, event_id, type, envelope, attempts, cause,"
-             " parked_us, died_us) VALUES (%d, '%s', '%s', 'event-%d', '%s', '{\"specversion\":\"1.0\",\"id\":\"event-%d\","
-             "\"data\":{\"empty\":[ ],\"quote\":\"a\\\"{,\"}}', 3, 'ERR_INVALID: it\tbroke', %lld, %lld);"
+             " parked_us, died_us) VALUES (%d, '%s', '%s', 'event-%d', '%s', '{\"specversion\":\"1.0\","
+             "\"id\":\"event-%d\",\"data\":{\"empty\":[ ],\"quote\":\"a\\\"{,\"}}', 3, 'ERR_INVALID: it\tbroke', %lld, %lld);"
              "INSERT INTO event_failure SELECT coalesce(max(number), 0) + 1, '%s', 'event-%d', 3, %lld,"
              " 'ERR_INVALID: it broke' FROM event_failure",
              number, group, subject, number, type, number, us - 5000000, us, group, number, us);
@@ -304,8 +304,8 @@ static void test_redrive(void)
     CU_ASSERT_EQUAL(EVENTS("dead", "redrive", "event-1", "--reason", "mended", "--yes"), 0);
     SAYS("1 dead letter sent again");
     CU_ASSERT_EQUAL(letters(), 3);
-    CU_ASSERT_EQUAL(scratch_number(orders, "SELECT count(*) FROM event_parked WHERE event_id = 'event-1' AND attempts = 0"
-                                           " AND next_try_us > 0"), 1);
+    CU_ASSERT_EQUAL(scratch_number(orders, "SELECT count(*) FROM event_parked WHERE event_id = 'event-1'"
+                                           " AND attempts = 0 AND next_try_us > 0"), 1);
     CU_ASSERT_EQUAL(EVENTS("dead", "redrive", "--since", "2026-01-01T00:00:30Z", "--yes"), 0);
     SAYS("2 dead letters sent again");
     CU_ASSERT_EQUAL(scratch_number(inventory, "SELECT count(*) FROM event_parked WHERE event_id = 'event-4'"), 1);
@@ -346,16 +346,17 @@ static void test_discard(void)
 static void test_many(void)
 {
     begin();
-    CU_ASSERT_EQUAL(scratch_script(orders, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 350)"
-                                           " INSERT INTO dead_letter SELECT i, 'order', 'o' || (i % 7), 'e' || i, 'a.v1',"
-                                           " '{}', 1, 'c', i, i FROM n"), ERR_NONE);
+    CU_ASSERT_EQUAL(scratch_script(orders, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                                           " WHERE i < 350) INSERT INTO dead_letter SELECT i, 'order', 'o' || (i % 7),"
+                                           " 'e' || i, 'a.v1', '{}', 1, 'c', i, i FROM n"), ERR_NONE);
     CU_ASSERT_EQUAL(EVENTS("dead", "list", "--json"), 0);
     CU_ASSERT_EQUAL(objects(), 350);
     CU_ASSERT_EQUAL(EVENTS("dead", "redrive", "--all", "--yes"), 0);
     SAYS("350 dead letters sent again");
     CU_ASSERT_EQUAL(scratch_number(orders, "SELECT count(*) FROM event_parked WHERE next_try_us IS NOT NULL"), 7);
-    CU_ASSERT_EQUAL(scratch_number(orders, "SELECT count(*) FROM (SELECT parked_us, lag(parked_us) OVER (ORDER BY number)"
-                                           " AS before FROM event_parked) WHERE parked_us < before"), 0);
+    CU_ASSERT_EQUAL(scratch_number(orders, "SELECT count(*) FROM (SELECT parked_us, lag(parked_us) OVER"
+                                           " (ORDER BY number) AS before FROM event_parked) WHERE parked_us < before"),
+                    0);
     CU_ASSERT_EQUAL(scratch_number(orders, "SELECT count(*) FROM event_parked WHERE number > 0"), 0);
     end();
 }

@@ -32,19 +32,15 @@ struct auth_watch {
 
 /* ---- what an event says ---- */
 
-struct revocation {
-    struct text user_id, token_digest;
-};
-
 static const struct json_field revocation_fields[] = {
     {.name = "user_id", .type = JSON_TEXT, .required = true, .max = ID_LENGTH,
-     .offset = offsetof(struct revocation, user_id)},
+     .offset = offsetof(struct auth_revocation, user_id)},
     {.name = "token_digest", .type = JSON_TEXT, .max = TOKEN_DIGEST_SIZE,
-     .offset = offsetof(struct revocation, token_digest)},
+     .offset = offsetof(struct auth_revocation, token_digest)},
     {.name = NULL},
 };
 
-static enum err read_revocation(const struct event *event, struct arena *arena, struct revocation *ret)
+enum err auth_revocation_read(const struct event *event, struct arena *arena, struct auth_revocation *ret)
 {
     struct json_document *document = NULL;
     struct json_faults faults = {.count = 0};
@@ -69,11 +65,11 @@ static void count_unknown(const struct event *event)
 static void apply(struct auth_watch *watch, const struct event *event)
 {
     struct auth_cache *cache = watch->auth->cache;
-    struct revocation revocation = {.user_id = TEXT_NONE};
+    struct auth_revocation revocation = {.user_id = TEXT_NONE};
     struct arena arena;
     arena_init(&arena, READ_BYTES);
     count_unknown(event);
-    enum err err = read_revocation(event, &arena, &revocation);
+    enum err err = auth_revocation_read(event, &arena, &revocation);
     if (err)
         log_event(LOG_ERROR, "an event about tokens is not understood", LOG_TEXT("event_id", event->id), LOG_ERR(err));
     else if (text_equal_string(event->type, AUTH_SESSION_ENDED) && revocation.token_digest.at)
