@@ -26,6 +26,13 @@ handled() {
     grep -hoE '^ *\{"[a-z_.]+\.v[0-9]+", [a-z_]+\},' apps/*/*.c | grep -oE '[a-z_]+(\.[a-z_]+)+\.v[0-9]+' | sort -u
 }
 
+# Types in the tables that control_validate_events() is given.
+validated() {
+    grep -l control_validate_events check/service/test_*.c | while read -r file; do
+        awk '/types\[\] = \{/ { inside = 1 } inside { print } /\};/ { inside = 0 }' "$file"
+    done | grep -oE '"[a-z_]+(\.[a-z_]+)+\.v[0-9]+"' | tr -d '"' | sort -u
+}
+
 differing() {
     comm -23 <("$1") <("$2") | sed "s|\$|: $3|"
 }
@@ -57,6 +64,7 @@ holds "each event that is handled has a schema" differing handled schemas "it ha
 holds "each event is in $PAGE" differing schemas rows "it has no row in $PAGE"
 holds "each row of $PAGE is of an event" differing rows schemas "it has no schema"
 holds "who handles an event is in $PAGE" unlisted_handlers
+holds "each event is emitted and validated in a service test" differing schemas validated "no check/service/test_*.c asks for it"
 if python3 -c 'import jsonschema' 2>/dev/null; then
     holds "the schemas are schemas, and closed to nothing that may come" python3 "$VALIDATOR" check "$SCHEMAS"
     holds "the examples are those of the schemas" unmade_examples
