@@ -131,6 +131,7 @@ dist_runbooks_DATA = \
 	doc/runbooks/TandemDescriptorsLow.md \
 	doc/runbooks/TandemDiskFillsUp.md \
 	doc/runbooks/TandemDiskSpaceLow.md \
+	doc/runbooks/TandemEventsUnknown.md \
 	doc/runbooks/TandemLogLinesDropped.md \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsFast.md \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsSlowly.md \

@@ -15,6 +15,17 @@ static bool has_type(const struct consumer *consumer, size_t count, struct text 
     return false;
 }
 
+/* The families are those of the handlers, a closed set; versions are not. */
+static struct metric_series series_of(struct text type)
+{
+    char label[EVENT_MAX_ATTRIBUTE_BYTES + 1];
+    struct text family = event_family(type);
+    size_t length = family.at ? family.length - strlen(".v") : type.length;
+    snprintf(label, sizeof label, "%.*s", (int)length, type.at);
+    return metric_series(METRIC_EVENTS_UNKNOWN, label);
+}
+
+/* Each family's counter is there from the start, at 0, so that the first event of it is seen to raise it. */
 enum err consumer_families(struct consumer *consumer)
 {
     size_t count = 0;
@@ -25,6 +36,7 @@ enum err consumer_families(struct consumer *consumer)
         consumer->types[count] = arena_string(&consumer->types_arena, family.at ? family : type);
         if (!consumer->types[count++])
             return err_because(ERR_MEMORY, "the consumer \"%s\": out of memory", consumer->opts.group);
+        metric_add(series_of(type), 0);
     }
     return ERR_NONE;
 }
@@ -43,16 +55,6 @@ static bool is_news(struct consumer *consumer, struct text type)
     return true;
 }
 
-/* The families are those of the handlers, a closed set; versions are not. */
-static void count(struct text type)
-{
-    char label[EVENT_MAX_ATTRIBUTE_BYTES + 1];
-    struct text family = event_family(type);
-    size_t length = family.at ? family.length - strlen(".v") : type.length;
-    snprintf(label, sizeof label, "%.*s", (int)length, type.at);
-    metric_add(metric_series(METRIC_EVENTS_UNKNOWN, label), 1);
-}
-
 void consumer_pass_over(struct consumer *consumer, size_t delivery_count)
 {
     for (size_t i = 0; i < delivery_count; i++) {
@@ -60,7 +62,7 @@ void consumer_pass_over(struct consumer *consumer, size_t delivery_count)
         if (consumer_handler(consumer, event->type))
             continue;
         atomic_fetch_add_explicit(&consumer->passed_over, 1, memory_order_relaxed);
-        count(event->type);
+        metric_add(series_of(event->type), 1);
         if (is_news(consumer, event->type) && consumer->opts.unknown)
             consumer->opts.unknown(consumer->opts.context, event);
     }
