@@ -17,7 +17,8 @@
 enum {
     RECHECK_MS = 1000,
     TYPES_BYTES = 64 * 1024,
-    SKIP_MAX = 1024,      /* events of other types that a group leaves behind before it says so */
+    SKIP_MAX = 1024,      /* events of other types that a group leaves behind before it says so … */
+    SKIP_MS = 1000,       /* … or so long after it last did */
 };
 
 struct subscription {
@@ -32,6 +33,7 @@ struct subscription {
     int64_t acknowledged;             /* all up to here has been dealt with, durably … */
     int64_t delivered;                /* … the last that was handed out … */
     int64_t scanned;                  /* … and up to here there is nothing else of these types */
+    int64_t left_ns;                  /* when it last said that it has left others behind */
 };
 
 static const char join_sql[] =
@@ -118,6 +120,7 @@ enum err bus_embedded_subscribe(struct bus *base, const char *group, const char 
     subscription->base.driver = base->driver;
     subscription->bus = (struct bus_embedded *)base;
     subscription->inotify_fd = subscription->wake_fd = -1;
+    subscription->left_ns = clock_now_ns();
     pthread_mutex_init(&subscription->lock, NULL);
     buf_init(&subscription->types, TYPES_BYTES);
     subscription->group = group ? strdup(group) : NULL;
@@ -189,12 +192,17 @@ void bus_embedded_rewind(struct bus_subscription *base)
     subscription->is_stale = true;
 }
 
-/* Events of other types would hold up the sweeping of the log for as long as none of the group's own come. */
+/* Events of other types would hold up the sweeping of the log for as long as none of the group's own come; and when they
+ * have filled it, none can come. */
 static enum err leave_behind(struct subscription *subscription)
 {
+    int64_t skipped = subscription->scanned - subscription->acknowledged, now_ns = clock_now_ns();
     bool is_idle = subscription->delivered <= subscription->acknowledged;
-    bool is_far = subscription->scanned - subscription->acknowledged >= SKIP_MAX;
-    return is_idle && is_far ? move_group(subscription, subscription->scanned) : ERR_NONE;
+    bool is_due = skipped >= SKIP_MAX || (skipped > 0 && now_ns - subscription->left_ns >= SKIP_MS * NS_PER_MS);
+    if (!is_idle || !is_due)
+        return ERR_NONE;
+    subscription->left_ns = now_ns;
+    return move_group(subscription, subscription->scanned);
 }
 
 /* ---- fetching ---- */
