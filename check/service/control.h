@@ -9,8 +9,8 @@
 
 enum { CONTROL_OUTPUT_MAX = 256 * 1024 };
 
-/** Runs it with these arguments, up to a NULL; what it said, on both outputs, is in control_said. Whether its exit status
- *  is 0. */
+/** Runs it with these arguments, up to a NULL; what it said, on both outputs, is in control_said. Whether its exit
+ *  status is 0. */
 bool control_run(const char *const *arguments);
 extern char control_said[CONTROL_OUTPUT_MAX];
 
