@@ -1,5 +1,5 @@
-/* A bus that fills up since a group does not read: it is told early, nothing is lost, and all goes on by itself once the
- * group has read. The group is this program's. */
+/* A bus that fills up since a group does not read: it is told early, nothing is lost, and all goes on by itself once
+ * the group has read. The group is this program's. */
 #include "config.h"
 
 #include <stdio.h>
@@ -37,8 +37,10 @@ static enum err plant(struct bus *bus)
     char id[ID_SIZE];
     memset(data, 'x', sizeof data);
     data[0] = data[sizeof data - 1] = '"';
-    const struct event event = {.id = text_of(id_new(id)), .type = TEXT("test.filled.v1"), .source = TEXT("/tandem/test"),
-                                .subject = TEXT("filling"), .time_us = clock_wall_us(), .data = {data, sizeof data}};
+    const struct event event = {
+        .id = text_of(id_new(id)), .type = TEXT("test.filled.v1"), .source = TEXT("/tandem/test"),
+        .subject = TEXT("filling"), .time_us = clock_wall_us(), .data = {data, sizeof data},
+    };
     return bus_publish(bus, &event, 1);
 }
 

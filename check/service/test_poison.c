@@ -1,6 +1,6 @@
 /*
- * Events that cannot be handled, in the whole system. What poisons an order's event is a trigger in inventory's database
- * that refuses to reserve one item; other orders, and other items, are as ever.
+ * Events that cannot be handled, in the whole system. What poisons an order's event is a trigger in inventory's
+ * database that refuses to reserve one item; other orders, and other items, are as ever.
  */
 #include "config.h"
 
