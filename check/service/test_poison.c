@@ -211,7 +211,8 @@ static void test_invalid(void)
     struct http_client *client = variant_new_customer();
     char sku[STEP_ID_SIZE], id[STEP_ID_SIZE], event[ID_TEXT];
     step_item(5, sku);
-    plant("0190a000-0000-7000-8000-000000000001", "order.placed.v1", "planted", "{\"order_id\":\"planted\",\"lines\":[]}");
+    plant("0190a000-0000-7000-8000-000000000001", "order.placed.v1", "planted",
+          "{\"order_id\":\"planted\",\"lines\":[]}");
     place(client, sku, id);
     step_await(client, id, "paid");
     await_dead("planted", event);

@@ -1,7 +1,7 @@
 /*
- * Examples of events (event_examples.tsv, made of the schemas in etc/events), and handing them to who handles them: what
- * fits the schema is taken, also with members that nobody knows; where what is required is wrong, that is refused, with
- * a cause that names the member.
+ * Examples of events (event_examples.tsv, made of the schemas in etc/events), and handing them to who handles them:
+ * what fits the schema is taken, also with members that nobody knows; where what is required is wrong, that is refused,
+ * with a cause that names the member.
  */
 #ifndef TANDEM_CHECK_UNIT_EVENT_EXAMPLES_H
 #define TANDEM_CHECK_UNIT_EVENT_EXAMPLES_H

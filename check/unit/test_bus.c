@@ -418,7 +418,7 @@ static void test_others_left_behind_in_time(void)
     int64_t until_ns = clock_now_ns() + 1200 * NS_PER_MS;
     while (clock_now_ns() < until_ns)
         CU_ASSERT_EQUAL(fetch(subscription, 100, MAX), 0);
-    CU_ASSERT_EQUAL(scratch_number(db, "SELECT position FROM consumer_group"), 0);   /* its own is yet to be dealt with */
+    CU_ASSERT_EQUAL(scratch_number(db, "SELECT position FROM consumer_group"), 0);   /* its own is not dealt with */
     CU_ASSERT_EQUAL(bus_acknowledge(subscription, deliveries[0].offset), ERR_NONE);
     CU_ASSERT_EQUAL(publish("a.v1", 3), ERR_NONE);
     for (int i = 0; i < 100 && scratch_number(db, "SELECT position FROM consumer_group") < 3; i++)
