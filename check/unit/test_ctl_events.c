@@ -86,7 +86,8 @@ static void bury(struct db *db, const char *group, const char *type, const char 
     snprintf(sql, sizeof sql,
              "INSERT INTO dead_letter (number, consumer_group, subject, event_id, type, envelope, attempts, cause,"
              " parked_us, died_us) VALUES (%d, '%s', '%s', 'event-%d', '%s', '{\"specversion\":\"1.0\","
-             "\"id\":\"event-%d\",\"data\":{\"empty\":[ ],\"quote\":\"a\\\"{,\"}}', 3, 'ERR_INVALID: it\tbroke', %lld, %lld);"
+             "\"id\":\"event-%d\",\"data\":{\"empty\":[ ],\"quote\":\"a\\\"{,\"}}', 3,"
+             " 'ERR_INVALID: it\tbroke', %lld, %lld);"
              "INSERT INTO event_failure SELECT coalesce(max(number), 0) + 1, '%s', 'event-%d', 3, %lld,"
              " 'ERR_INVALID: it broke' FROM event_failure",
              number, group, subject, number, type, number, us - 5000000, us, group, number, us);

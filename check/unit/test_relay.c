@@ -332,7 +332,8 @@ static void test_full_bus(void)
 
 static const struct suite_case cases[] = {
     {"events are published in batches", test_batches},
-    {"what the bus has not confirmed stays, and what was not marked comes again in order", test_marks_after_confirmation},
+    {"what the bus has not confirmed stays, and what was not marked comes again in order",
+     test_marks_after_confirmation},
     {"a relay resumes where the one before it stopped", test_resumes},
     {"of two processes one publishes at a time, and the other takes over", test_one_at_a_time},
     {"a full bus loses nothing, and takes on again once its group has read", test_full_bus},

@@ -16,8 +16,8 @@
 
 /* In SQL, whether a type is one of a JSON array of types and of families, which are types without their number. */
 #define BUS_TYPE_IS_OF(array)                                                                                          \
-    "(type IN (SELECT value FROM json_each(" array ")) OR rtrim(type, '0123456789') IN (SELECT value FROM json_each("   \
-    array ")))"
+    "(type IN (SELECT value FROM json_each(" array ")) OR"                                                             \
+    " rtrim(type, '0123456789') IN (SELECT value FROM json_each(" array ")))"
 
 struct bus_embedded {
     struct bus base;

@@ -192,8 +192,8 @@ void bus_embedded_rewind(struct bus_subscription *base)
     subscription->is_stale = true;
 }
 
-/* Events of other types would hold up the sweeping of the log for as long as none of the group's own come; and when they
- * have filled it, none can come. */
+/* Events of other types would hold up the sweeping of the log for as long as none of the group's own come; and when
+ * they have filled it, none can come. */
 static enum err leave_behind(struct subscription *subscription)
 {
     int64_t skipped = subscription->scanned - subscription->acknowledged, now_ns = clock_now_ns();
