@@ -101,8 +101,8 @@ static void test_context(void)
     begin(LOG_JSON, 0, 0);
     log_context_set(&context);
     log_event(LOG_INFO, "a");
-    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"a\",\"request_id\":\"r1\",\"trace_id\":\"t1\",\"span_id\":\"s1\","
-                                           "\"user_id\":\"u1\",\"module\":\"base\"}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"a\",\"module\":\"base\",\"request_id\":\"r1\",\"trace_id\":\"t1\","
+                                           "\"span_id\":\"s1\",\"user_id\":\"u1\"}"));
     memset(longer, 'x', sizeof longer);
     context = (struct log_context){.trace_id = {longer, sizeof longer}};
     log_context_set(&context);

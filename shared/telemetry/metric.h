@@ -73,7 +73,7 @@ void metric_set(struct metric_series series, int64_t value);
 void metric_observe(struct metric_series series, int64_t value);
 
 /** The same for a TRACED_HISTOGRAM, and makes the trace (32 hexadecimal digits; others are ignored) its bucket's
- *  exemplar. */
+ *  exemplar, unless the one that is there is a tenth of a second old at most. */
 void metric_observe_traced(struct metric_series series, int64_t value, struct text trace_id);
 
 /** What a counter or a gauge of this process says now. */
