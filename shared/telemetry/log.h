@@ -5,10 +5,10 @@
  *     log_event(LOG_INFO, "order placed", LOG_TEXT("order_id", id), LOG_INT("lines", count));
  *     log_event(LOG_ERROR, "cannot publish", LOG_ERR(err), LOG_STRING("bus", url), LOG_SECRET("token"));
  *
- * A line has time (RFC 3339, UTC, microseconds), level, service, instance, msg, module, the context of the request under
- * way (request_id, trace_id, span_id, user_id, where known), then the event's own fields. msg is a constant sentence,
- * a literal; what varies is a field. No input can forge a line or a colour: everything that is not a printable
- * character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
+ * A line has time (RFC 3339, UTC, microseconds), level, service, instance, msg, module, the context of the request
+ * under way (request_id, trace_id, span_id, user_id, where known), then the event's own fields. msg is a constant
+ * sentence, a literal; what varies is a field. No input can forge a line or a colour: everything that is not a
+ * printable character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
  *
  * A caller never waits: it formats into a buffer of its own thread, and one writer thread carries the lines to the
  * sink, in the order of their times, within flush_ms, and at once from LOG_ERROR on. When the sink stalls and a buffer

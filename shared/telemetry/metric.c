@@ -131,7 +131,7 @@ static bool read_trace_id(struct text hex, int64_t ret_halves[static 2])
 static bool is_new(_Atomic int64_t *at, int64_t now_us)
 {
     int64_t age_us = now_us - atomic_load_explicit(at + EXEMPLAR_TIME_US, memory_order_relaxed);
-    return age_us >= 0 && age_us < EXEMPLAR_KEPT_US;
+    return age_us >= 0 && age_us < METRIC_EXEMPLAR_KEPT_US;
 }
 
 /* A sequence lock whose writers do not wait: of two at once, one exemplar is as good as the other. */

@@ -48,8 +48,6 @@ enum { METRIC_BUCKETS = METRIC_BOUNDS + 1, METRIC_SUM = METRIC_BUCKETS, METRIC_E
 /* Of an exemplar. The turn is odd while the others are being written. */
 enum { EXEMPLAR_TURN, EXEMPLAR_TRACE, EXEMPLAR_TRACE_LOW, EXEMPLAR_VALUE, EXEMPLAR_TIME_US };
 
-enum { EXEMPLAR_KEPT_US = 100000 };   /* that long one is not replaced */
-
 /** Sets a gauge of the process whose slots these are. */
 void metric_set_in(_Atomic int64_t *slots, struct metric_series series, int64_t value);
 
