@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/id.h"
 
 enum {
@@ -40,9 +41,8 @@ static bool is_dash_at(size_t index)
 
 char *id_new(char out[static ID_SIZE])
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char id[16], seed[2];
-    size_t at = 0;
+    char *at = out;
 
     /* The random half fills bytes 8 to 15; the two before it seed the counter and are then overwritten. */
     random_bytes(id + 6, 10);
@@ -56,13 +56,12 @@ char *id_new(char out[static ID_SIZE])
     id[8] = (unsigned char)(0x80 | (id[8] & 0x3f));
 
     for (size_t i = 0; i < sizeof id; i++) {
-        if (is_dash_at(at))
-            out[at++] = '-';
-        out[at++] = hex[id[i] >> 4];
-        out[at++] = hex[id[i] & 0x0f];
+        if (is_dash_at((size_t)(at - out)))
+            *at++ = '-';
+        at = hex_write(&id[i], 1, at);
     }
-    out[at] = '\0';
-    assert(at == ID_LENGTH);
+    *at = '\0';
+    assert(at == out + ID_LENGTH);
     return out;
 }
 
