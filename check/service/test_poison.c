@@ -227,9 +227,12 @@ static void test_newer(void)
     step_item(5, sku);
     plant("0190a000-0000-7000-8000-000000000002", "order.placed.v2", "newer", "{\"order\":{\"id\":\"newer\"}}");
     plant("0190a000-0000-7000-8000-000000000003", "weather.changed.v1", "newer", "{\"rain\":true}");
+    plant("0190a000-0000-7000-8000-000000000004", "session.ended.v2", "newer", "{\"user_id\":\"newer\"}");
     place(client, sku, id);
     step_await(client, id, "paid");
     expect_metric("\ntandem_events_unknown_total{family=\"order.placed\"} 1\n");
+    expect_metric("\ntandem_events_unknown_total{family=\"session.ended\"} 1\n");
+    expect_metric("\ntandem_auth_revocations_total 1\n");   /* all tokens of the user that it names are forgotten */
     expect_metric("\ntandem_bus_lag{group=\"inventory\"} 0\n");
     CU_ASSERT_TRUE(CONTROL("events", "dead", "list", "--json"));
     CU_ASSERT_STRING_EQUAL(control_said, "");
