@@ -14,10 +14,11 @@
 #include "events/bus_driver.h"
 #include "state/db.h"
 
-/* In SQL, whether a type is one of a JSON array of types and of families, which are types without their number. */
+/* In SQL, whether a type is one of a JSON array of types and of families, which are types without their number. These
+ * come first, since consumers ask for nothing else. */
 #define BUS_TYPE_IS_OF(array)                                                                                          \
-    "(type IN (SELECT value FROM json_each(" array ")) OR"                                                             \
-    " rtrim(type, '0123456789') IN (SELECT value FROM json_each(" array ")))"
+    "(rtrim(type, '0123456789') IN (SELECT value FROM json_each(" array "))"                                           \
+    " OR type IN (SELECT value FROM json_each(" array ")))"
 
 struct bus_embedded {
     struct bus base;
