@@ -12,8 +12,7 @@
 #include "base/buf.h"
 #include "conf/settings.h"
 
-/* Gateways are slow and few questions at once do not bother them; the batch is what one thread asks in turn. */
-enum { PAYMENT_THREADS = 4, PAYMENT_BATCH = 16, PATH_MAX_BYTES = 8192 };
+enum { PATH_MAX_BYTES = 8192 };
 
 /* payment.sandbox_file, or payments.db beside the service's own database. */
 static void sandbox_file(const struct settings *settings, struct buf *out)
@@ -40,6 +39,13 @@ static enum err start_payment(struct service *service, struct order_app *app)
         .driver = settings_text(settings, OPTION_PAYMENT_DRIVER),
         .sandbox_file = buf_string(&file),
         .busy_timeout_ms = (unsigned)settings_int(settings, OPTION_DB_BUSY_TIMEOUT_MS),
+        .stripe_url = settings_text(settings, OPTION_PAYMENT_STRIPE_URL),
+        .stripe_key_file = settings_text(settings, OPTION_PAYMENT_STRIPE_KEY_FILE),
+        .webhook_secret_file = settings_text(settings, OPTION_PAYMENT_WEBHOOK_SECRET_FILE),
+        .timeout_ms = (unsigned)settings_int(settings, OPTION_PAYMENT_TIMEOUT_MS),
+        .breaker_failures = (unsigned)settings_int(settings, OPTION_CLIENT_BREAKER_FAILURES),
+        .breaker_open_ms = (unsigned)settings_int(settings, OPTION_CLIENT_BREAKER_OPEN_MS),
+        .breaker_probes = (unsigned)settings_int(settings, OPTION_CLIENT_BREAKER_PROBES),
     };
     enum err err = buf_check(&file);
     if (!err)
@@ -53,8 +59,8 @@ static enum err start_worker(struct service *service, struct order_app *app)
     struct payment_worker_opts opts = {
         .db = service->db,
         .payment = app->payment,
-        .threads = PAYMENT_THREADS,
-        .batch_max = PAYMENT_BATCH,
+        .threads = (unsigned)settings_int(service->settings, OPTION_PAYMENT_CONCURRENCY),
+        .batch_max = payment_batch_max(app->payment),
         .retry_first_ms = (unsigned)settings_int(service->settings, OPTION_PAYMENT_RETRY_FIRST_MS),
         .retry_max_ms = (unsigned)settings_int(service->settings, OPTION_PAYMENT_RETRY_MAX_MS),
         .emit = order_emit_event,

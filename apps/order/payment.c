@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +10,33 @@
 struct payment {
     const struct payment_driver *driver;
     void *state;
+    bool takes_notices;
 };
 
 static const struct payment_driver *const drivers[] = {
     &payment_sandbox,
+    &payment_stripe,
 };
+
+static const char *const reason_names[PAYMENT_REASONS] = {
+#define REASON_NAME(id, name) [id] = name,
+    PAYMENT_REASON_TABLE(REASON_NAME)
+#undef REASON_NAME
+};
+
+const char *payment_reason_name(enum payment_reason reason)
+{
+    return reason_names[reason];
+}
+
+const char *payment_reason_cause(enum payment_reason reason, char out[static PAYMENT_CAUSE_SIZE])
+{
+    if (reason == PAYMENT_REASON_NONE)
+        snprintf(out, PAYMENT_CAUSE_SIZE, "payment declined");
+    else
+        snprintf(out, PAYMENT_CAUSE_SIZE, "payment declined: %s", reason_names[reason]);
+    return out;
+}
 
 static const struct payment_driver *find_driver(const char *name)
 {
@@ -32,6 +56,7 @@ enum err payment_open(const struct payment_opts *opts, struct payment **ret)
     if (!payment)
         return err_because(ERR_MEMORY, "no memory for the payment driver");
     payment->driver = driver;
+    payment->takes_notices = driver->notice_header && opts->webhook_secret_file && *opts->webhook_secret_file;
     enum err err = driver->open(opts, &payment->state);
     if (err) {
         free(payment);
@@ -50,17 +75,43 @@ void payment_close(struct payment *payment)
 }
 
 /* Gateways refuse to charge nothing; there is nothing to ask them. */
-static bool is_free(const struct payment_request *request)
+static bool is_free(const struct payment_request *request, struct payment_answer *ret)
 {
-    return request->amount.amount_minor == 0;
+    if (request->amount.amount_minor != 0)
+        return false;
+    *ret = (struct payment_answer){.outcome = PAYMENT_APPROVED};
+    return true;
 }
 
-enum payment_outcome payment_charge(struct payment *payment, const struct payment_request *request)
+void payment_charge(struct payment *payment, const struct payment_request *request, struct payment_answer *ret)
 {
-    return is_free(request) ? PAYMENT_APPROVED : payment->driver->charge(payment->state, request);
+    if (!is_free(request, ret))
+        payment->driver->charge(payment->state, request, ret);
 }
 
-enum payment_outcome payment_refund(struct payment *payment, const struct payment_request *request)
+void payment_refund(struct payment *payment, const struct payment_request *request, struct payment_answer *ret)
 {
-    return is_free(request) ? PAYMENT_APPROVED : payment->driver->refund(payment->state, request);
+    if (!is_free(request, ret))
+        payment->driver->refund(payment->state, request, ret);
+}
+
+unsigned payment_batch_max(const struct payment *payment)
+{
+    return payment->driver->batch_max;
+}
+
+bool payment_needs_method(const struct payment *payment)
+{
+    return payment->driver->needs_method;
+}
+
+const char *payment_notice_header(const struct payment *payment)
+{
+    return payment->takes_notices ? payment->driver->notice_header : NULL;
+}
+
+enum err payment_notice_read(struct payment *payment, const struct payment_notice *notice, struct payment_news *ret)
+{
+    assert(payment->takes_notices);
+    return payment->driver->read_notice(payment->state, notice, ret);
 }

@@ -15,7 +15,7 @@
 
 struct payment_record {
     const struct payment_due *due;
-    enum payment_outcome outcome;
+    const struct payment_answer *answer;
     int64_t now_us, retry_us;      /* PAYMENT_UNKNOWN: when to ask again */
     order_emit *emit;
     void *emitter;

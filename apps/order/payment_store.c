@@ -11,20 +11,27 @@ static const char PAYMENT_VOID[] =
     "UPDATE payment SET state = 'voided', due_us = NULL, updated_us = $1"
     " WHERE order_id = $2 AND state = 'due' AND attempts = 0";
 static const char PAYMENT_REFUND[] =
-    "UPDATE payment SET state = 'refund_due', attempts = 0, due_us = $1, updated_us = $1"
+    "UPDATE payment SET state = 'refund_due', attempts = 0, asking = 0, asked_us = NULL, due_us = $1, updated_us = $1"
     " WHERE order_id = $2 AND state = 'approved'";
-static const char PAYMENT_RESUME[] = "UPDATE payment SET due_us = $1 WHERE due_us > $1";
+static const char PAYMENT_RESUME[] = "UPDATE payment SET due_us = $1, asking = 0 WHERE due_us > $1";
 static const char PAYMENT_DUE[] =
     "SELECT p.order_id, o.payment_method, o.total_minor, o.currency, p.state, p.attempts,"
-    " p.request_id, p.traceparent"
+    " p.request_id, p.traceparent, p.asked_us, p.reference"
     " FROM payment p JOIN orders o ON o.id = p.order_id WHERE p.due_us <= $1 ORDER BY p.due_us LIMIT $2";
 static const char PAYMENT_LEASE[] =
-    "UPDATE payment SET attempts = attempts + 1, due_us = $1, updated_us = $2 WHERE order_id = $3";
+    "UPDATE payment SET attempts = attempts + 1, asking = 1, asked_us = coalesce(asked_us, $2), due_us = $1,"
+    " updated_us = $2 WHERE order_id = $3";
 static const char PAYMENT_NEXT[] = "SELECT due_us FROM payment WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1";
 static const char PAYMENT_POSTPONE[] =
-    "UPDATE payment SET due_us = $1 WHERE order_id = $2 AND due_us IS NOT NULL";
+    "UPDATE payment SET due_us = CASE WHEN asking = 2 THEN $1 ELSE $2 END, asking = 0,"
+    " reference = coalesce($3, reference) WHERE order_id = $4 AND due_us IS NOT NULL RETURNING due_us";
 static const char PAYMENT_SETTLE[] =
-    "UPDATE payment SET state = $1, due_us = NULL, updated_us = $2 WHERE order_id = $3 AND state = $4";
+    "UPDATE payment SET state = $1, due_us = NULL, asking = 0, reference = coalesce($2, reference), updated_us = $3"
+    " WHERE order_id = $4 AND state = $5";
+static const char PAYMENT_NUDGE[] =
+    "UPDATE payment SET due_us = CASE WHEN asking = 0 THEN $1 ELSE due_us END,"
+    " asking = CASE WHEN asking = 0 THEN 0 ELSE 2 END, reference = coalesce(reference, $2)"
+    " WHERE order_id = $3 AND due_us IS NOT NULL";
 
 const char payment_due_topic[] = "payment due";
 
@@ -73,11 +80,13 @@ static enum err read_due(struct db_statement *row, struct payment_due *due)
         .amount = {db_int(row, 2), currency_find(db_text(row, 3))},
         .is_refund = text_equal_string(db_text(row, 4), "refund_due"),
         .attempts = db_int(row, 5) + 1,
+        .asked_us = db_int(row, 8),
     };
     snprintf(due->order_id, sizeof due->order_id, "%.*s", TEXT_ARGS(db_text(row, 0)));
     snprintf(due->method, sizeof due->method, "%.*s", TEXT_ARGS(db_text(row, 1)));
     snprintf(due->request_id, sizeof due->request_id, "%.*s", TEXT_ARGS(db_text(row, 6)));
     snprintf(due->traceparent, sizeof due->traceparent, "%.*s", TEXT_ARGS(db_text(row, 7)));
+    snprintf(due->reference, sizeof due->reference, "%.*s", TEXT_ARGS(db_text(row, 9)));
     if (!due->amount.currency)
         return err_because(ERR_STORAGE, "order %s has an unknown currency", due->order_id);
     return ERR_NONE;
@@ -136,20 +145,53 @@ enum err payment_store_take(struct db_connection *db, int64_t now_us, int64_t le
     return err;
 }
 
-enum err payment_store_postpone(struct db_connection *db, struct text order_id, int64_t due_us)
+/* An absent text is NULL, which leaves what is there. */
+static struct text unless_empty(struct text text)
 {
-    return run(db, PAYMENT_POSTPONE, order_id, due_us);
+    return text.length > 0 ? text : TEXT_NONE;
 }
 
-enum err payment_store_settle(struct db_connection *db, struct text order_id, const char *from, const char *to,
-                              int64_t now_us, bool *ret_settled)
+enum err payment_store_nudge(struct db_connection *db, struct text order_id, struct text reference, int64_t now_us,
+                             bool *ret_open)
+{
+    struct db_statement *change = db_query(db, PAYMENT_NUDGE);
+    int64_t changes = 0;
+    db_notify(db, payment_due_topic);
+    db_bind_int(change, 1, now_us);
+    db_bind_text(change, 2, unless_empty(reference));
+    db_bind_text(change, 3, order_id);
+    enum err err = db_run(change, &changes);
+    if (!err)
+        *ret_open = changes > 0;
+    return err;
+}
+
+enum err payment_store_postpone(struct db_connection *db, struct text order_id, struct text reference, int64_t now_us,
+                                int64_t due_us)
+{
+    struct db_statement *row = db_query(db, PAYMENT_POSTPONE);
+    bool is_due = false;
+    db_bind_int(row, 1, now_us);
+    db_bind_int(row, 2, due_us);
+    db_bind_text(row, 3, unless_empty(reference));
+    db_bind_text(row, 4, order_id);
+    while (db_next(row))
+        is_due = db_int(row, 0) < due_us;
+    if (is_due)
+        db_notify(db, payment_due_topic);
+    return db_done(row);
+}
+
+enum err payment_store_settle(struct db_connection *db, struct text order_id, const struct payment_settling *settling,
+                              bool *ret_settled)
 {
     struct db_statement *change = db_query(db, PAYMENT_SETTLE);
     int64_t changes = 0;
-    db_bind_string(change, 1, to);
-    db_bind_int(change, 2, now_us);
-    db_bind_text(change, 3, order_id);
-    db_bind_string(change, 4, from);
+    db_bind_string(change, 1, settling->to);
+    db_bind_text(change, 2, unless_empty(settling->reference));
+    db_bind_int(change, 3, settling->now_us);
+    db_bind_text(change, 4, order_id);
+    db_bind_string(change, 5, settling->from);
     enum err err = db_run(change, &changes);
     if (!err)
         *ret_settled = changes > 0;

@@ -3,8 +3,8 @@
  *
  * A payment is due from when its stock is reserved. Taking it pushes it away by a lease and counts an attempt, in a
  * transaction before the gateway is asked: if the process dies meanwhile, it comes due again, and is asked again with
- * the same key. All functions run on the writer's connection and may
- * fail with what db_done() may (state/db.h).
+ * the same key. What the gateway calls the charge, its reference, is kept as soon as it is known. All functions run on
+ * the writer's connection and may fail with what db_done() may (state/db.h).
  */
 #ifndef TANDEM_ORDER_PAYMENT_STORE_H
 #define TANDEM_ORDER_PAYMENT_STORE_H
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "apps/order/order.h"
+#include "apps/order/payment.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "events/event.h"
@@ -36,6 +37,12 @@ enum err must_check payment_store_refund(struct db_connection *db, struct text o
 /** Makes all that was taken and not settled due now: after a restart. */
 enum err must_check payment_store_resume(struct db_connection *db, int64_t now_us);
 
+/** The gateway has news of this order's payment: what is open is due now, or, while the gateway is being asked about it,
+ *  is due again at once should that bring no outcome. reference (may be absent) is kept where none is known.
+ *  *ret_open is false when nothing is to be asked. */
+enum err must_check payment_store_nudge(struct db_connection *db, struct text order_id, struct text reference,
+                                        int64_t now_us, bool *ret_open);
+
 /* Something to ask the gateway. */
 struct payment_due {
     char order_id[ID_SIZE];
@@ -43,6 +50,8 @@ struct payment_due {
     struct money amount;
     bool is_refund;
     int64_t attempts;                      /* with the one it was taken for */
+    int64_t asked_us;                      /* when the gateway was asked for it first; 0: not before this attempt */
+    char reference[PAYMENT_REFERENCE_MAX + 1];   /* "" when not known */
     char request_id[EVENT_MAX_ATTRIBUTE_BYTES + 1], traceparent[TRACEPARENT_LENGTH + 1];   /* "" for none */
 };
 
@@ -54,11 +63,20 @@ struct order_origin payment_due_origin(const struct payment_due *due);
 enum err must_check payment_store_take(struct db_connection *db, int64_t now_us, int64_t lease_us,
                                        struct payment_due *due, size_t max, size_t *ret_count, int64_t *ret_next_us);
 
-/** Sets when one that is still open comes due again; nothing when it was settled meanwhile. */
-enum err must_check payment_store_postpone(struct db_connection *db, struct text order_id, int64_t due_us);
+/** Sets when one that is still open comes due again; nothing when it was settled meanwhile. A reference that is not
+ *  empty is kept. */
+enum err must_check payment_store_postpone(struct db_connection *db, struct text order_id, struct text reference,
+                                           int64_t now_us, int64_t due_us);
 
-/** From one state to one with nothing left to ask; *ret_settled is false when it is not in the first. */
-enum err must_check payment_store_settle(struct db_connection *db, struct text order_id, const char *from,
-                                         const char *to, int64_t now_us, bool *ret_settled);
+/* From one state to one with nothing left to ask. */
+struct payment_settling {
+    const char *from, *to;
+    struct text reference;                 /* kept unless it is empty */
+    int64_t now_us;
+};
+
+/** *ret_settled is false when it is not in the first of the states. */
+enum err must_check payment_store_settle(struct db_connection *db, struct text order_id,
+                                         const struct payment_settling *settling, bool *ret_settled);
 
 #endif

@@ -25,7 +25,8 @@
 #define LEASE_US (INT64_C(600) * US_PER_S)
 
 /* The database is looked at also when nobody wakes: another process may have made something due, and ended. */
-enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS, STORE_PAUSE_MS = 1000, RECHECK_MS = 1000, TRACES_MAX_BYTES = 256 * 1024 };
+enum { QUEUE_PAUSE_NS = 5 * NS_PER_MS, STORE_PAUSE_MS = 1000, RECHECK_MS = 1000, TRACES_MAX_BYTES = 256 * 1024,
+       RETRY_AFTER_MAX_S = 600 };
 
 struct payment_worker {
     struct payment_worker_opts opts;
@@ -147,14 +148,19 @@ static void count_outcome(struct payment_worker *worker, const struct payment_re
         {"unknown", "refunded", "refund-refused"},
     };
     static const char *const outcomes[] = {NULL, "approved", "declined"};
-    atomic_fetch_add(counters[is_refund][record->outcome], 1);
-    metric_add(metric_series(METRIC_PAYMENTS, measured[is_refund][record->outcome]), 1);
-    if (record->outcome == PAYMENT_UNKNOWN)   /* logged when it was asked */
+    enum payment_outcome outcome = record->answer->outcome;
+    bool is_declined = !is_refund && outcome == PAYMENT_DECLINED;
+    const char *reason = payment_reason_name(record->answer->reason);
+    atomic_fetch_add(counters[is_refund][outcome], 1);
+    metric_add(metric_series(METRIC_PAYMENTS, measured[is_refund][outcome]), 1);
+    if (is_declined)
+        metric_add(metric_series(METRIC_PAYMENTS_DECLINED, reason), 1);
+    if (outcome == PAYMENT_UNKNOWN)   /* logged when it was asked */
         return;
     log_each(LOG_INFO, "payment recorded", LOG_STRING("order_id", record->due->order_id),
-             LOG_STRING("outcome", outcomes[record->outcome]), LOG_BOOL("refund", is_refund),
-             LOG_INT("attempts", record->due->attempts));
-    if (is_refund && record->outcome == PAYMENT_DECLINED)
+             LOG_STRING("outcome", outcomes[outcome]), LOG_STRING("reason", is_declined ? reason : NULL),
+             LOG_BOOL("refund", is_refund), LOG_INT("attempts", record->due->attempts));
+    if (is_refund && outcome == PAYMENT_DECLINED)
         log_event(LOG_ERROR, "the gateway refuses a refund, which now needs a person",
                   LOG_STRING("order_id", record->due->order_id));
 }
@@ -262,20 +268,37 @@ static int64_t pause_us(const struct payment_worker *worker, int64_t attempts)
     return (pause_ms < max_ms ? pause_ms : max_ms) * 1000;
 }
 
-static enum payment_outcome ask(struct payment_worker *worker, const struct payment_due *due)
+/* As long as the gateway asks to be left alone, within reason. */
+static int64_t retry_us(const struct payment_worker *worker, const struct payment_due *due,
+                        const struct payment_answer *answer, int64_t now_us)
 {
-    struct payment_request request = {text_of(due->order_id), secret_of(text_of(due->method)), due->amount};
-    enum payment_outcome outcome = PAYMENT_UNKNOWN;
-    if (!fault_at(FAULT_BEFORE_CHARGE))
-        outcome = due->is_refund ? payment_refund(worker->opts.payment, &request)
-                                 : payment_charge(worker->opts.payment, &request);
-    if (outcome != PAYMENT_UNKNOWN && fault_at(FAULT_AFTER_CHARGE_BEFORE_COMMIT))
-        outcome = PAYMENT_UNKNOWN;
-    if (outcome == PAYMENT_UNKNOWN)
+    int64_t told_s = answer->retry_after_s < RETRY_AFTER_MAX_S ? answer->retry_after_s : RETRY_AFTER_MAX_S;
+    int64_t own_us = pause_us(worker, due->attempts);
+    return now_us + (own_us > told_s * US_PER_S ? own_us : told_s * US_PER_S);
+}
+
+static void ask(struct payment_worker *worker, const struct payment_due *due, struct payment_answer *ret)
+{
+    struct payment_request request = {
+        .key = text_of(due->order_id),
+        .method = secret_of(text_of(due->method)),
+        .amount = due->amount,
+        .reference = *due->reference ? text_of(due->reference) : TEXT_NONE,
+        .asked_us = due->asked_us,
+    };
+    *ret = (struct payment_answer){.outcome = PAYMENT_UNKNOWN};
+    if (!fault_at(FAULT_BEFORE_CHARGE)) {
+        if (due->is_refund)
+            payment_refund(worker->opts.payment, &request, ret);
+        else
+            payment_charge(worker->opts.payment, &request, ret);
+    }
+    if (ret->outcome != PAYMENT_UNKNOWN && fault_at(FAULT_AFTER_CHARGE_BEFORE_COMMIT))
+        *ret = (struct payment_answer){.outcome = PAYMENT_UNKNOWN};
+    if (ret->outcome == PAYMENT_UNKNOWN)
         log_event(LOG_WARNING, "the outcome of a payment is not known; it will be asked for again",
                   LOG_STRING("order_id", due->order_id), LOG_INT("attempts", due->attempts),
                   LOG_STRING("cause", err_cause()));
-    return outcome;
 }
 
 /* An unknown outcome's next time is soon: do not sleep past it. */
@@ -292,6 +315,7 @@ static void expect(struct payment_worker *worker, int64_t next_us)
 /* What a thread has at hand: room for a batch. */
 struct batch {
     struct payment_due *due;
+    struct payment_answer *answers;
     struct recording *recordings;
     struct payment_trace *traces;
     struct arena arena;              /* of the traces */
@@ -303,17 +327,19 @@ static void settle(struct payment_worker *worker, struct batch *batch, size_t co
     struct recording *recordings = batch->recordings;
     int64_t next_us = INT64_MAX;
     for (size_t i = 0; i < count; i++) {
+        struct recording *recording = &recordings[i];
+        struct payment_answer *answer = &batch->answers[i];
+        *recording = (struct recording){.worker = worker, .trace = &batch->traces[i]};
         payment_trace_ask(&batch->traces[i], &batch->arena, &due[i]);
         log_as_of(&due[i]);
-        enum payment_outcome outcome = ask(worker, &due[i]);
+        ask(worker, &due[i], answer);
         log_as_of(NULL);
-        payment_trace_answered(&batch->traces[i], outcome);
-        int64_t now_us = clock_wall_us(), retry_us = now_us + pause_us(worker, due[i].attempts);
-        recordings[i] = (struct recording){.worker = worker, .trace = &batch->traces[i]};
-        recordings[i].record = (struct payment_record){&due[i], outcome, now_us, retry_us,
-                                                       worker->opts.emit, worker->opts.emitter};
-        if (outcome == PAYMENT_UNKNOWN && retry_us < next_us)
-            next_us = retry_us;
+        payment_trace_answered(&batch->traces[i], answer->outcome);
+        int64_t now_us = clock_wall_us(), again_us = retry_us(worker, &due[i], answer, now_us);
+        recording->record = (struct payment_record){&due[i], answer, now_us, again_us,
+                                                    worker->opts.emit, worker->opts.emitter};
+        if (answer->outcome == PAYMENT_UNKNOWN && again_us < next_us)
+            next_us = again_us;
     }
     if (count > 0)
         record_all(worker, recordings, count);
@@ -380,11 +406,12 @@ static void *run(void *context)
     struct payment_worker *worker = context;
     struct batch batch = {
         .due = calloc(worker->opts.batch_max, sizeof *batch.due),
+        .answers = calloc(worker->opts.batch_max, sizeof *batch.answers),
         .recordings = calloc(worker->opts.batch_max, sizeof *batch.recordings),
         .traces = calloc(worker->opts.batch_max, sizeof *batch.traces),
     };
     arena_init(&batch.arena, TRACES_MAX_BYTES);
-    if (batch.due && batch.recordings && batch.traces) {
+    if (batch.due && batch.answers && batch.recordings && batch.traces) {
         while (wait_until_due(worker)) {
             if (leads(worker))
                 settle(worker, &batch, take_due(worker, batch.due));
@@ -395,6 +422,7 @@ static void *run(void *context)
     arena_fini(&batch.arena);
     free(batch.traces);
     free(batch.recordings);
+    free(batch.answers);
     free(batch.due);
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/order/card_number.h"
 #include "apps/order/place.h"
 #include "apps/order/store.h"
 
@@ -19,14 +20,16 @@ const struct json_field place_fields[] = {
     {.name = "lines", .type = JSON_ARRAY, .required = true, .min = 1, .fields = line_fields,
      .element_size = sizeof(struct place_line), .offset = offsetof(struct place_input, lines)},
     {.name = "payment_method", .type = JSON_SECRET, .min = 1, .max = PAYMENT_METHOD_MAX,
-     .accepts = place_method_is_valid, .rule = "must be printable ASCII without spaces",
+     .accepts = place_method_is_valid,
+     .rule = "must be the payment gateway's token, printable ASCII without spaces, and never a card number",
      .offset = offsetof(struct place_input, payment_method)},
     {.name = NULL},
 };
 
 bool place_method_is_valid(struct text method)
 {
-    return method.length > 0 && method.length <= PAYMENT_METHOD_MAX && text_is_visible_ascii(method);
+    return method.length > 0 && method.length <= PAYMENT_METHOD_MAX && text_is_visible_ascii(method) &&
+           !has_card_number(method);
 }
 
 /* ---- faults ---- */

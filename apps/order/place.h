@@ -33,7 +33,7 @@ struct place_limits {
     int64_t lines_max, quantity_max;
 };
 
-/** Whether this may be a payment method: 1 to PAYMENT_METHOD_MAX printable ASCII characters. */
+/** Whether this may be a payment method: 1 to PAYMENT_METHOD_MAX printable ASCII characters, and no card number. */
 bool place_method_is_valid(struct text method);
 
 /** The rules that need no data: how many lines, how many pieces, each sku once. ERR_INVALID with faults. */

@@ -41,6 +41,15 @@ static void answer_order(struct call *call, int status, const struct order *orde
 
 /* ---- POST /v1/orders ---- */
 
+/* Where the gateway has no default of its own, and there is something to pay. */
+static enum err check_method(struct call *call, const struct order *order)
+{
+    const struct order_app *app = call_app(call);
+    if (secret_is_given(order->payment_method) || order->total.amount_minor == 0 || !payment_needs_method(app->payment))
+        return ERR_NONE;
+    return call_fault(call, "/payment_method", "is needed to pay: the payment gateway's token for how");
+}
+
 static enum err placing_check(struct call *call)
 {
     const struct place_limits limits = {
@@ -75,6 +84,8 @@ static enum err placing_command(struct call *call)
     call_trace_text(call, "tandem.order.id", order.id);
     call->faults->count = 0;
     enum err err = place_price(call->db, input, call_arena(call), call->faults, &order);
+    if (!err)
+        err = check_method(call, &order);
     if (!err)
         err = order_apply(&change, &order, &applied);
     if (err)
@@ -231,5 +242,6 @@ const struct endpoint order_endpoints[] = {
     {.route = {HTTP_GET, "/v1/orders/{id}"}, .access = ROLE_ANY, .query = order_query},
     {.route = {HTTP_GET, "/v1/orders/{id}/history"}, .access = ROLE_ANY, .query = history_query},
     {.route = {HTTP_POST, "/v1/orders/{id}/cancel"}, .access = ROLE_ANY, .command = cancel_command},
+    {.route = {HTTP_POST, "/v1/payments/events"}, .check = payment_events_check, .command = payment_events_command},
 };
 const size_t order_endpoint_count = sizeof order_endpoints / sizeof order_endpoints[0];

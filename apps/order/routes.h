@@ -11,4 +11,7 @@
 extern const struct endpoint order_endpoints[];
 extern const size_t order_endpoint_count;
 
+/* What the payment gateway tells by itself; routes_payment.c. */
+call_work payment_events_check, payment_events_command;
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ struct connection {
     struct fake_service *fake;
     int fd;
     pthread_t thread;
+    atomic_bool ended;                                /* its thread has nothing left to do but to be joined */
 };
 
 struct fake_service {
@@ -27,7 +29,7 @@ struct fake_service {
     char url[64];
     pthread_t acceptor;
     atomic_bool over;
-    unsigned count;                                   /* the acceptor's, until it has ended */
+    unsigned count;                                   /* slots in use or used before; the acceptor's until it has ended */
     struct connection connections[CONNECTIONS_MAX];
 };
 
@@ -81,7 +83,23 @@ static void *serve(void *argument)
     if (end == FAKE_HANG)
         hang(connection);
     shutdown(connection->fd, SHUT_RDWR);
+    atomic_store(&connection->ended, true);
     return NULL;
+}
+
+/* One that has ended makes room for another. */
+static struct connection *find_slot(struct fake_service *fake)
+{
+    for (unsigned i = 0; i < fake->count; i++) {
+        struct connection *connection = &fake->connections[i];
+        if (!atomic_load(&connection->ended))
+            continue;
+        pthread_join(connection->thread, NULL);
+        close(connection->fd);
+        return connection;
+    }
+    assert(fake->count < CONNECTIONS_MAX);
+    return &fake->connections[fake->count++];
 }
 
 static void *accept_all(void *argument)
@@ -89,13 +107,12 @@ static void *accept_all(void *argument)
     struct fake_service *fake = argument;
     int fd;
     while ((fd = accept(fake->listen_fd, NULL, NULL)) >= 0) {
-        assert(fake->count < CONNECTIONS_MAX);
-        struct connection *connection = &fake->connections[fake->count];
+        struct connection *connection = find_slot(fake);
         connection->fake = fake;
         connection->fd = fd;
+        atomic_store(&connection->ended, false);
         if (pthread_create(&connection->thread, NULL, serve, connection) != 0)
             abort();
-        fake->count++;
     }
     return NULL;
 }
@@ -134,6 +151,22 @@ void fake_service_stop(struct fake_service *fake)
 const char *fake_service_url(const struct fake_service *fake)
 {
     return fake->url;
+}
+
+const char *fake_service_header(const char *head, const char *name, char out[static FAKE_HEADER_SIZE])
+{
+    size_t length = strlen(name);
+    const char *end = strstr(head, "\r\n\r\n");
+    out[0] = '\0';
+    for (const char *line = strstr(head, "\r\n"); line && line != end; line = strstr(line + 2, "\r\n")) {
+        const char *value = line + 2 + length;
+        if (strncasecmp(line + 2, name, length) != 0 || *value != ':')
+            continue;
+        value += 1 + strspn(value + 1, " ");
+        snprintf(out, FAKE_HEADER_SIZE, "%.*s", (int)strcspn(value, "\r"), value);
+        return out;
+    }
+    return out;
 }
 
 void fake_service_say(struct buf *out, int status, const char *headers, const char *body)

@@ -27,6 +27,11 @@ void fake_service_stop(struct fake_service *fake);
 
 const char *fake_service_url(const struct fake_service *fake);
 
+enum { FAKE_HEADER_SIZE = 1024 };
+
+/** A header field of a request's head; "" when it did not come. Returns out. For every server of the harness. */
+const char *fake_service_header(const char *head, const char *name, char out[static FAKE_HEADER_SIZE]);
+
 /** A whole answer with Content-Length. headers are lines that each end with "\r\n"; body may be NULL. */
 void fake_service_say(struct buf *out, int status, const char *headers, const char *body);
 

@@ -1,5 +1,9 @@
 check_LIBRARIES += check/harness/libharness.a
 check_harness_libharness_a_SOURCES = \
+	check/harness/fake_gateway.c check/harness/fake_gateway.h \
+	check/harness/fake_gateway_events.c \
+	check/harness/fake_gateway_ledger.c check/harness/fake_gateway_ledger.h \
+	check/harness/fake_gateway_private.h \
 	check/harness/fake_service.c check/harness/fake_service.h \
 	check/harness/fcgi_client.c check/harness/fcgi_client.h \
 	check/harness/http_client.c check/harness/http_client.h \

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "check/harness/fake_service.h"
 #include "check/harness/otlp_receiver.h"
 #include "check/harness/process.h"
 
@@ -49,25 +49,10 @@ struct otlp_receiver {
 
 /* ---- reading a request ---- */
 
-static const char *header(const char *head, const char *name, char out[static HEADER_SIZE])
-{
-    size_t length = strlen(name);
-    out[0] = '\0';
-    for (const char *line = strstr(head, "\r\n"); line; line = strstr(line + 2, "\r\n")) {
-        const char *value = line + 2 + length;
-        if (strncasecmp(line + 2, name, length) != 0 || *value != ':')
-            continue;
-        value += 1 + strspn(value + 1, " ");
-        snprintf(out, HEADER_SIZE, "%.*s", (int)strcspn(value, "\r"), value);
-        return out;
-    }
-    return out;
-}
-
 const char *otlp_request_header(const struct otlp_request *request, const char *name)
 {
-    static char value[HEADER_SIZE];
-    return header(request->head, name, value);
+    static char value[FAKE_HEADER_SIZE];
+    return fake_service_header(request->head, name, value);
 }
 
 /* Reads until `in` has this many bytes; false when the other side ends first. */
@@ -122,15 +107,16 @@ static bool inflate_body(struct text sent, struct text *ret)
 
 static struct otlp_request *request_new(struct text head, struct text sent, unsigned connection)
 {
-    char value[HEADER_SIZE];
+    char value[FAKE_HEADER_SIZE];
     struct otlp_request *request = calloc(1, sizeof *request);
     assert(request);
     request->head = strndup(head.at, head.length);
     request->sent_bytes = sent.length;
     request->connection = connection;
     request->at_ns = clock_now_ns();
-    snprintf(request->content_type, sizeof request->content_type, "%s", header(request->head, "Content-Type", value));
-    request->gzip = strcmp(header(request->head, "Content-Encoding", value), "gzip") == 0;
+    snprintf(request->content_type, sizeof request->content_type, "%s",
+             fake_service_header(request->head, "Content-Type", value));
+    request->gzip = strcmp(fake_service_header(request->head, "Content-Encoding", value), "gzip") == 0;
     if (request->gzip) {
         if (!inflate_body(sent, &request->body))
             snprintf(request->content_type, sizeof request->content_type, "what is no gzip");
@@ -153,12 +139,12 @@ static void request_free(struct otlp_request *request)
 /* NULL when the other side ended. */
 static struct otlp_request *read_request(struct connection *connection, struct buf *in)
 {
-    char value[HEADER_SIZE];
+    char value[FAKE_HEADER_SIZE];
     size_t head = read_head(connection->fd, in);
     if (head == 0)
         return NULL;
     char *copy = strndup(in->data, head);
-    size_t body = strtoul(header(copy, "Content-Length", value), NULL, 10);
+    size_t body = strtoul(fake_service_header(copy, "Content-Length", value), NULL, 10);
     free(copy);
     if (!read_more(connection->fd, in, head + body))
         return NULL;

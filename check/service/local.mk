@@ -1,7 +1,8 @@
 # The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
 
-SERVICE_TESTS = check/service/test_bus_full check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
-	check/service/test_log check/service/test_log_stalled check/service/test_metrics check/service/test_order check/service/test_poison \
+SERVICE_TESTS = check/service/test_bus_full check/service/test_front check/service/test_http \
+	check/service/test_inventory check/service/test_load check/service/test_log check/service/test_log_stalled \
+	check/service/test_metrics check/service/test_order check/service/test_payment_stripe check/service/test_poison \
 	check/service/test_reload check/service/test_restart check/service/test_scaled check/service/test_sign_out \
 	check/service/test_trace check/service/test_trace_kept check/service/test_trace_otlp \
 	check/service/test_trace_otlp_json check/service/test_trace_receiver check/service/test_trace_show \
@@ -39,6 +40,8 @@ check_service_test_metrics_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_metrics_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_payment_stripe_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_payment_stripe_LDADD = $(LIBS_SERVICE_TEST) $(SQLITE_LIBS)
 check_service_test_poison_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_poison_LDADD = $(LIBS_SERVICE_TEST) $(LIBS_EVENTS)
 check_service_test_reload_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -77,6 +80,7 @@ check_service_test_log_SOURCES = check/service/test_log.c
 check_service_test_log_stalled_SOURCES = check/service/test_log_stalled.c
 check_service_test_metrics_SOURCES = check/service/test_metrics.c
 check_service_test_order_SOURCES = check/service/test_order.c
+check_service_test_payment_stripe_SOURCES = check/service/test_payment_stripe.c
 check_service_test_poison_SOURCES = check/service/test_poison.c
 check_service_test_reload_SOURCES = check/service/test_reload.c
 check_service_test_restart_SOURCES = check/service/test_restart.c

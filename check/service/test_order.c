@@ -246,6 +246,13 @@ static void test_price_at_placing(void)
     CU_ASSERT_STRING_EQUAL(http_json_text(answer, "/lines/0/name"), "An item");
 }
 
+/* Where there is no gateway that could tell anything. */
+static void test_no_payment_events(void)
+{
+    EXPECT_PROBLEM(http_send(variant_anonymous(), "POST", "/v1/payments/events", "{}"), 404, "not-found");
+    EXPECT_PROBLEM(http_send(variant_admin(), "POST", "/v1/payments/events", "{}"), 404, "not-found");
+}
+
 static void test_schemas(void)
 {
     static const char *const types[] = {"item.changed.v1", "order.placed.v1", "order.paid.v1", "order.rejected.v1",
@@ -257,6 +264,7 @@ static void test_schemas(void)
 static const struct suite_case cases[] = {
     {"an order goes from placed by reserved to paid", test_story},
     {"without enough stock it is rejected", test_rejected},
+    {"the sandbox tells nothing by itself", test_no_payment_events},
     {"a declined payment cancels it and gives the stock back", test_declined},
     {"a gateway that is silent once is asked again", test_gateway_silent_once},
     {"cancelling gives the stock back, once", test_cancel},

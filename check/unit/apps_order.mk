@@ -2,7 +2,7 @@
 check_LIBRARIES += check/unit/liborderfixture.a
 check_unit_liborderfixture_a_SOURCES = check/unit/order_fixture.c check/unit/order_fixture.h
 check_unit_liborderfixture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
-ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) apps/order/liborder.a $(LIBS_STATE) $(CUNIT_LIBS)
+ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) $(LIBS_ORDER) $(CUNIT_LIBS)
 
 order_tests = \
 	check/unit/test_order_events \
@@ -11,6 +11,9 @@ order_tests = \
 	check/unit/test_order_store \
 	check/unit/test_order_workflow \
 	check/unit/test_payment_sandbox \
+	check/unit/test_payment_stripe \
+	check/unit/test_payment_stripe_answer \
+	check/unit/test_payment_stripe_notice \
 	check/unit/test_payment_worker
 check_PROGRAMS += $(order_tests)
 TESTS += $(order_tests)
@@ -30,6 +33,18 @@ check_unit_test_order_workflow_LDADD = $(ORDER_TEST_LIBS)
 check_unit_test_payment_sandbox_SOURCES = check/unit/test_payment_sandbox.c
 check_unit_test_payment_sandbox_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_payment_sandbox_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_payment_stripe_SOURCES = check/unit/test_payment_stripe.c
+check_unit_test_payment_stripe_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_payment_stripe_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_payment_stripe_answer_SOURCES = check/unit/test_payment_stripe_answer.c
+check_unit_test_payment_stripe_answer_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_payment_stripe_answer_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_payment_stripe_notice_SOURCES = check/unit/test_payment_stripe_notice.c
+check_unit_test_payment_stripe_notice_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_payment_stripe_notice_LDADD = $(ORDER_TEST_LIBS)
 
 check_unit_test_payment_worker_SOURCES = check/unit/test_payment_worker.c
 check_unit_test_payment_worker_CPPFLAGS = $(CHECK_CPPFLAGS)

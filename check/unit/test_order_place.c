@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apps/order/card_number.h"
 #include "apps/order/place.h"
 #include "check/harness/suite.h"
 #include "check/unit/order_fixture.h"
 
 #define LINE(sku, quantity) "{\"sku\":\"" sku "\",\"quantity\":" quantity "}"
+
+#define METHOD_RULE "must be the payment gateway's token, printable ASCII without spaces, and never a card number"
 
 static const struct place_limits limits = {.lines_max = 4, .quantity_max = 100};
 
@@ -89,7 +92,11 @@ static void test_faults(void)
         {"{\"lines\":[" LINE("", "1") "]}", "ERR_INVALID; /lines/0/sku must have 1 to 64 characters"},
         {"{\"lines\":[{\"sku\":\"tea\"}]}", "ERR_INVALID; /lines/0/quantity is required"},
         {"{\"lines\":[" LINE("tea", "1") "],\"payment_method\":\"a b\"}",
-         "ERR_INVALID; /payment_method must be printable ASCII without spaces"},
+         "ERR_INVALID; /payment_method " METHOD_RULE},
+        {"{\"lines\":[" LINE("tea", "1") "],\"payment_method\":\"4242424242424242\"}",
+         "ERR_INVALID; /payment_method " METHOD_RULE},
+        {"{\"lines\":[" LINE("tea", "1") "],\"payment_method\":\"4242 4242 4242 4242\"}",
+         "ERR_INVALID; /payment_method " METHOD_RULE},
         {"{\"lines\":[" LINE("tea", "1") "," LINE("cup", "1") "," LINE("tea", "1") "]}",
          "ERR_INVALID; /lines/2/sku is on another line already"},
         {"{\"lines\":[" LINE("tea", "1") "," LINE("pan", "1") "," LINE("pot", "1") "]}",
@@ -107,7 +114,27 @@ static void test_faults(void)
     end();
 }
 
+static void test_card_numbers(void)
+{
+    static const struct {
+        const char *text;
+        bool is;
+    } rows[] = {
+        {"4242424242424242", true},         {"4242-4242-4242-4242", true},   {"4242 4242 4242 4242", true},
+        {"4242.4242.4242.4242", true},      {"378282246310005", true},       {"30569309025904", true},
+        {"4222222222222", true},            {"6304000000000000000", true},   {" 4000056655665556 ", true},
+        {"pm_4242424242424242", true},      {"card:5555555555554444;", true}, {"4242424242424242pm", true},
+        {"4242424242424241", false},        {"0190a000-0000-7000-8000-000000000001", false},
+        {"42424242424242424242", false},    {"424242424242", false},         {"", false},
+        {"pm_card_visa", false},            {"pm_1Nv0eGLkdIwHu7ixsdE0JxTx", false}, {"sandbox_timeout_once", false},
+        {"tok-4242-4242-4242-4242", false}, {"- - -", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CU_ASSERT_EQUAL(has_card_number(text_of(rows[i].text)), rows[i].is);
+}
+
 static const struct suite_case cases[] = {
+    {"a card number is told from a token", test_card_numbers},
     {"lines and total are priced from the known items", test_prices},
     {"every rule that is broken is said, with where", test_faults},
 };

@@ -11,7 +11,8 @@ static struct payment *payment;
 
 static void open_payment(void)
 {
-    struct payment_opts opts = {"sandbox", scratch_path(&scratch, "payments.db"), 1000};
+    struct payment_opts opts = {.driver = "sandbox", .sandbox_file = scratch_path(&scratch, "payments.db"),
+                                .busy_timeout_ms = 1000};
     CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
 }
 
@@ -30,20 +31,24 @@ static void end(void)
 
 static struct payment_request request_of(const char *key, const char *method, int64_t amount_minor)
 {
-    return (struct payment_request){text_of(key), secret_of(text_of(method)),
-                                    {amount_minor, currency_find(TEXT("EUR"))}};
+    return (struct payment_request){.key = text_of(key), .method = secret_of(text_of(method)),
+                                    .amount = {amount_minor, currency_find(TEXT("EUR"))}};
 }
 
 static enum payment_outcome charge(const char *key, const char *method, int64_t amount_minor)
 {
     struct payment_request request = request_of(key, method, amount_minor);
-    return payment_charge(payment, &request);
+    struct payment_answer answer;
+    payment_charge(payment, &request, &answer);
+    return answer.outcome;
 }
 
 static enum payment_outcome refund(const char *key, int64_t amount_minor)
 {
     struct payment_request request = request_of(key, "", amount_minor);
-    return payment_refund(payment, &request);
+    struct payment_answer answer;
+    payment_refund(payment, &request, &answer);
+    return answer.outcome;
 }
 
 /* What the ledger says, read as somebody else would. */
@@ -136,9 +141,9 @@ static void test_open_errors(void)
 {
     struct payment *none = NULL;
     scratch_init(&scratch);
-    struct payment_opts unknown = {"barter", scratch_path(&scratch, "payments.db"), 1000};
+    struct payment_opts unknown = {.driver = "barter", .sandbox_file = scratch_path(&scratch, "payments.db")};
     CU_ASSERT_EQUAL(payment_open(&unknown, &none), ERR_CONFIG);
-    struct payment_opts nowhere = {"sandbox", scratch_path(&scratch, "missing/payments.db"), 1000};
+    struct payment_opts nowhere = {.driver = "sandbox", .sandbox_file = scratch_path(&scratch, "missing/payments.db")};
     CU_ASSERT_EQUAL(payment_open(&nowhere, &none), ERR_STORAGE);
     CU_ASSERT_PTR_NULL(none);
     payment_close(NULL);

@@ -17,9 +17,16 @@ static struct payment_worker *worker;
 
 static order_emit *emit = fixture_emit;
 
+static struct payment_opts sandbox_opts(void)
+{
+    return (struct payment_opts){.driver = "sandbox",
+                                 .sandbox_file = scratch_path(&fixture.scratch, "payments.db"),
+                                 .busy_timeout_ms = 1000};
+}
+
 static void start_worker(unsigned threads, unsigned batch_max)
 {
-    struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
+    struct payment_opts opts = sandbox_opts();
     CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
     struct payment_worker_opts worker_opts = {
         .db = fixture.db,
@@ -177,10 +184,27 @@ static enum err record_work(struct db_connection *db, void *context)
     return payment_record(db, context);
 }
 
+static void record_answer(const struct payment_due *due, const struct payment_answer *answer)
+{
+    struct payment_record what = {due, answer, clock_wall_us(), clock_wall_us(), fixture_emit, NULL};
+    CU_ASSERT_EQUAL(db_write(fixture.db, record_work, &what), ERR_NONE);
+}
+
 static void record(const struct payment_due *due, enum payment_outcome outcome)
 {
-    struct payment_record what = {due, outcome, clock_wall_us(), clock_wall_us(), fixture_emit, NULL};
-    CU_ASSERT_EQUAL(db_write(fixture.db, record_work, &what), ERR_NONE);
+    record_answer(due, &(struct payment_answer){.outcome = outcome});
+}
+
+static void charge_approved(const char *id, struct money amount)
+{
+    struct payment_opts opts = sandbox_opts();
+    struct payment_request request = {
+        .key = text_of(id), .method = secret_of(TEXT("sandbox_approve")), .amount = amount};
+    struct payment_answer answer;
+    CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
+    payment_charge(payment, &request, &answer);
+    CU_ASSERT_EQUAL(answer.outcome, PAYMENT_APPROVED);
+    payment_close(payment);
 }
 
 static void test_cancel_before_the_charge(void)
@@ -208,11 +232,7 @@ static void test_cancel_during_the_charge(void)
     CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
     CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
 
-    struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
-    struct payment_request request = {text_of(id), secret_of(TEXT("sandbox_approve")), taking.due[0].amount};
-    CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
-    CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
-    payment_close(payment);
+    charge_approved(id, taking.due[0].amount);
     record(&taking.due[0], PAYMENT_APPROVED);
     CU_ASSERT_STRING_EQUAL(fixture_payment(id), "refund_due");
 
@@ -249,11 +269,7 @@ static void test_restart_between_charge_and_record(void)
     fixture_begin();
     reserve("sandbox_approve", id);
     CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
-    struct payment_opts opts = {"sandbox", scratch_path(&fixture.scratch, "payments.db"), 1000};
-    struct payment_request request = {text_of(id), secret_of(TEXT("sandbox_approve")), taking.due[0].amount};
-    CU_ASSERT_EQUAL_FATAL(payment_open(&opts, &payment), ERR_NONE);
-    CU_ASSERT_EQUAL(payment_charge(payment, &request), PAYMENT_APPROVED);
-    payment_close(payment);
+    charge_approved(id, taking.due[0].amount);
 
     fixture_reopen();
     start_worker(2, 4);
@@ -282,6 +298,155 @@ static void test_outcome_recorded_twice(void)
     CU_ASSERT_EQUAL(fixture_emitted("order.paid.v1", id), 1);
     CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
     CU_ASSERT_EQUAL(taking.count, 0);
+    fixture_end();
+}
+
+static void test_reason(void)
+{
+    static const struct {
+        enum payment_reason reason;
+        const char *cause;
+    } rows[] = {
+        {PAYMENT_REASON_NONE, "payment declined"},
+        {PAYMENT_REASON_INSUFFICIENT_FUNDS, "payment declined: insufficient_funds"},
+        {PAYMENT_REASON_CARD_EXPIRED, "payment declined: card_expired"},
+        {PAYMENT_REASON_AUTHENTICATION_REQUIRED, "payment declined: authentication_required"},
+    };
+    fixture_begin();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct payment_answer answer = {.outcome = PAYMENT_DECLINED, .reason = rows[i].reason};
+        struct taking taking = {.count = 0};
+        char id[ID_SIZE];
+        reserve("sandbox_approve", id);
+        CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+        record_answer(&taking.due[0], &answer);
+        CU_ASSERT_STRING_EQUAL(fixture_status(id), "cancelled");
+        CU_ASSERT_STRING_EQUAL(fixture_text("SELECT cause FROM order_history WHERE order_id = $1 AND version = 3", id),
+                               rows[i].cause);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(fixture_find("order.cancelled.v1", id));
+        CU_ASSERT_PTR_NOT_NULL(strstr(fixture_find("order.cancelled.v1", id)->data, rows[i].cause));
+    }
+    for (unsigned i = 0; i < PAYMENT_REASONS; i++)
+        CU_ASSERT_PTR_NOT_NULL(payment_reason_name((enum payment_reason)i));
+    fixture_end();
+}
+
+/* ---- what the gateway tells by itself ---- */
+
+struct nudging {
+    const char *order_id;
+    struct text reference;
+    bool is_open;
+};
+
+static enum err nudge_work(struct db_connection *db, void *context)
+{
+    struct nudging *nudging = context;
+    return payment_store_nudge(db, text_of(nudging->order_id), nudging->reference, clock_wall_us(), &nudging->is_open);
+}
+
+static bool nudge(const char *order_id, struct text reference)
+{
+    struct nudging nudging = {order_id, reference, false};
+    CU_ASSERT_EQUAL(db_write(fixture.db, nudge_work, &nudging), ERR_NONE);
+    return nudging.is_open;
+}
+
+static size_t take(struct taking *taking)
+{
+    taking->count = 0;
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, taking), ERR_NONE);
+    return taking->count;
+}
+
+static void postpone(const struct payment_due *due, const char *reference)
+{
+    struct payment_answer answer = {.outcome = PAYMENT_UNKNOWN};
+    snprintf(answer.reference, sizeof answer.reference, "%s", reference);
+    struct payment_record what = {due, &answer, clock_wall_us(), clock_wall_us() + 3600 * US_PER_S, fixture_emit, NULL};
+    CU_ASSERT_EQUAL(db_write(fixture.db, record_work, &what), ERR_NONE);
+}
+
+static void test_news(void)
+{
+    char id[ID_SIZE];
+    struct taking taking;
+    fixture_begin();
+    CU_ASSERT_FALSE(nudge("0190a000-0000-7000-8000-00000000ffff", TEXT("pi_1")));
+    reserve(NULL, id);
+    CU_ASSERT_EQUAL_FATAL(take(&taking), 1);
+    CU_ASSERT_EQUAL(taking.due[0].asked_us, 0);
+    CU_ASSERT_STRING_EQUAL(taking.due[0].reference, "");
+    postpone(&taking.due[0], "");
+    CU_ASSERT_EQUAL(take(&taking), 0);
+    CU_ASSERT_TRUE(nudge(id, TEXT("pi_1")));                       /* while it waits: due at once */
+    CU_ASSERT_EQUAL_FATAL(take(&taking), 1);
+    CU_ASSERT_TRUE(taking.due[0].asked_us > 0);
+    CU_ASSERT_EQUAL(taking.due[0].attempts, 2);
+    CU_ASSERT_STRING_EQUAL(taking.due[0].reference, "pi_1");
+    int64_t asked_us = taking.due[0].asked_us;
+    CU_ASSERT_TRUE(nudge(id, TEXT("pi_other")));                   /* while it is being asked: not twice at once … */
+    CU_ASSERT_EQUAL(take(&taking), 0);
+    postpone(&taking.due[0], "");
+    CU_ASSERT_EQUAL_FATAL(take(&taking), 1);                       /* … but again after */
+    CU_ASSERT_EQUAL(taking.due[0].asked_us, asked_us);
+    CU_ASSERT_STRING_EQUAL(taking.due[0].reference, "pi_1");
+    postpone(&taking.due[0], "pi_2");                              /* the gateway itself knows best */
+    CU_ASSERT_EQUAL(take(&taking), 0);
+    CU_ASSERT_TRUE(nudge(id, TEXT_NONE));
+    CU_ASSERT_EQUAL_FATAL(take(&taking), 1);
+    CU_ASSERT_STRING_EQUAL(taking.due[0].reference, "pi_2");
+    record(&taking.due[0], PAYMENT_APPROVED);
+    CU_ASSERT_FALSE(nudge(id, TEXT("pi_3")));
+    CU_ASSERT_STRING_EQUAL(fixture_status(id), "paid");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT reference FROM payment WHERE order_id = $1", id), "pi_2");
+    CU_ASSERT_EQUAL(take(&taking), 0);
+    fixture_end();
+}
+
+/* A refund is another question: asked for the first time, of the same charge. */
+static void test_refund_has_the_reference(void)
+{
+    char id[ID_SIZE];
+    struct taking taking;
+    fixture_begin();
+    reserve(NULL, id);
+    CU_ASSERT_EQUAL_FATAL(take(&taking), 1);
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
+    CU_ASSERT_TRUE(nudge(id, TEXT_NONE));
+    struct payment_answer answer = {.outcome = PAYMENT_APPROVED, .reference = "pi_1"};
+    record_answer(&taking.due[0], &answer);
+    CU_ASSERT_EQUAL_FATAL(take(&taking), 1);
+    CU_ASSERT_TRUE(taking.due[0].is_refund);
+    CU_ASSERT_EQUAL(taking.due[0].asked_us, 0);
+    CU_ASSERT_EQUAL(taking.due[0].attempts, 1);
+    CU_ASSERT_STRING_EQUAL(taking.due[0].reference, "pi_1");
+    record(&taking.due[0], PAYMENT_APPROVED);
+    CU_ASSERT_STRING_EQUAL(fixture_payment(id), "refunded");
+    fixture_end();
+}
+
+static bool has_been_asked(void *context)
+{
+    struct payment_worker_stats stats;
+    (void)context;
+    payment_worker_stats(worker, &stats);
+    return stats.unknown > 0;
+}
+
+/* It would not be asked again for an hour. */
+static void test_news_wake_the_worker(void)
+{
+    char id[ID_SIZE];
+    fixture_begin();
+    start_worker(1, 4);
+    payment_worker_retry(worker, 3600000, 3600000);
+    reserve("sandbox_timeout_once", id);
+    CU_ASSERT_TRUE(scratch_eventually(has_been_asked, NULL));
+    CU_ASSERT_STRING_EQUAL(fixture_status(id), "reserved");
+    CU_ASSERT_TRUE(nudge(id, TEXT_NONE));
+    expect(id, "paid", "approved");
+    stop_worker();
     fixture_end();
 }
 
@@ -414,6 +579,10 @@ static void test_started_before_the_writer(void)
 static const struct suite_case cases[] = {
     {"approved is paid, declined is cancelled, a timeout is asked again until it is known", test_outcomes},
     {"what follows from a payment carries the request it goes back to", test_origin},
+    {"why a payment was declined is in the history and in the event", test_reason},
+    {"news of a payment have it asked about at once, and once", test_news},
+    {"a refund is of the charge that was made", test_refund_has_the_reference},
+    {"news wake the worker", test_news_wake_the_worker},
     {"a gateway that never answers is asked for ever, with one key, and the order stays reserved",
      test_timeouts_are_asked_again},
     {"a payment that was never tried is voided by a cancellation", test_cancel_before_the_charge},

@@ -219,11 +219,22 @@
             "passwords hashed at once, by workers of pool.threads; each takes password.memory_kib")                   \
     INTEGER(OPTION_PASSWORD_QUEUE_MAX, "password.queue_max", "64", 1, 1000000, "", AT_START,                          \
             "requests that may wait for that; more are answered 503")                                                 \
-    CHOICE(OPTION_PAYMENT_DRIVER, "payment.driver", "sandbox", "sandbox", AT_START, "who is charged")                 \
+    CHOICE(OPTION_PAYMENT_DRIVER, "payment.driver", "sandbox", "sandbox|stripe", AT_START,                            \
+           "who is charged: nobody, which is for tests, or by way of Stripe")                                         \
     TEXTUAL(OPTION_PAYMENT_SANDBOX_FILE, "payment.sandbox_file", "", 4000, AT_START,                                  \
             "the sandbox gateway's ledger, a SQLite file; empty: payments.db beside db.path")                         \
+    TEXTUAL(OPTION_PAYMENT_STRIPE_URL, "payment.stripe_url", "https://api.stripe.com", 1000, AT_START,                \
+            "where Stripe is, or what stands for it in a test; http only to this machine")                            \
+    SECRET(OPTION_PAYMENT_STRIPE_KEY_FILE, "payment.stripe_key_file", "", 4000, AT_START,                             \
+           "holds Stripe's secret key; read at each question, so that it can be renewed")                             \
+    SECRET(OPTION_PAYMENT_WEBHOOK_SECRET_FILE, "payment.webhook_secret_file", "", 4000, AT_START,                     \
+           "holds the secrets that Stripe signs its events with, a line each; empty: none are taken")                 \
+    INTEGER(OPTION_PAYMENT_WEBHOOK_TOLERANCE_S, "payment.webhook_tolerance_s", "300", 1, 86400, "s", LIVE,            \
+            "how far from now an event of the gateway may have been signed")                                          \
+    INTEGER(OPTION_PAYMENT_CONCURRENCY, "payment.concurrency", "4", 1, 256, "", AT_START,                             \
+            "questions to the gateway at once")                                                                       \
     INTEGER(OPTION_PAYMENT_TIMEOUT_MS, "payment.timeout_ms", "5000", 10, 600000, "ms", AT_START,                      \
-            "of a call to the gateway")                                                                               \
+            "of a call to the gateway; what takes longer has an unknown outcome, and is asked again")                 \
     INTEGER(OPTION_PAYMENT_RETRY_FIRST_MS, "payment.retry_first_ms", "200", 1, 3600000, "ms", LIVE,                   \
             "pause after an unknown outcome; doubles from there")                                                     \
     INTEGER(OPTION_PAYMENT_RETRY_MAX_MS, "payment.retry_max_ms", "60000", 1, 86400000, "ms", LIVE,                    \

@@ -83,6 +83,11 @@
         "Attempts to sign in that were refused for their number, by the limit: account or source")                     \
     ROW(METRIC_PAYMENTS, "tandem_payments_total", COUNTER, ONE, "outcome",                                             \
         "Answers of the payment gateway, and outcomes that could not be recorded")                                     \
+    ROW(METRIC_PAYMENTS_DECLINED, "tandem_payments_declined_total", COUNTER, ONE, "reason",                            \
+        "Payments declined, by why")                                                                                   \
+    ROW(METRIC_PAYMENT_EVENTS, "tandem_payment_events_total", COUNTER, ONE, "result",                                  \
+        "Events of the payment gateway: asked (a payment is due at once), settled (nothing was open), ignored, "       \
+        "foreign, refused (not signed as it should be), malformed")                                                    \
     ROW(METRIC_ORDER_TRANSITIONS, "tandem_order_transitions_total", SHARED_COUNTER, ONE, "status",                     \
         "Orders that came to this state")                                                                              \
     ROW(METRIC_ORDERS_OPEN, "tandem_orders_open", SHARED_GAUGE, ONE, "status", "Orders that are in this state now")    \
