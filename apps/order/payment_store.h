@@ -37,8 +37,8 @@ enum err must_check payment_store_refund(struct db_connection *db, struct text o
 /** Makes all that was taken and not settled due now: after a restart. */
 enum err must_check payment_store_resume(struct db_connection *db, int64_t now_us);
 
-/** The gateway has news of this order's payment: what is open is due now, or, while the gateway is being asked about it,
- *  is due again at once should that bring no outcome. reference (may be absent) is kept where none is known.
+/** The gateway has news of this order's payment: what is open is due now, or, while the gateway is being asked about
+ *  it, is due again at once should that bring no outcome. reference (may be absent) is kept where none is known.
  *  *ret_open is false when nothing is to be asked. */
 enum err must_check payment_store_nudge(struct db_connection *db, struct text order_id, struct text reference,
                                         int64_t now_us, bool *ret_open);

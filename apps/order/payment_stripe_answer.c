@@ -176,7 +176,7 @@ static enum payment_reason reason_of(const struct stripe_object *object)
 
 struct stripe_meaning stripe_meaning_of_object(enum stripe_question question, const struct stripe_object *object)
 {
-    struct stripe_meaning meaning = {STRIPE_WAIT, PAYMENT_REASON_NONE, "the gateway has it in a state that is not known"};
+    struct stripe_meaning meaning = {STRIPE_WAIT, PAYMENT_REASON_NONE, "the gateway has it in a state nobody knows"};
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         if ((statuses[i].questions & question) && text_equal_string(object->status, statuses[i].status))
             meaning = statuses[i].meaning;
@@ -203,13 +203,15 @@ static const struct error_row {
 } errors[] = {
     {BOTH, 401, 401, NULL, NULL, NULL, {STRIPE_WAIT, 0, "the gateway does not take the key in payment.stripe_key_file"},
      AS_IT_SAYS},
-    {BOTH, 403, 403, NULL, NULL, NULL, {STRIPE_WAIT, 0, "the key in payment.stripe_key_file may not do this"}, AS_IT_SAYS},
+    {BOTH, 403, 403, NULL, NULL, NULL, {STRIPE_WAIT, 0, "the key in payment.stripe_key_file may not do this"},
+     AS_IT_SAYS},
     {BOTH, 409, 409, NULL, NULL, NULL, {STRIPE_WAIT, 0, "the gateway is at it for another question with this key"},
      AS_IT_SAYS},
     {BOTH, 429, 429, NULL, NULL, NULL, {STRIPE_WAIT, 0, "the gateway is asked too often"}, AS_IT_SAYS},
     /* It keeps the answer to a key, a failed one too, and will give no other. */
     {BOTH, 500, 599, NULL, NULL, NULL, {STRIPE_LOOK, 0, "the gateway failed"}, AS_IT_SAYS},
-    {BOTH, 0, 599, "idempotency_error", NULL, NULL, {STRIPE_LOOK, 0, "the key was used with another request"}, AS_IT_SAYS},
+    {BOTH, 0, 599, "idempotency_error", NULL, NULL, {STRIPE_LOOK, 0, "the key was used with another request"},
+     AS_IT_SAYS},
     {STRIPE_CHARGE, 402, 402, "card_error", NULL, NULL, {STRIPE_REFUSED, 0, NULL}, BY_ITS_CODE},
     {STRIPE_CHARGE, 0, 499, NULL, "payment_intent_unexpected_state", NULL, {STRIPE_WAIT, 0, NULL}, BY_ITS_INTENT},
     {STRIPE_CHARGE, 400, 400, "invalid_request_error", "amount_too_small", NULL,
@@ -222,7 +224,8 @@ static const struct error_row {
     {STRIPE_REFUND, 400, 400, NULL, "charge_already_refunded", NULL, {STRIPE_DONE, 0, NULL}, AS_IT_SAYS},
     {STRIPE_REFUND, 400, 400, NULL, "charge_disputed", NULL, {STRIPE_REFUSED, 0, NULL}, AS_IT_SAYS},
     {STRIPE_REFUND, 400, 404, NULL, "resource_missing", NULL,
-     {STRIPE_WAIT, 0, "the gateway does not know the charge: payment.stripe_key_file is of another account"}, AS_IT_SAYS},
+     {STRIPE_WAIT, 0, "the gateway does not know the charge: payment.stripe_key_file is of another account"},
+     AS_IT_SAYS},
 };
 
 static bool fits(const char *wanted, struct text given)

@@ -1,6 +1,7 @@
 # The tests of apps/order.
 check_LIBRARIES += check/unit/liborderfixture.a
-check_unit_liborderfixture_a_SOURCES = check/unit/order_fixture.c check/unit/order_fixture.h
+check_unit_liborderfixture_a_SOURCES = check/unit/order_fixture.c check/unit/order_fixture.h \
+	check/unit/payment_fixture.c check/unit/payment_fixture.h
 check_unit_liborderfixture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
 ORDER_TEST_LIBS = check/unit/liborderfixture.a $(HARNESS) $(SCRATCH) $(LIBS_ORDER) $(CUNIT_LIBS)
 
@@ -14,7 +15,7 @@ order_tests = \
 	check/unit/test_payment_stripe \
 	check/unit/test_payment_stripe_answer \
 	check/unit/test_payment_stripe_notice \
-	check/unit/test_payment_worker
+	check/unit/test_payment_worker check/unit/test_payment_worker_trouble
 check_PROGRAMS += $(order_tests)
 TESTS += $(order_tests)
 
@@ -49,6 +50,9 @@ check_unit_test_payment_stripe_notice_LDADD = $(ORDER_TEST_LIBS)
 check_unit_test_payment_worker_SOURCES = check/unit/test_payment_worker.c
 check_unit_test_payment_worker_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_payment_worker_LDADD = $(ORDER_TEST_LIBS)
+check_unit_test_payment_worker_trouble_SOURCES = check/unit/test_payment_worker_trouble.c
+check_unit_test_payment_worker_trouble_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_payment_worker_trouble_LDADD = $(ORDER_TEST_LIBS)
 
 check_unit_test_order_events_SOURCES = check/unit/test_order_events.c
 check_unit_test_order_events_CPPFLAGS = $(CHECK_CPPFLAGS)
