@@ -43,6 +43,9 @@ struct order {
     int64_t version, created_us, updated_us;
 };
 
+/* Behind every order's id. */
+#define ORDER_ID_LAST "~"
+
 /* The request that a change goes back to, however many events later. Either may be absent. */
 struct order_origin {
     struct text request_id, traceparent;

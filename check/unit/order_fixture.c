@@ -122,7 +122,7 @@ static enum err apply_work(struct db_connection *db, void *context)
     if (apply->placed)
         order = *apply->placed;
     else
-        err = store_order_head(db, &arena, text_of(apply->order_id), &order);
+        err = store_order_find(db, &arena, text_of(apply->order_id), &order);
     if (!err)
         err = order_apply(&change, &order, &apply->applied);
     arena_fini(&arena);

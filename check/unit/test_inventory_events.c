@@ -4,6 +4,7 @@
 
 #include "app/service.h"
 #include "apps/inventory/events.h"
+#include "apps/inventory/expiry.h"
 #include "base/clock.h"
 #include "check/harness/suite.h"
 #include "check/unit/inventory_fixture.h"
@@ -111,7 +112,80 @@ static void test_late_and_repeated(void)
     CU_ASSERT_EQUAL(ignored("order.placed.v1"), 1);
     CU_ASSERT_EQUAL(ignored("order.paid.v1"), 1);
     CU_ASSERT_TRUE(fixture_holds("tea", 10, 0));
-    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM outbox"), 0);
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM outbox WHERE type <> 'stock.rejected.v1'"), 0);
+    end();
+}
+
+static void test_asked_again(void)
+{
+    begin();
+    for (unsigned i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", TEA_2_CUP_1), ERR_NONE);
+    CU_ASSERT_EQUAL(said("stock.reserved.v1 {\"order_id\":\"o1\"}"), 3);
+    CU_ASSERT_TRUE(fixture_holds("tea", 10, 2));
+    for (unsigned i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL(hand("order.placed.v1", "o2", TEA_2_CUP_9), ERR_NONE);
+    CU_ASSERT_EQUAL(said("stock.rejected.v1 {\"order_id\":\"o2\",\"reason\":\"insufficient stock\",\"sku\":\"cup\"}"),
+                    1);
+    CU_ASSERT_EQUAL(said("stock.rejected.v1 {\"order_id\":\"o2\",\"reason\":\"insufficient stock\"}"), 1);
+    CU_ASSERT_EQUAL(ignored("order.placed.v1"), 3);
+    CU_ASSERT_EQUAL(hand("order.paid.v1", "o1", ""), ERR_NONE);
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", TEA_2_CUP_1), ERR_NONE);
+    CU_ASSERT_EQUAL(said("stock.reserved.v1 {\"order_id\":\"o1\"}"), 3);
+    end();
+}
+
+/* ---- expiry ---- */
+
+enum { LIFETIME_US = 1000000 };
+
+static const char EXPIRING[] = "stock.expiring.v1 {\"order_id\":\"o1\",\"reason\":\"reservation expired\"}";
+
+static unsigned expire(int64_t later_us)
+{
+    unsigned asked = 0;
+    service.db = fixture.db;
+    CU_ASSERT_EQUAL(expiry_step(&service, fixture.reader, LIFETIME_US, clock_wall_us() + later_us, &asked), ERR_NONE);
+    return asked;
+}
+
+static void test_expiry(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "o1", TEA_2_CUP_1), ERR_NONE);
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "paid", TEA_2_CUP_1), ERR_NONE);
+    CU_ASSERT_EQUAL(hand("order.paid.v1", "paid", ""), ERR_NONE);
+    CU_ASSERT_EQUAL(hand("order.placed.v1", "rejected", TEA_2_CUP_9), ERR_NONE);
+    CU_ASSERT_EQUAL(expire(0), 0);
+    CU_ASSERT_EQUAL(expire(LIFETIME_US / 2), 0);
+    CU_ASSERT_EQUAL(expire(2 * LIFETIME_US), 1);
+    CU_ASSERT_EQUAL(said(EXPIRING), 1);
+    CU_ASSERT_TRUE(fixture_holds("tea", 8, 2));   /* held until its order answers */
+    CU_ASSERT_EQUAL(expire(2 * LIFETIME_US), 0);
+    CU_ASSERT_EQUAL(expire(4 * LIFETIME_US), 1);
+    CU_ASSERT_EQUAL(said(EXPIRING), 2);
+    CU_ASSERT_EQUAL(metric_value(metric_series(METRIC_RESERVATIONS_EXPIRED)), 2);
+    CU_ASSERT_EQUAL(hand("order.cancelled.v1", "o1", ",\"reason\":\"reservation expired\""), ERR_NONE);
+    CU_ASSERT_TRUE(fixture_holds("tea", 8, 0));
+    CU_ASSERT_EQUAL(expire(8 * LIFETIME_US), 0);
+    CU_ASSERT_EQUAL(said(EXPIRING), 2);
+    end();
+}
+
+static void test_expiry_in_steps(void)
+{
+    char id[16];
+    begin();
+    for (unsigned i = 0; i < EXPIRY_STEP_MAX + 3; i++) {
+        snprintf(id, sizeof id, "gift-%u", i);
+        CU_ASSERT_EQUAL(fixture_move("tea", 1), ERR_NONE);
+        CU_ASSERT_EQUAL(hand("order.placed.v1", id, ",\"lines\":[{\"sku\":\"tea\",\"quantity\":1}]"), ERR_NONE);
+    }
+    CU_ASSERT_EQUAL(expire(2 * LIFETIME_US), EXPIRY_STEP_MAX);
+    CU_ASSERT_EQUAL(expire(2 * LIFETIME_US), 3);
+    CU_ASSERT_EQUAL(expire(2 * LIFETIME_US), 0);
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(DISTINCT subject) FROM outbox WHERE type ="
+                                               " 'stock.expiring.v1'"), EXPIRY_STEP_MAX + 3);
     end();
 }
 
@@ -128,6 +202,9 @@ static void test_malformed(void)
 
 static const struct suite_case cases[] = {
     {"each event of an order is answered with what became of its stock", test_answers},
+    {"an order that is placed again is told again how its stock stands", test_asked_again},
+    {"an order whose reservation nobody confirms is asked, and asked again", test_expiry},
+    {"many reservations expire in small steps", test_expiry_in_steps},
     {"late and repeated events change nothing and are counted", test_late_and_repeated},
     {"an event that cannot be read is an error, to be tried again and set aside", test_malformed},
 };

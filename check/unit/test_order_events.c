@@ -132,6 +132,30 @@ static void test_late_and_repeated(void)
     end();
 }
 
+static void test_expiry(void)
+{
+    static const char reason[] = ",\"reason\":\"reservation expired\"";
+    char reserved[ID_SIZE], paid[ID_SIZE];
+    begin();
+    fixture_place(NULL, "tea", 1, reserved);
+    fixture_place(NULL, "tea", 1, paid);
+    CU_ASSERT_TRUE(fixture_apply(reserved, ORDER_STOCK_RESERVED, "stock reserved"));
+    CU_ASSERT_TRUE(fixture_apply(paid, ORDER_STOCK_RESERVED, "stock reserved"));
+    CU_ASSERT_TRUE(fixture_apply(paid, ORDER_PAYMENT_APPROVED, "payment approved"));
+    CU_ASSERT_EQUAL(hand_stock("stock.expiring.v1", reserved, reason), ERR_NONE);
+    CU_ASSERT_EQUAL(hand_stock("stock.expiring.v1", paid, reason), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_status(reserved), "cancelled");
+    CU_ASSERT_STRING_EQUAL(fixture_payment(reserved), "voided");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT cause FROM order_history WHERE order_id = $1 AND version = 3",
+                                        reserved), "reservation expired");
+    CU_ASSERT_STRING_EQUAL(fixture_status(paid), "paid");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT type FROM outbox WHERE subject = $1", reserved), "order.cancelled.v1");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT type FROM outbox WHERE subject = $1", paid), "order.paid.v1");
+    CU_ASSERT_EQUAL(hand_stock("stock.expiring.v1", "nobody-knows", reason), ERR_NONE);
+    CU_ASSERT_EQUAL(ignored("stock.expiring.v1"), 1);
+    end();
+}
+
 static void test_malformed(void)
 {
     begin();
@@ -145,6 +169,7 @@ static void test_malformed(void)
 static const struct suite_case cases[] = {
     {"an item's newest version is kept, members nobody knows are passed over", test_items},
     {"reserved stock makes a payment due, rejected stock rejects the order and says why", test_stock},
+    {"an order whose reservation expires is cancelled unless it is paid, which it says again", test_expiry},
     {"late and repeated events change nothing and are counted", test_late_and_repeated},
     {"an event that cannot be read is an error, to be tried again and set aside", test_malformed},
 };
