@@ -9,6 +9,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/background.c shared/app/background.h \
 	shared/app/call.c shared/app/call.h \
 	shared/app/call_trace.c shared/app/call_trace.h \
+	shared/app/claims.c shared/app/claims.h \
 	shared/app/checks.c shared/app/checks.h \
 	shared/app/emit.c \
 	shared/app/fault_settings.c shared/app/fault_settings.h \
