@@ -14,7 +14,9 @@
 #include "base/secret.h"
 #include "base/text.h"
 
-enum { SKU_MAX = 64, PAYMENT_METHOD_MAX = 64 };
+/* ORDER_LINES_MAX is the highest that order.lines_max can be: so many lines, however long their skus and quantities,
+ * fit into order.placed.v1. */
+enum { SKU_MAX = 64, PAYMENT_METHOD_MAX = 64, ORDER_LINES_MAX = 2000 };
 
 enum order_state {
     ORDER_NEW,            /* not stored yet */

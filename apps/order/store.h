@@ -56,8 +56,8 @@ struct order_filter {
 enum err must_check store_order_list(struct db_connection *db, struct arena *arena, const struct order_filter *filter,
                                      struct order **ret_orders, size_t *ret_count, bool *ret_more);
 
-/** Up to max orders in a state whose ids lie after after and at before at the most, the oldest first. ret_ids are written
- *  one behind the other. */
+/** Up to max orders in a state whose ids lie after after and at before at the most, the oldest first. ret_ids are
+ *  written one behind the other. */
 enum err must_check store_order_range(struct db_connection *db, enum order_state state, const char *after,
                                       const char *before, char (*ret_ids)[ID_SIZE], size_t max, size_t *ret_count);
 

@@ -1,10 +1,11 @@
 /*
- * Stuck orders: finds those that have been open for longer than order.stuck_after_s, and has each nudged (ORDER_NUDGE).
+ * Stuck orders: finds those that have been open for longer than order.stuck_after_s, and has each nudged
+ * (ORDER_NUDGE).
  *
- * Orders come to their end by events, which are not lost; what is stuck is so for a reason that nobody has thought of,
- * or because somebody is away. So it is helped on seldom: when it is that old, twice that, four times, and so on, as long
- * as there are levels, and after a start once. How far that has come is a cursor for each state and level, over ids, which
- * rise with time; nothing is stored.
+ * Orders come to their end by events, which are not lost; what is stuck is so for a reason that nobody has thought
+ * of, or because somebody is away. So it is helped on seldom: when it is that old, twice that, four times, and so
+ * on, as long as there are levels, and after a start once. How far that has come is a cursor for each state and
+ * level, over ids, which rise with time; nothing is stored.
  *
  * One process of the service does it, in the background (app/background.h), STUCK_STEP_MAX orders in each
  * STUCK_INTERVAL_MS at the most.

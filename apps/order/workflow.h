@@ -1,18 +1,18 @@
 /*
  * The workflow: which event takes an order from which state to which, and what else is done about it.
  *
- * A table, not ifs. Every transition is one function, order_apply(): the state, a row of history, and what its action
- * adds (events, a payment), all in the transaction under way. An event that has no row for an order's state is a repeat
- * or too late, and changes nothing.
+ * A table, not ifs. Every transition is one function, order_apply(): the state, a row of history, and what its
+ * action adds (events, a payment), all in the transaction under way. An event that has no row for an order's state
+ * is a repeat or too late, and changes nothing.
  *
- * WHO DECIDES. An order is paid or cancelled here, in one transaction of one database, and never both: what comes second
- * finds no row. Inventory sells or releases what it holds upon that alone. When it has held it for too long it asks
- * (ORDER_EXPIRE), and whatever the order is by then is the answer, told once more if it was before: one that is not
- * paid is cancelled, one that is stays paid. So no order is paid without stock. A payment that was on its way to the
- * gateway meanwhile is asked for until it is known, and a charge given back.
+ * WHO DECIDES. An order is paid or cancelled here, in one transaction of one database, and never both: what comes
+ * second finds no row. Inventory sells or releases what it holds upon that alone. When it has held it for too long
+ * it asks (ORDER_EXPIRE), and whatever the order is by then is the answer, told once more if it was before: one that
+ * is not paid is cancelled, one that is stays paid. So no order is paid without stock. A payment that was on its way
+ * to the gateway meanwhile is asked for until it is known, and a charge given back.
  *
- * An order that stays in a state for too long is nudged (stuck.h): what should bring it on is done once more. All that
- * follow events take such a repeat as one.
+ * An order that stays in a state for too long is nudged (stuck.h): what should bring it on is done once more. All
+ * that follow events take such a repeat as one.
  */
 #ifndef TANDEM_ORDER_WORKFLOW_H
 #define TANDEM_ORDER_WORKFLOW_H

@@ -1,6 +1,6 @@
 # The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
 
-SERVICE_TESTS = check/service/test_front check/service/test_http \
+SERVICE_TESTS = check/service/test_expiry check/service/test_front check/service/test_http \
 	check/service/test_idempotency check/service/test_idempotency_scaled check/service/test_inventory check/service/test_load \
 	check/service/test_log check/service/test_log_stalled check/service/test_metrics check/service/test_order \
 	check/service/test_reload check/service/test_restart check/service/test_scaled check/service/test_sign_out \
@@ -21,6 +21,8 @@ check_service_libservicetest_a_SOURCES = \
 check_service_libservicetest_a_CPPFLAGS = $(CHECK_CPPFLAGS)
 LIBS_SERVICE_TEST = check/service/libservicetest.a $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 
+check_service_test_expiry_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_expiry_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_front_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_front_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_http_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -68,6 +70,7 @@ check_service_test_user_faults_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_user_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_user_LDADD = $(LIBS_SERVICE_TEST)
 
+check_service_test_expiry_SOURCES = check/service/test_expiry.c
 check_service_test_front_SOURCES = check/service/test_front.c
 check_service_test_http_SOURCES = check/service/test_http.c
 check_service_test_idempotency_SOURCES = check/service/test_idempotency.c

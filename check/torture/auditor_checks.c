@@ -11,8 +11,8 @@ const char claims_prepare[] =
     /* who has to have read which events */
     "CREATE TEMP TABLE reader (consumer_group TEXT, type TEXT);"
     "INSERT INTO reader VALUES ('order', 'item.changed.v1'), ('order', 'stock.reserved.v1'),"
-    " ('order', 'stock.rejected.v1'), ('order', 'stock.expiring.v1'), ('inventory', 'order.placed.v1'), ('inventory', 'order.paid.v1'),"
-    " ('inventory', 'order.cancelled.v1');"
+    " ('order', 'stock.rejected.v1'), ('order', 'stock.expiring.v1'), ('inventory', 'order.placed.v1'),"
+    " ('inventory', 'order.paid.v1'), ('inventory', 'order.cancelled.v1');"
     /* which step of an order everybody has to be told of */
     "CREATE TEMP TABLE telling (from_status TEXT, to_status TEXT, cause TEXT, type TEXT);"
     "INSERT INTO telling VALUES (NULL, 'placed', NULL, 'order.placed.v1'),"

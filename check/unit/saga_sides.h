@@ -1,10 +1,10 @@
 /*
- * The two sides of an order's way, as the exhaustive test of it (saga.h) stands on them: the real handlers, workflow and
- * stores of the order service and of inventory, each on a database of its own. Every function runs on that side's
- * writing connection, in the transaction under way.
+ * The two sides of an order's way, as the exhaustive test of it (saga.h) stands on them: the real handlers, workflow
+ * and stores of the order service and of inventory, each on a database of its own. Every function runs on that
+ * side's writing connection, in the transaction under way.
  *
- * The sides are two files, since the applications may not include each other; inventory's sources are compiled once more
- * for it, with the names that both use changed (apps_saga.mk).
+ * The sides are two files, since the applications may not include each other; inventory's sources are compiled once
+ * more for it, with the names that both use changed (apps_saga.mk).
  */
 #ifndef TANDEM_CHECK_UNIT_SAGA_SIDES_H
 #define TANDEM_CHECK_UNIT_SAGA_SIDES_H
@@ -39,7 +39,15 @@ enum err saga_collect(struct db_connection *db,
 /* ---- order ---- */
 
 enum saga_status { SAGA_PLACED = 1, SAGA_RESERVED, SAGA_PAID, SAGA_SHIPPED, SAGA_REJECTED, SAGA_CANCELLED };
-enum saga_payment { SAGA_NO_PAYMENT, SAGA_DUE, SAGA_APPROVED, SAGA_DECLINED, SAGA_VOIDED, SAGA_REFUND_DUE, SAGA_REFUNDED };
+enum saga_payment {
+    SAGA_NO_PAYMENT,
+    SAGA_DUE,
+    SAGA_APPROVED,
+    SAGA_DECLINED,
+    SAGA_VOIDED,
+    SAGA_REFUND_DUE,
+    SAGA_REFUNDED,
+};
 enum saga_time { SAGA_NEVER, SAGA_NOW, SAGA_LEASED };     /* when to ask for a payment */
 enum saga_outcome { SAGA_IS_UNKNOWN, SAGA_IS_APPROVED, SAGA_IS_DECLINED };
 

@@ -50,14 +50,10 @@ static enum err hand_work(struct db_connection *db, void *context)
     return handing->work(db, &handing->event, &service);
 }
 
-/* lines may be "": for events that have none. */
-static enum err hand(const char *type, const char *order_id, const char *lines)
+static enum err hand_data(const char *type, const char *order_id, struct text data)
 {
-    char data[512];
-    snprintf(data, sizeof data, "{\"order_id\":\"%s\",\"user_id\":\"u\"%s}", order_id, lines);
     struct handing handing = {
-        .event = {.type = text_of(type), .subject = text_of(order_id), .time_us = clock_wall_us(),
-                  .data = text_of(data)},
+        .event = {.type = text_of(type), .subject = text_of(order_id), .time_us = clock_wall_us(), .data = data},
     };
     for (size_t i = 0; i < inventory_handler_count; i++) {
         if (text_equal_string(handing.event.type, inventory_handlers[i].type))
@@ -65,6 +61,14 @@ static enum err hand(const char *type, const char *order_id, const char *lines)
     }
     CU_ASSERT_PTR_NOT_NULL_FATAL(handing.work);
     return db_write(fixture.db, hand_work, &handing);
+}
+
+/* lines may be "": for events that have none. */
+static enum err hand(const char *type, const char *order_id, const char *lines)
+{
+    char data[512];
+    snprintf(data, sizeof data, "{\"order_id\":\"%s\",\"user_id\":\"u\"%s}", order_id, lines);
+    return hand_data(type, order_id, text_of(data));
 }
 
 #define TEA_2_CUP_1 ",\"lines\":[{\"sku\":\"tea\",\"quantity\":2},{\"sku\":\"cup\",\"quantity\":1}]"
@@ -135,6 +139,38 @@ static void test_asked_again(void)
     end();
 }
 
+/* What order.lines_max may be at the most, with the longest skus and quantities. */
+enum { LINES_MAX = 2000, QUANTITY_MAX = 1000000000 };
+
+static enum err add_items(struct db_connection *db, void *context)
+{
+    (void)context;
+    return db_script(db, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)"
+                         " INSERT INTO item (sku, name, price_minor, currency, on_hand, version, updated_us)"
+                         " SELECT printf('%064d', i), 'An item', 1, 'EUR', 1000000000, 1, 1 FROM n;"
+                         "INSERT INTO stock_movement SELECT sku, sku, on_hand, 'delivery', 'user u', 1 FROM item"
+                         " WHERE on_hand = 1000000000");
+}
+
+static void test_largest_order(void)
+{
+    struct buf largest;
+    begin();
+    buf_init(&largest, EVENT_MAX_BYTES);
+    buf_add_string(&largest, "{\"order_id\":\"largest\",\"lines\":[");
+    for (unsigned i = 0; i < LINES_MAX; i++)
+        buf_addf(&largest, "%s{\"sku\":\"%064u\",\"quantity\":%d}", i > 0 ? "," : "", i, QUANTITY_MAX);
+    buf_add_string(&largest, "]}");
+    CU_ASSERT_EQUAL_FATAL(buf_check(&largest), ERR_NONE);
+    CU_ASSERT_EQUAL(db_write(fixture.db, add_items, NULL), ERR_NONE);
+    CU_ASSERT_EQUAL(hand_data("order.placed.v1", "largest", buf_text(&largest)), ERR_NONE);
+    CU_ASSERT_EQUAL(said("stock.reserved.v1 {\"order_id\":\"largest\"}"), 1);
+    CU_ASSERT_EQUAL(hand("order.paid.v1", "largest", ""), ERR_NONE);
+    CU_ASSERT_EQUAL(scratch_number(fixture.db, "SELECT count(*) FROM stock_movement WHERE reason = 'sold'"), LINES_MAX);
+    buf_fini(&largest);
+    end();
+}
+
 /* ---- expiry ---- */
 
 enum { LIFETIME_US = 1000000 };
@@ -202,6 +238,7 @@ static void test_malformed(void)
 
 static const struct suite_case cases[] = {
     {"each event of an order is answered with what became of its stock", test_answers},
+    {"the largest order that there may be is reserved and sold", test_largest_order},
     {"an order that is placed again is told again how its stock stands", test_asked_again},
     {"an order whose reservation nobody confirms is asked, and asked again", test_expiry},
     {"many reservations expire in small steps", test_expiry_in_steps},

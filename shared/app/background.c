@@ -37,7 +37,9 @@ static void work(struct background *background)
     bool more = true;
     while (more && !atomic_load(&background->stopping)) {
         more = false;
-        note(background, background->opts.step(background->opts.context, background->reader, &more));
+        enum err err = background->opts.step(background->opts.context, background->reader, &more);
+        note(background, err);
+        more = more && !err;
     }
 }
 

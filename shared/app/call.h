@@ -20,8 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/claims.h"
 #include "app/auth_flights.h"
+#include "app/claims.h"
 #include "app/pool.h"
 #include "base/id.h"
 #include "base/json.h"
