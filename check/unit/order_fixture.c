@@ -118,7 +118,7 @@ static enum err apply_work(struct db_connection *db, void *context)
     struct arena arena;
     struct order order;
     enum err err = ERR_NONE;
-    arena_init(&arena, 65536);
+    arena_init(&arena, 1024 * 1024);
     if (apply->placed)
         order = *apply->placed;
     else
