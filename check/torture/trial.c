@@ -26,7 +26,7 @@ unsigned trial_number(const char *name, unsigned otherwise)
 
 const char *const trial_expiring[] = {
     "stock.reservation_ttl_s=1", "order.stuck_after_s=1", "payment.retry_first_ms=1500", "events.retry_first_ms=20",
-    "auth.cache_ttl_s=1", "log.level=error", "log.repeat_burst=0", NULL,
+    "auth.cache_ttl_s=1", "log.level=info", "log.repeat_burst=0", NULL,
 };
 
 const char *const *trial_settings(const char *const *usual)
