@@ -136,6 +136,7 @@ dist_runbooks_DATA = \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsFast.md \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsSlowly.md \
 	doc/runbooks/TandemOutboxOld.md \
+	doc/runbooks/TandemOrdersStuck.md \
 	doc/runbooks/TandemPaymentsUncertain.md \
 	doc/runbooks/TandemRequestsShed.md \
 	doc/runbooks/TandemSettingsReloadFailed.md \

@@ -1,9 +1,19 @@
-check_PROGRAMS += check/unit/test_checks check/unit/test_health check/unit/test_idempotency check/unit/test_service
-TESTS += check/unit/test_checks check/unit/test_health check/unit/test_idempotency check/unit/test_service
+check_PROGRAMS += check/unit/test_background check/unit/test_checks check/unit/test_claims check/unit/test_health \
+	check/unit/test_idempotency check/unit/test_service
+TESTS += check/unit/test_background check/unit/test_checks check/unit/test_claims check/unit/test_health \
+	check/unit/test_idempotency check/unit/test_service
 
 check_unit_test_checks_SOURCES = check/unit/test_checks.c
 check_unit_test_checks_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_checks_LDADD = $(HARNESS) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_background_SOURCES = check/unit/test_background.c
+check_unit_test_background_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_background_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_claims_SOURCES = check/unit/test_claims.c
+check_unit_test_claims_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_claims_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
 
 check_unit_test_health_SOURCES = check/unit/test_health.c
 check_unit_test_health_CPPFLAGS = $(CHECK_CPPFLAGS)

@@ -10,6 +10,7 @@ order_tests = \
 	check/unit/test_order_examples \
 	check/unit/test_order_place \
 	check/unit/test_order_store \
+	check/unit/test_order_stuck \
 	check/unit/test_order_workflow \
 	check/unit/test_payment_sandbox \
 	check/unit/test_payment_stripe \
@@ -26,6 +27,10 @@ check_unit_test_order_place_LDADD = $(ORDER_TEST_LIBS)
 check_unit_test_order_store_SOURCES = check/unit/test_order_store.c
 check_unit_test_order_store_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_order_store_LDADD = $(ORDER_TEST_LIBS)
+
+check_unit_test_order_stuck_SOURCES = check/unit/test_order_stuck.c
+check_unit_test_order_stuck_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_order_stuck_LDADD = $(ORDER_TEST_LIBS)
 
 check_unit_test_order_workflow_SOURCES = check/unit/test_order_workflow.c
 check_unit_test_order_workflow_CPPFLAGS = $(CHECK_CPPFLAGS)

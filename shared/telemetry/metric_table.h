@@ -91,8 +91,14 @@
     ROW(METRIC_ORDER_TRANSITIONS, "tandem_order_transitions_total", SHARED_COUNTER, ONE, "status",                     \
         "Orders that came to this state")                                                                              \
     ROW(METRIC_ORDERS_OPEN, "tandem_orders_open", SHARED_GAUGE, ONE, "status", "Orders that are in this state now")    \
+    ROW(METRIC_ORDERS_STUCK, "tandem_orders_stuck", SHARED_GAUGE, ONE, "status",                                       \
+        "Orders that have been open for longer than order.stuck_after_s, by the state they are in")                    \
+    ROW(METRIC_ORDER_NUDGES, "tandem_order_nudges_total", COUNTER, ONE, "status",                                      \
+        "Stuck orders that were helped on, by the state they were in")                                                 \
     ROW(METRIC_ORDER_REVENUE, "tandem_order_revenue_minor_total", SHARED_COUNTER, ONE, "currency",                     \
         "Amounts of orders paid, in the currency's minor unit")                                                        \
+    ROW(METRIC_RESERVATIONS_EXPIRED, "tandem_reservations_expired_total", COUNTER, ONE, "",                            \
+        "Times that an order was told that its reservation has expired")                                               \
     ROW(METRIC_CONFIG_RELOADS, "tandem_config_reloads_total", COUNTER, ONE, "",                                        \
         "Times the settings were read again, failures included")                                                       \
     ROW(METRIC_CONFIG_RELOAD_FAILURES, "tandem_config_reload_failures_total", COUNTER, ONE, "",                        \
