@@ -81,6 +81,21 @@ dist_logrotate_DATA = etc/logrotate/tandem
 sysusersdir = $(prefix)/lib/sysusers.d
 dist_sysusers_DATA = etc/sysusers.d/tandem.conf
 
+# The schemas of events: for who sends or handles them elsewhere.
+eventsdir = $(pkgdatadir)/events
+dist_events_DATA = \
+	etc/events/account.access_changed.v1.schema.json \
+	etc/events/envelope.schema.json \
+	etc/events/item.changed.v1.schema.json \
+	etc/events/order.cancelled.v1.schema.json \
+	etc/events/order.paid.v1.schema.json \
+	etc/events/order.placed.v1.schema.json \
+	etc/events/order.rejected.v1.schema.json \
+	etc/events/session.ended.v1.schema.json \
+	etc/events/stock.rejected.v1.schema.json \
+	etc/events/stock.released.v1.schema.json \
+	etc/events/stock.reserved.v1.schema.json
+
 # What Prometheus, Alertmanager and Grafana need: to be copied to where they read, as doc/observability.md says.
 prometheusdir = $(pkgdatadir)/prometheus
 dist_prometheus_DATA = etc/prometheus/prometheus.yml
@@ -102,7 +117,7 @@ CLEANFILES += $(nodist_grafanaprovision_DATA)
 etc/grafana/provisioning/dashboards/tandem.yml: etc/grafana/provisioning/dashboards/tandem.yml.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@pkgdatadir[@]|$(pkgdatadir)|g' $(srcdir)/$@.in > $@
 
-dist_doc_DATA = doc/observability.md
+dist_doc_DATA = doc/events.md doc/observability.md
 runbooksdir = $(docdir)/runbooks
 dist_runbooks_DATA = \
 	doc/runbooks/TandemAvailabilityBudgetBurnsFast.md \
@@ -116,10 +131,12 @@ dist_runbooks_DATA = \
 	doc/runbooks/TandemDescriptorsLow.md \
 	doc/runbooks/TandemDiskFillsUp.md \
 	doc/runbooks/TandemDiskSpaceLow.md \
+	doc/runbooks/TandemEventsUnknown.md \
 	doc/runbooks/TandemLogLinesDropped.md \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsFast.md \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsSlowly.md \
 	doc/runbooks/TandemOutboxOld.md \
+	doc/runbooks/TandemOrdersStuck.md \
 	doc/runbooks/TandemPaymentsUncertain.md \
 	doc/runbooks/TandemRequestsShed.md \
 	doc/runbooks/TandemSettingsReloadFailed.md \

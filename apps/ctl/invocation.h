@@ -23,7 +23,7 @@ struct ctl_option {
 };
 
 struct command {
-    const char *name;                   /* one word or two, "user create" */
+    const char *name;                   /* one word to three, "user create" */
     const char *operands;               /* "ADDRESS PATH"; NULL: none; "FILE...": the last may be repeated; "-- …": a
                                            program and its arguments */
     unsigned operand_count;             /* the least; 0 for a program */

@@ -6,6 +6,11 @@ tandemctl_SOURCES = \
 	apps/ctl/db_files.c apps/ctl/db_files.h \
 	apps/ctl/db_manifest.c apps/ctl/db_manifest.h \
 	apps/ctl/db_restore.c \
+	apps/ctl/events_command.c \
+	apps/ctl/events_dead.h \
+	apps/ctl/events_dead_command.c \
+	apps/ctl/events_dead_decide.c \
+	apps/ctl/events_open.c apps/ctl/events_open.h \
 	apps/ctl/get_command.c \
 	apps/ctl/invocation.c apps/ctl/invocation.h \
 	apps/ctl/main.c \

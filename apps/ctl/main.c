@@ -55,6 +55,50 @@ static const struct ctl_option supervise_options[] = {
     END,
 };
 
+static const struct ctl_option events_list_options[] = {
+    {"type", "TYPE", "of this type; with asterisks of several, \"order.*\"", false},
+    {"subject", "SUBJECT", "about this order, item or user", false},
+    {"since", "TIME", "published from then on: 2026-11-23T17:05:09Z, or so long ago: 90s, 15m, 2h, 7d", false},
+    {"until", "TIME", "published before that", false},
+    {"limit", "N", "so many, the newest (default: 50)", false},
+    {"json", NULL, "the envelopes, one a line", false},
+    END,
+};
+
+static const struct ctl_option json_options[] = {
+    {"json", NULL, "as JSON, on one line", false},
+    END,
+};
+
+static const struct ctl_option events_dead_list_options[] = {
+    {"group", "NAME", "of this service alone", false},
+    {"type", "TYPE", "of this type; with asterisks of several", false},
+    {"subject", "SUBJECT", "about this order or item; with asterisks about several", false},
+    {"since", "TIME", "died from then on: 2026-11-23T17:05:09Z, or so long ago: 90s, 15m, 2h, 7d", false},
+    {"until", "TIME", "died before that", false},
+    {"decided", NULL, "instead what was decided: who has sent again or dropped which, when and why", false},
+    {"json", NULL, "an object a line", false},
+    END,
+};
+
+static const struct ctl_option events_dead_show_options[] = {
+    {"group", "NAME", "of this service alone", false},
+    {"json", NULL, "an object a line, one for each service that could not handle it", false},
+    END,
+};
+
+static const struct ctl_option events_dead_decide_options[] = {
+    {"group", "NAME", "of this service", false},
+    {"type", "TYPE", "of this type; with asterisks of several", false},
+    {"subject", "SUBJECT", "about this order or item; with asterisks about several", false},
+    {"since", "TIME", "died from then on: 2026-11-23T17:05:09Z, or so long ago: 90s, 15m, 2h, 7d", false},
+    {"until", "TIME", "died before that", false},
+    {"all", NULL, "all there are", false},
+    {"reason", "TEXT", "kept with the decision", false},
+    {"yes", NULL, "do it; without, what would be done is printed", false},
+    END,
+};
+
 static const struct ctl_option db_backup_options[] = {
     {"to", "DIR", "the folder to make", true},
     END,
@@ -128,6 +172,34 @@ static const struct command commands[] = {
      "Listens, and runs PROGRAM, a service, with the socket as descriptor 0. One that ends is started again.\n"
      "SIGHUP replaces them one by one and loses no request; SIGTERM ends all.",
      false, supervise_options, command_supervise},
+    {"events list", NULL, 0, "the events on the bus, as a table",
+     "Prints the newest events that fit, the oldest of them first. What every group has read is dropped from the\n"
+     "bus after bus.retention_s. Run it, and the others below, as the user that the services run as; they may be\n"
+     "running.",
+     true, events_list_options, command_events_list},
+    {"events show", "ID", 1, "an event on the bus, whole",
+     "Prints the envelope and the data of the event, and which groups are past it. Exit status 0 when it is there.",
+     true, json_options, command_events_show},
+    {"events lag", NULL, 0, "how far behind each group and each outbox is",
+     "Prints how many events each group has yet to handle and how old the oldest is, and of each service how many\n"
+     "wait in its outbox, how many are set aside to be tried again, and how many are dead letters.",
+     true, json_options, command_events_lag},
+    {"events dead list", NULL, 0, "the dead letters of all services, as a table",
+     "A dead letter is an event that a service has tried to handle events.attempts_max times. WAITING is how many\n"
+     "events of the same subject are set aside.",
+     true, events_dead_list_options, command_events_dead_list},
+    {"events dead show", "ID", 1, "a dead letter, with all that is known about it",
+     "Prints the event, each of its latest failures, what is set aside of the same subject, and what was decided\n"
+     "about it. ID is that of the event. Exit status 0 when it is a dead letter, or was one.",
+     true, events_dead_show_options, command_events_dead_show},
+    {"events dead redrive", "[ID...]", 0, "have dead letters handled again",
+     "Chooses those that fit all that is said, and prints them; with --yes they are handled as if they were new,\n"
+     "within a second, before what is set aside of the same subject. One that has had its effect has no second one.",
+     true, events_dead_decide_options, command_events_dead_redrive},
+    {"events dead discard", "[ID...]", 0, "drop dead letters for good",
+     "Chooses those that fit all that is said, and prints them; with --yes they are dropped. Who did so, when and\n"
+     "why, and the event itself, are kept: see 'tandemctl events dead list --decided'.",
+     true, events_dead_decide_options, command_events_dead_discard},
     {"db backup", NULL, 0, "copy all databases, as of one moment, while they are in use",
      "Makes DIR with a copy of each database of the settings, and a manifest. The services may be running; they are\n"
      "held for a moment. Run it, and the others below, as the user that the services run as.",

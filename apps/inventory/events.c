@@ -64,26 +64,31 @@ static enum err read_data(struct handling *handling, const struct json_field *fi
     return err;
 }
 
-/* Says what became of an order's stock; the sku that was short with a rejection only. */
-static enum err say(struct handling *handling, const char *type, struct text short_sku)
+/* Says how an order's stock stands; short_sku may be absent. */
+static enum err say(struct service *service, struct db_connection *db, const struct event *cause, const char *type,
+                    struct text order_id, const char *reason, struct text short_sku)
 {
     struct buf data;
     struct json_writer writer;
     buf_init(&data, EVENT_MAX_BYTES);
     json_writer_init(&writer, &data);
     json_object_begin(&writer);
-    json_member_text(&writer, "order_id", handling->data.order_id);
-    if (short_sku.at) {
-        json_member_string(&writer, "reason", "insufficient stock");
+    json_member_text(&writer, "order_id", order_id);
+    if (reason)
+        json_member_string(&writer, "reason", reason);
+    if (short_sku.at)
         json_member_text(&writer, "sku", short_sku);
-    }
     json_object_end(&writer);
     enum err err = buf_check(&data);
     if (!err)
-        err = service_emit(handling->service, handling->db, handling->event, type, handling->data.order_id,
-                           buf_text(&data));
+        err = service_emit(service, db, cause, type, order_id, buf_text(&data));
     buf_fini(&data);
     return err;
+}
+
+enum err stock_say_expiring(struct service *service, struct db_connection *db, struct text order_id)
+{
+    return say(service, db, NULL, "stock.expiring.v1", order_id, "reservation expired", TEXT_NONE);
 }
 
 /* The types are those of the table below, a closed set. */
@@ -98,58 +103,59 @@ static void count_ignored(const struct event *event)
 
 /* ---- what each event does ---- */
 
-typedef enum err handling_work(struct handling *handling, enum stock_result *ret, size_t *ret_short);
+typedef enum err handling_work(struct handling *handling, enum stock_result *ret, struct text *ret_short);
 
-static enum err reserve(struct handling *handling, enum stock_result *ret, size_t *ret_short)
+static enum err reserve(struct handling *handling, enum stock_result *ret, struct text *ret_short)
 {
-    const struct json_array *lines = &handling->data.lines;
-    return stock_reserve(handling->db, handling->data.order_id, lines->elements, lines->count, clock_wall_us(), ret,
-                         ret_short);
+    const struct stock_line *lines = handling->data.lines.elements;
+    size_t at = 0;
+    enum err err = stock_reserve(handling->db, handling->data.order_id, lines, handling->data.lines.count,
+                                 clock_wall_us(), ret, &at);
+    if (!err && *ret == STOCK_REJECTED)
+        *ret_short = lines[at].sku;
+    return err;
 }
 
-static enum err sell(struct handling *handling, enum stock_result *ret, size_t *ret_short)
+static enum err sell(struct handling *handling, enum stock_result *ret, struct text *ret_short)
 {
     (void)ret_short;
     return stock_sell(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret);
 }
 
-static enum err release(struct handling *handling, enum stock_result *ret, size_t *ret_short)
+static enum err release(struct handling *handling, enum stock_result *ret, struct text *ret_short)
 {
     (void)ret_short;
     return stock_release(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret);
 }
 
-static enum err answer(struct handling *handling, enum stock_result result, size_t short_at)
-{
-    const struct stock_line *lines = handling->data.lines.elements;
-    switch (result) {
-    case STOCK_IGNORED:
-        count_ignored(handling->event);
-        return ERR_NONE;
-    case STOCK_RESERVED:
-        return say(handling, "stock.reserved.v1", TEXT_NONE);
-    case STOCK_REJECTED:
-        return say(handling, "stock.rejected.v1", lines[short_at].sku);
-    case STOCK_RELEASED:
-        return say(handling, "stock.released.v1", TEXT_NONE);
-    case STOCK_SOLD:
-        break;
-    }
-    return ERR_NONE;
-}
+/* What is said of each result; type NULL: nothing. */
+static const struct answer {
+    const char *type, *reason;
+    bool ignored;                  /* the event changed nothing, and is counted as such */
+} answers[] = {
+    [STOCK_IGNORED] = {NULL, NULL, true},
+    [STOCK_RESERVED] = {"stock.reserved.v1", NULL, false},
+    [STOCK_REJECTED] = {"stock.rejected.v1", "insufficient stock", false},
+    [STOCK_SOLD] = {NULL, NULL, false},
+    [STOCK_RELEASED] = {"stock.released.v1", NULL, false},
+    [STOCK_STILL_RESERVED] = {"stock.reserved.v1", NULL, true},
+    [STOCK_STILL_REJECTED] = {"stock.rejected.v1", "insufficient stock", true},
+};
 
 static enum err handle(struct db_connection *db, const struct event *event, struct service *service,
                        const struct json_field *fields, handling_work *work)
 {
     struct handling handling = {.service = service, .db = db, .event = event};
     enum stock_result result = STOCK_IGNORED;
-    size_t short_at = 0;
+    struct text short_sku = TEXT_NONE;
     arena_init(&handling.arena, READ_MAX_BYTES);
     enum err err = read_data(&handling, fields);
     if (!err)
-        err = work(&handling, &result, &short_at);
-    if (!err)
-        err = answer(&handling, result, short_at);
+        err = work(&handling, &result, &short_sku);
+    if (!err && answers[result].ignored)
+        count_ignored(event);
+    if (!err && answers[result].type)
+        err = say(service, db, event, answers[result].type, handling.data.order_id, answers[result].reason, short_sku);
     arena_fini(&handling.arena);
     return err;
 }

@@ -7,6 +7,7 @@ dist_man_MANS += apps/inventory/tandem-inventory.8
 noinst_LIBRARIES += apps/inventory/libinventory.a
 apps_inventory_libinventory_a_SOURCES = \
 	apps/inventory/events.c apps/inventory/events.h \
+	apps/inventory/expiry.c apps/inventory/expiry.h \
 	apps/inventory/item.c apps/inventory/item.h \
 	apps/inventory/routes.c apps/inventory/routes.h \
 	apps/inventory/stock.c apps/inventory/stock.h \
@@ -14,7 +15,8 @@ apps_inventory_libinventory_a_SOURCES = \
 nodist_apps_inventory_libinventory_a_SOURCES = apps/inventory/inventory_migrations.c
 LIBS_INVENTORY = apps/inventory/libinventory.a $(LIBS_APP)
 
-inventory_sql = apps/inventory/migrations/001_inventory.sql
+inventory_sql = apps/inventory/migrations/001_inventory.sql \
+	apps/inventory/migrations/002_reservation_asked.sql
 EXTRA_DIST += $(inventory_sql)
 BUILT_SOURCES += apps/inventory/inventory_migrations.c
 CLEANFILES += apps/inventory/inventory_migrations.c

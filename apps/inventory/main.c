@@ -1,10 +1,48 @@
 /* tandem-inventory: items, their prices and their stock. */
 #include "config.h"
 
+#include "app/background.h"
 #include "app/service.h"
 #include "apps/inventory/events.h"
+#include "apps/inventory/expiry.h"
 #include "apps/inventory/routes.h"
 #include "apps/inventory/store.h"
+#include "base/clock.h"
+#include "conf/settings.h"
+
+static enum err expire(void *context, struct db_connection *reader, bool *ret_more)
+{
+    struct service *service = context;
+    struct settings *settings = current_take(&service->current);
+    int64_t lifetime_us = settings_int(settings, OPTION_STOCK_RESERVATION_TTL_S) * US_PER_S;
+    unsigned asked;
+    settings_unref(settings);
+    enum err err = expiry_step(service, reader, lifetime_us, clock_wall_us(), &asked);
+    if (!err)
+        *ret_more = asked == EXPIRY_STEP_MAX;
+    return err;
+}
+
+static enum err start(struct service *service)
+{
+    struct background *background = NULL;
+    const struct background_opts opts = {
+        .db = service->db,
+        .what = "expiring reservations",
+        .interval_ms = EXPIRY_INTERVAL_MS,
+        .step = expire,
+        .context = service,
+    };
+    enum err err = background_start(&opts, &background);
+    service->app = background;
+    return err;
+}
+
+static void stop(struct service *service)
+{
+    background_stop(service->app);
+    service->app = NULL;
+}
 
 int main(int argc, char **argv)
 {
@@ -16,6 +54,8 @@ int main(int argc, char **argv)
         .migrations = &inventory_migrations,
         .handlers = inventory_handlers,
         .handler_count = inventory_handler_count,
+        .start = start,
+        .stop = stop,
     };
     return service_main(&definition, argc, argv);
 }

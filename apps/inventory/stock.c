@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <string.h>
+
 #include "apps/inventory/stock.h"
 
 static const char RESERVED[] = "reserved";
@@ -35,6 +37,18 @@ static enum err take_back(struct db_connection *db, struct text order_id, const 
     return err ? err : store_reservation_move(db, order_id, RESERVED, RELEASED, now_us, &moved);
 }
 
+/* An order that is placed and has nothing reserved is one that was rejected, or it was cancelled and does not mind. */
+static enum err reserve_again(struct db_connection *db, struct text order_id, enum stock_result *ret)
+{
+    char state[RESERVATION_STATE_SIZE];
+    enum err err = store_reservation_state(db, order_id, state);
+    if (!err)
+        *ret = strcmp(state, RESERVED) == 0   ? STOCK_STILL_RESERVED
+               : strcmp(state, RELEASED) == 0 ? STOCK_STILL_REJECTED
+                                              : STOCK_IGNORED;
+    return err;
+}
+
 enum err stock_reserve(struct db_connection *db, struct text order_id, const struct stock_line *lines, size_t count,
                        int64_t now_us, enum stock_result *ret, size_t *ret_short)
 {
@@ -43,10 +57,8 @@ enum err stock_reserve(struct db_connection *db, struct text order_id, const str
     enum err err = store_reservation_add(db, order_id, RESERVED, now_us, &added);
     if (err)
         return err;
-    if (!added) {
-        *ret = STOCK_IGNORED;
-        return ERR_NONE;
-    }
+    if (!added)
+        return reserve_again(db, order_id, ret);
     while (!err && reserved && at < count) {
         err = store_reserve(db, &lines[at], now_us, &reserved);
         at += !err && reserved;
@@ -111,4 +123,9 @@ enum err stock_release(struct db_connection *db, struct arena *arena, struct tex
     if (!err)
         *ret = moved ? STOCK_RELEASED : STOCK_IGNORED;
     return err;
+}
+
+enum err stock_ask(struct db_connection *db, struct text order_id, int64_t before_us, int64_t now_us, bool *ret_asked)
+{
+    return store_reservation_asked(db, order_id, before_us, now_us, ret_asked);
 }

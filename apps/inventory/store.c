@@ -1,5 +1,8 @@
 #include "config.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "apps/inventory/store.h"
 #include "base/id.h"
 
@@ -18,9 +21,17 @@ static const char STOCK_ADD[] =
 static const char MOVEMENT_ADD[] =
     "INSERT INTO stock_movement (id, sku, delta, reason, cause, at_us) VALUES ($1, $2, $3, $4, $5, $6)";
 static const char RESERVATION_ADD[] =
-    "INSERT INTO reservation (order_id, state, updated_us) VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING";
+    "INSERT INTO reservation (order_id, state, updated_us, waiting_since_us) VALUES ($1, $2, $3, $3)"
+    " ON CONFLICT (order_id) DO NOTHING";
 static const char RESERVATION_MOVE[] =
     "UPDATE reservation SET state = $1, updated_us = $2 WHERE order_id = $3 AND state = $4";
+static const char RESERVATION_STATE[] = "SELECT state FROM reservation WHERE order_id = $1";
+static const char RESERVATION_WAITING[] =
+    "SELECT order_id FROM reservation WHERE state = 'reserved' AND waiting_since_us < $1 ORDER BY waiting_since_us"
+    " LIMIT $2";
+static const char RESERVATION_ASKED[] =
+    "UPDATE reservation SET waiting_since_us = $1 WHERE order_id = $2 AND state = 'reserved'"
+    " AND waiting_since_us < $3";
 static const char RESERVATION_LINE_ADD[] =
     "INSERT INTO reservation_line (order_id, line, sku, quantity) VALUES ($1, $2, $3, $4)";
 static const char RESERVATION_LINES[] =
@@ -181,6 +192,50 @@ enum err store_reservation_move(struct db_connection *db, struct text order_id, 
     db_bind_text(update, 3, order_id);
     db_bind_string(update, 4, from);
     return run_one(update, ret_moved);
+}
+
+enum err store_reservation_state(struct db_connection *db, struct text order_id,
+                                 char ret_state[static RESERVATION_STATE_SIZE])
+{
+    struct db_statement *row = db_query(db, RESERVATION_STATE);
+    char state[RESERVATION_STATE_SIZE] = "";
+    db_bind_text(row, 1, order_id);
+    while (db_next(row))
+        snprintf(state, sizeof state, "%.*s", TEXT_ARGS(db_text(row, 0)));
+    enum err err = db_done(row);
+    if (!err)
+        memcpy(ret_state, state, sizeof state);
+    return err;
+}
+
+enum err store_reservation_waiting(struct db_connection *db, struct arena *arena, int64_t before_us,
+                                   struct text *ret_ids, size_t max, size_t *ret_count)
+{
+    struct db_statement *row = db_query(db, RESERVATION_WAITING);
+    size_t count = 0;
+    bool whole = true;
+    db_bind_int(row, 1, before_us);
+    db_bind_int(row, 2, (int64_t)max);
+    while (whole && count < max && db_next(row)) {
+        ret_ids[count] = arena_text(arena, db_text(row, 0));
+        whole = ret_ids[count++].at != NULL;
+    }
+    enum err err = db_done(row);
+    if (!err && !whole)
+        err = err_because(ERR_MEMORY, "no memory for a reservation");
+    if (!err)
+        *ret_count = count;
+    return err;
+}
+
+enum err store_reservation_asked(struct db_connection *db, struct text order_id, int64_t before_us, int64_t now_us,
+                                 bool *ret_asked)
+{
+    struct db_statement *update = db_query(db, RESERVATION_ASKED);
+    db_bind_int(update, 1, now_us);
+    db_bind_text(update, 2, order_id);
+    db_bind_int(update, 3, before_us);
+    return run_one(update, ret_asked);
 }
 
 enum err store_reservation_line_add(struct db_connection *db, struct text order_id, size_t at,

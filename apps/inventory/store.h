@@ -59,6 +59,19 @@ enum err must_check store_reservation_add(struct db_connection *db, struct text 
 enum err must_check store_reservation_move(struct db_connection *db, struct text order_id, const char *from,
                                            const char *to, int64_t now_us, bool *ret_moved);
 
+/** Writes the state of an order's row to ret_state; "" when there is none. */
+enum { RESERVATION_STATE_SIZE = 16 };
+enum err must_check store_reservation_state(struct db_connection *db, struct text order_id,
+                                            char ret_state[static RESERVATION_STATE_SIZE]);
+
+/** Up to max orders that have stock reserved and have waited since before_us, the longest first. */
+enum err must_check store_reservation_waiting(struct db_connection *db, struct arena *arena, int64_t before_us,
+                                              struct text *ret_ids, size_t max, size_t *ret_count);
+
+/** Has it wait from now on; *ret_asked is false when it does not wait since before_us any more. */
+enum err must_check store_reservation_asked(struct db_connection *db, struct text order_id, int64_t before_us,
+                                            int64_t now_us, bool *ret_asked);
+
 enum err must_check store_reservation_line_add(struct db_connection *db, struct text order_id, size_t at,
                                                const struct stock_line *line);
 

@@ -46,7 +46,8 @@ static const struct json_field item_fields[] = {
     {.name = "name", .type = JSON_TEXT, .required = true, .offset = offsetof(struct item_data, name)},
     {.name = "price", .type = JSON_OBJECT, .required = true, .fields = price_fields,
      .offset = offsetof(struct item_data, price)},
-    {.name = "version", .type = JSON_INTEGER, .required = true, .offset = offsetof(struct item_data, version)},
+    {.name = "version", .type = JSON_INTEGER, .required = true, .min = 1, .max = INT64_MAX,
+     .offset = offsetof(struct item_data, version)},
     {.name = NULL},
 };
 
@@ -165,9 +166,15 @@ static enum err stock_rejected(struct db_connection *db, const struct event *eve
     return follow(db, event, context, ORDER_STOCK_REJECTED, "stock rejected");
 }
 
+static enum err stock_expiring(struct db_connection *db, const struct event *event, void *context)
+{
+    return follow(db, event, context, ORDER_EXPIRE, "reservation expired");
+}
+
 const struct event_handler order_handlers[] = {
     {"item.changed.v1", item_changed},
     {"stock.reserved.v1", stock_reserved},
     {"stock.rejected.v1", stock_rejected},
+    {"stock.expiring.v1", stock_expiring},
 };
 const size_t order_handler_count = sizeof order_handlers / sizeof order_handlers[0];

@@ -26,6 +26,7 @@ apps_order_liborder_a_SOURCES = \
 	apps/order/routes.c apps/order/routes.h \
 	apps/order/routes_payment.c \
 	apps/order/store.c apps/order/store.h \
+	apps/order/stuck.c apps/order/stuck.h \
 	apps/order/tally.c apps/order/tally.h \
 	apps/order/workflow.c apps/order/workflow.h
 nodist_apps_order_liborder_a_SOURCES = apps/order/order_migrations.c

@@ -10,6 +10,7 @@
 #include "apps/order/store.h"
 #include "apps/order/tally.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "conf/settings.h"
 
 enum { PATH_MAX_BYTES = 8192 };
@@ -69,6 +70,43 @@ static enum err start_worker(struct service *service, struct order_app *app)
     return payment_worker_start(&opts, &app->worker);
 }
 
+/* ---- orders that are stuck ---- */
+
+static int64_t stuck_after_us(struct service *service)
+{
+    struct settings *settings = current_take(&service->current);
+    int64_t after_us = settings_int(settings, OPTION_ORDER_STUCK_AFTER_S) * US_PER_S;
+    settings_unref(settings);
+    return after_us;
+}
+
+/* What is left over waits for the next step, which bounds their rate. */
+static enum err sweep(void *context, struct db_connection *reader, bool *ret_more)
+{
+    struct service *service = context;
+    struct order_app *app = service->app;
+    unsigned nudged;
+    enum err err = stuck_step(&app->stuck, reader, stuck_after_us(service), clock_wall_us(), &nudged);
+    if (!err)
+        *ret_more = false;
+    return err;
+}
+
+static enum err start_sweeper(struct service *service, struct order_app *app)
+{
+    const struct background_opts opts = {
+        .db = service->db,
+        .what = "nudging stuck orders",
+        .interval_ms = STUCK_INTERVAL_MS,
+        .step = sweep,
+        .context = service,
+    };
+    app->stuck = (struct stuck){.db = service->db, .emit = order_emit_event, .emitter = service};
+    return background_start(&opts, &app->sweeper);
+}
+
+/* ---- the application ---- */
+
 static void reload(struct service *service, const struct settings *settings)
 {
     const struct order_app *app = service->app;
@@ -78,8 +116,7 @@ static void reload(struct service *service, const struct settings *settings)
 
 static enum err measure(struct service *service, struct db_connection *reader)
 {
-    (void)service;
-    return tally_measure(reader);
+    return tally_measure(reader, clock_wall_us() - stuck_after_us(service));
 }
 
 static void stop(struct service *service)
@@ -87,6 +124,7 @@ static void stop(struct service *service)
     struct order_app *app = service->app;
     if (!app)
         return;
+    background_stop(app->sweeper);
     payment_worker_stop(app->worker);
     payment_close(app->payment);
     free(app);
@@ -102,6 +140,8 @@ static enum err start(struct service *service)
     enum err err = start_payment(service, app);
     if (!err)
         err = start_worker(service, app);
+    if (!err)
+        err = start_sweeper(service, app);
     if (err)
         stop(service);
     return err;

@@ -1,6 +1,18 @@
 #include "config.h"
 
+#include <assert.h>
+
 #include "apps/order/order.h"
+#include "base/id.h"
+#include "events/event.h"
+
+/* What order_write_placed() writes, at its longest. A known sku has no character that JSON escapes. */
+enum {
+    PLACED_LINE_BYTES = sizeof "{\"sku\":\"\",\"quantity\":9223372036854775807}," + SKU_MAX,
+    PLACED_HEAD_BYTES = sizeof "{\"order_id\":\"\",\"user_id\":\"\",\"lines\":[]}" + 2 * ID_LENGTH,
+};
+static_assert(PLACED_HEAD_BYTES + ORDER_LINES_MAX * PLACED_LINE_BYTES <= EVENT_MAX_BYTES - EVENT_ENVELOPE_BYTES,
+              "the largest order fits an event");
 
 static const char *const state_names[ORDER_STATES] = {
     [ORDER_PLACED] = "placed",

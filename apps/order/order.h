@@ -14,7 +14,9 @@
 #include "base/secret.h"
 #include "base/text.h"
 
-enum { SKU_MAX = 64, PAYMENT_METHOD_MAX = 64 };
+/* ORDER_LINES_MAX is the highest that order.lines_max can be: so many lines, however long their skus and quantities,
+ * fit into order.placed.v1. */
+enum { SKU_MAX = 64, PAYMENT_METHOD_MAX = 64, ORDER_LINES_MAX = 2000 };
 
 enum order_state {
     ORDER_NEW,            /* not stored yet */
@@ -42,6 +44,9 @@ struct order {
     size_t line_count;
     int64_t version, created_us, updated_us;
 };
+
+/* Behind every order's id. */
+#define ORDER_ID_LAST "~"
 
 /* The request that a change goes back to, however many events later. Either may be absent. */
 struct order_origin {

@@ -65,7 +65,7 @@ struct payment_request {
 struct payment_answer {
     enum payment_outcome outcome;
     enum payment_reason reason;                     /* with PAYMENT_DECLINED */
-    unsigned retry_after_s;                         /* with PAYMENT_UNKNOWN: do not ask before; 0: not said */
+    unsigned retry_after_s;                         /* with PAYMENT_UNKNOWN: do not ask before; 0: it does not say */
     char reference[PAYMENT_REFERENCE_MAX + 1];      /* "" when it is not known; may be with any outcome */
 };
 

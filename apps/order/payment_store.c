@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "apps/order/payment_store.h"
+#include "base/clock.h"
 
 static const char PAYMENT_ADD[] =
     "INSERT INTO payment (due_us, updated_us, order_id, state, attempts, request_id, traceparent)"
@@ -10,6 +11,10 @@ static const char PAYMENT_ADD[] =
 static const char PAYMENT_VOID[] =
     "UPDATE payment SET state = 'voided', due_us = NULL, updated_us = $1"
     " WHERE order_id = $2 AND state = 'due' AND attempts = 0";
+static const char PAYMENT_HASTEN[] =
+    "INSERT INTO payment (due_us, updated_us, order_id, state, attempts) VALUES ($1, $1, $2, 'due', 0)"
+    " ON CONFLICT (order_id) DO UPDATE SET due_us = excluded.due_us"
+    " WHERE payment.state = 'due' AND payment.updated_us < $3 AND coalesce(payment.due_us, $1 + 1) > $1";
 static const char PAYMENT_REFUND[] =
     "UPDATE payment SET state = 'refund_due', attempts = 0, asking = 0, asked_us = NULL, due_us = $1, updated_us = $1"
     " WHERE order_id = $2 AND state = 'approved'";
@@ -58,6 +63,16 @@ enum err payment_store_add(struct db_connection *db, struct text order_id, const
 enum err payment_store_void(struct db_connection *db, struct text order_id, int64_t now_us)
 {
     return run(db, PAYMENT_VOID, order_id, now_us);
+}
+
+enum err payment_store_hasten(struct db_connection *db, struct text order_id, int64_t now_us)
+{
+    struct db_statement *change = db_query(db, PAYMENT_HASTEN);
+    db_notify(db, payment_due_topic);
+    db_bind_int(change, 1, now_us);
+    db_bind_text(change, 2, order_id);
+    db_bind_int(change, 3, now_us - PAYMENT_IDLE_S * US_PER_S);
+    return db_run(change, NULL);
 }
 
 enum err payment_store_refund(struct db_connection *db, struct text order_id, int64_t now_us)

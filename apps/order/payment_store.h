@@ -31,6 +31,11 @@ enum err must_check payment_store_add(struct db_connection *db, struct text orde
 /** Drops it, if the gateway was never asked for it. */
 enum err must_check payment_store_void(struct db_connection *db, struct text order_id, int64_t now_us);
 
+/** Makes an open payment due now that nobody has asked for in the last PAYMENT_IDLE_S, or that is not there at all. One
+ *  that is being asked for just then is asked twice, with one key. */
+enum { PAYMENT_IDLE_S = 120 };
+enum err must_check payment_store_hasten(struct db_connection *db, struct text order_id, int64_t now_us);
+
 /** Makes giving an approved charge back due now. */
 enum err must_check payment_store_refund(struct db_connection *db, struct text order_id, int64_t now_us);
 

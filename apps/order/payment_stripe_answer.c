@@ -176,7 +176,7 @@ static enum payment_reason reason_of(const struct stripe_object *object)
 
 struct stripe_meaning stripe_meaning_of_object(enum stripe_question question, const struct stripe_object *object)
 {
-    struct stripe_meaning meaning = {STRIPE_WAIT, PAYMENT_REASON_NONE, "the gateway has it in an unknown state"};
+    struct stripe_meaning meaning = {STRIPE_WAIT, PAYMENT_REASON_NONE, "the gateway has it in a state nobody knows"};
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         if ((statuses[i].questions & question) && text_equal_string(object->status, statuses[i].status))
             meaning = statuses[i].meaning;

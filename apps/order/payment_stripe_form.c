@@ -35,7 +35,7 @@ bool stripe_amount(struct money money, int64_t *ret_amount)
             coarser = exceptions[i].coarser;
         }
     }
-    if (money.amount_minor < 0 || money.amount_minor % coarser != 0 ||
+    if (money.amount_minor % coarser != 0 || money.amount_minor < 0 ||
         money.amount_minor / coarser > AMOUNT_MAX / finer)
         return false;
     *ret_amount = money.amount_minor / coarser * finer;

@@ -30,7 +30,7 @@ static enum err refuse(struct call *call, enum err err)
     if (err == ERR_FORBIDDEN) {
         count("refused");
         log_event(LOG_WARNING, "an event of the payment gateway is refused", LOG_STRING("cause", err_cause()));
-        return call_refuse(call, ERR_MALFORMED, "bad-signature", "The event is not signed, or not now.");
+        return call_refuse(call, ERR_MALFORMED, "bad-signature", "The event is not signed as it should be, or is old.");
     }
     if (err == ERR_MALFORMED) {
         count("malformed");

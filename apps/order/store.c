@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <stdio.h>
+
 #include "apps/order/store.h"
 
 #define ORDER_COLUMNS "id, user_id, status, total_minor, currency, payment_method, version, created_us, updated_us"
@@ -25,6 +27,10 @@ static const char ORDER_LIST_STATUS[] =
 static const char ORDER_LIST_BOTH[] =
     "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id = $1 AND status || '' = $2 AND id < $3"
     " ORDER BY id DESC LIMIT $4";
+static const char ORDER_RANGE[] =
+    "SELECT id FROM orders WHERE status = $1 AND id > $2 AND id <= $3 ORDER BY id LIMIT $4";
+static const char ORDER_COUNT[] =
+    "SELECT count(*) FROM (SELECT 1 FROM orders WHERE status = $1 AND id < $2 LIMIT 100000) AS counted";
 static const char ORDER_MOVE[] =
     "UPDATE orders SET status = $1, version = $2, updated_us = $3 WHERE id = $4 AND version = $2 - 1";
 static const char STEP_ADD[] =
@@ -199,8 +205,7 @@ static struct db_statement *list_query(struct db_connection *db, const struct or
         db_bind_text(row, at++, filter->user_id);
     if (by_status)
         db_bind_string(row, at++, order_state_name(filter->state));
-    /* '~' stands after every id. */
-    db_bind_text(row, at++, filter->before.length ? filter->before : TEXT("~"));
+    db_bind_text(row, at++, filter->before.length ? filter->before : TEXT(ORDER_ID_LAST));
     db_bind_int(row, at, filter->limit + 1);
     return row;
 }
@@ -238,6 +243,37 @@ enum err store_order_list(struct db_connection *db, struct arena *arena, const s
     *ret_count = count;
     *ret_more = count < found;
     return ERR_NONE;
+}
+
+enum err store_order_range(struct db_connection *db, enum order_state state, const char *after, const char *before,
+                           char (*ret_ids)[ID_SIZE], size_t max, size_t *ret_count)
+{
+    struct db_statement *row = db_query(db, ORDER_RANGE);
+    size_t count = 0;
+    db_bind_string(row, 1, order_state_name(state));
+    db_bind_string(row, 2, after);
+    db_bind_string(row, 3, before);
+    db_bind_int(row, 4, (int64_t)max);
+    while (count < max && db_next(row))
+        snprintf(ret_ids[count++], ID_SIZE, "%.*s", TEXT_ARGS(db_text(row, 0)));
+    enum err err = db_done(row);
+    if (!err)
+        *ret_count = count;
+    return err;
+}
+
+enum err store_order_count(struct db_connection *db, enum order_state state, const char *before, int64_t *ret_count)
+{
+    struct db_statement *row = db_query(db, ORDER_COUNT);
+    int64_t count = 0;
+    db_bind_string(row, 1, order_state_name(state));
+    db_bind_string(row, 2, before);
+    while (db_next(row))
+        count = db_int(row, 0);
+    enum err err = db_done(row);
+    if (!err)
+        *ret_count = count;
+    return err;
 }
 
 enum err store_order_move(struct db_connection *db, const struct order *order)

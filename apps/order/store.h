@@ -14,6 +14,7 @@
 #include "apps/order/order.h"
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "state/db.h"
 #include "state/migrate.h"
 
@@ -54,6 +55,15 @@ struct order_filter {
  *  arena, but one at least. *ret_more says whether there are others behind. */
 enum err must_check store_order_list(struct db_connection *db, struct arena *arena, const struct order_filter *filter,
                                      struct order **ret_orders, size_t *ret_count, bool *ret_more);
+
+/** Up to max orders in a state whose ids lie after after and at before at the most, the oldest first. ret_ids are
+ *  written one behind the other. */
+enum err must_check store_order_range(struct db_connection *db, enum order_state state, const char *after,
+                                      const char *before, char (*ret_ids)[ID_SIZE], size_t max, size_t *ret_count);
+
+/** How many orders are in a state whose ids lie before before; not past a number that tells enough. */
+enum err must_check store_order_count(struct db_connection *db, enum order_state state, const char *before,
+                                      int64_t *ret_count);
 
 /** To order->state at order->updated_us, as version order->version, which follows the stored one. ERR_CONFLICT when it
  *  does not. */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "apps/order/store.h"
 #include "apps/order/tally.h"
 #include "telemetry/metric.h"
 
@@ -11,10 +12,6 @@ static const char ADD[] =
     "INSERT INTO tally (name, label, value) VALUES ($1, $2, $3)"
     " ON CONFLICT (name, label) DO UPDATE SET value = tally.value + excluded.value";
 static const char READ[] = "SELECT label, value FROM tally WHERE name = $1";
-
-/* By an index, and not past a number that tells enough. */
-static const char COUNT_OPEN[] =
-    "SELECT count(*) FROM (SELECT 1 FROM orders WHERE status = $1 LIMIT 100000) AS counted";
 
 static const struct {
     const char *name;
@@ -57,25 +54,26 @@ static enum err measure_tally(struct db_connection *db, const char *name, enum m
     return db_done(row);
 }
 
-static enum err measure_open(struct db_connection *db, const char *state)
+static enum err measure_count(struct db_connection *db, enum order_state state, const char *before, enum metric metric)
 {
-    struct db_statement *row = db_query(db, COUNT_OPEN);
-    int64_t count = 0;
-    db_bind_string(row, 1, state);
-    if (db_next(row))
-        count = db_int(row, 0);
-    enum err err = db_done(row);
+    int64_t count;
+    enum err err = store_order_count(db, state, before, &count);
     if (!err)
-        metric_set(metric_series(METRIC_ORDERS_OPEN, state), count);
+        metric_set(metric_series(metric, order_state_name(state)), count);
     return err;
 }
 
-enum err tally_measure(struct db_connection *db)
+enum err tally_measure(struct db_connection *db, int64_t stuck_before_us)
 {
+    char before[ID_SIZE];
     enum err err = ERR_NONE;
+    id_first_of(stuck_before_us, before);
     for (size_t i = 0; i < sizeof tallies / sizeof tallies[0] && !err; i++)
         err = measure_tally(db, tallies[i].name, tallies[i].metric);
-    for (size_t i = 0; i < sizeof open_states / sizeof open_states[0] && !err; i++)
-        err = measure_open(db, order_state_name(open_states[i]));
+    for (size_t i = 0; i < sizeof open_states / sizeof open_states[0] && !err; i++) {
+        err = measure_count(db, open_states[i], ORDER_ID_LAST, METRIC_ORDERS_OPEN);
+        if (!err)
+            err = measure_count(db, open_states[i], before, METRIC_ORDERS_STUCK);
+    }
     return err;
 }

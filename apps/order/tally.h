@@ -12,7 +12,7 @@
 /** Counts a transition, in its transaction; nothing when it stays in its state. The order is as it is after it. */
 enum err must_check tally_add(struct db_connection *db, enum order_state from, const struct order *order);
 
-/** Sets the metrics of orders. Any connection. */
-enum err must_check tally_measure(struct db_connection *db);
+/** Sets the metrics of orders. Open ones that were placed before stuck_before_us count as stuck. Any connection. */
+enum err must_check tally_measure(struct db_connection *db, int64_t stuck_before_us);
 
 #endif

@@ -27,7 +27,7 @@ enum gateway_operation { GATEWAY_CHARGE, GATEWAY_REFUND, GATEWAY_CANCEL, GATEWAY
 enum gateway_fault {
     GATEWAY_WELL,
     GATEWAY_LATE,               /* it is done, and never answered */
-    GATEWAY_HELD,               /* it is done, and answered at fake_gateway_release(); until then 409 for others */
+    GATEWAY_HELD,               /* it is done, and answered by fake_gateway_release(); 409 for others until then */
     GATEWAY_FAILED_BEFORE,      /* 500, and nothing is done; a repeat may do it */
     GATEWAY_FAILED_AFTER,       /* 500, and it is done; which its key will say from now on */
     GATEWAY_UNAVAILABLE,        /* 503 that is no JSON, from something in front of it; nothing is done */

@@ -29,7 +29,7 @@ struct fake_service {
     char url[64];
     pthread_t acceptor;
     atomic_bool over;
-    unsigned count;                                   /* slots used so far; the acceptor's, until it has ended */
+    unsigned count;                                   /* slots in use or used before; the acceptor's till its end */
     struct connection connections[CONNECTIONS_MAX];
 };
 

@@ -12,6 +12,7 @@
 enum { BODY_MAX = 1024 * 1024, TIMEOUT_MS = 60000 };
 
 struct client {
+    const struct crowd *crowd;
     CURL *curl;
     struct curl_slist *headers;
     struct crowd_request request;
@@ -24,6 +25,20 @@ static size_t take(char *bytes, size_t size, size_t count, void *context)
     struct buf *buf = context;
     buf_add(buf, bytes, size * count);
     return buf->failed ? 0 : size * count;
+}
+
+static size_t take_header(char *bytes, size_t size, size_t count, void *context)
+{
+    const struct client *client = context;
+    char line[1024];
+    snprintf(line, sizeof line, "%.*s", (int)(size * count), bytes);
+    line[strcspn(line, "\r\n")] = '\0';
+    char *value = strchr(line, ':');
+    if (value) {
+        *value++ = '\0';
+        client->crowd->header(client->number, line, value + strspn(value, " "), client->crowd->context);
+    }
+    return size * count;
 }
 
 static void add_header(struct client *client, const char *format, const char *value)
@@ -60,6 +75,10 @@ static void send_next(const struct crowd *crowd, struct client *client, CURLM *m
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
     curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take);
     curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &client->body);
+    if (crowd->header) {
+        curl_easy_setopt(client->curl, CURLOPT_HEADERFUNCTION, take_header);
+        curl_easy_setopt(client->curl, CURLOPT_HEADERDATA, client);
+    }
     if (*request->body)
         curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, request->body);
     curl_multi_add_handle(multi, client->curl);
@@ -86,6 +105,7 @@ unsigned crowd_run(const struct crowd *crowd)
     assert(clients && multi);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)crowd->clients);
     for (unsigned i = 0; i < crowd->clients; i++) {
+        clients[i].crowd = crowd;
         clients[i].curl = curl_easy_init();
         buf_init(&clients[i].body, BODY_MAX);
         if (sent < crowd->requests)

@@ -17,6 +17,7 @@ struct crowd {
     void *context;
     void (*make)(unsigned number, struct crowd_request *request, void *context);
     void (*answered)(unsigned number, int status, const char *body, void *context);   /* status 0: not answered */
+    void (*header)(unsigned number, const char *name, const char *value, void *context);   /* before that; or NULL */
 };
 
 /** Sends them all; returns how many were not answered at all. */

@@ -1,8 +1,9 @@
 # The services as they run: behind a real front, over FastCGI, with state on disk. See variants.h.
 
-SERVICE_TESTS = check/service/test_front check/service/test_http check/service/test_inventory check/service/test_load \
-	check/service/test_log check/service/test_log_stalled check/service/test_metrics check/service/test_order \
-	check/service/test_payment_stripe \
+SERVICE_TESTS = check/service/test_bus_full check/service/test_expiry check/service/test_front check/service/test_http \
+	check/service/test_idempotency check/service/test_idempotency_scaled check/service/test_inventory \
+	check/service/test_load check/service/test_log check/service/test_log_stalled check/service/test_metrics \
+	check/service/test_order check/service/test_payment_stripe check/service/test_poison \
 	check/service/test_reload check/service/test_restart check/service/test_scaled check/service/test_sign_out \
 	check/service/test_trace check/service/test_trace_kept check/service/test_trace_otlp \
 	check/service/test_trace_otlp_json check/service/test_trace_receiver check/service/test_trace_show \
@@ -15,16 +16,25 @@ TESTS += $(SERVICE_TESTS) $(SERVICE_TESTS_SH)
 
 check_LIBRARIES += check/service/libservicetest.a
 check_service_libservicetest_a_SOURCES = \
+	check/service/control.c check/service/control.h \
 	check/service/crowd.c check/service/crowd.h \
 	check/service/steps.c check/service/steps.h \
 	check/service/variants.c check/service/variants.h
 check_service_libservicetest_a_CPPFLAGS = $(CHECK_CPPFLAGS)
 LIBS_SERVICE_TEST = check/service/libservicetest.a $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 
+check_service_test_bus_full_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_bus_full_LDADD = $(LIBS_SERVICE_TEST) $(LIBS_EVENTS)
+check_service_test_expiry_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_expiry_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_front_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_front_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_http_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_http_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_idempotency_CPPFLAGS = $(CHECK_CPPFLAGS) -DWORKERS=1
+check_service_test_idempotency_LDADD = $(LIBS_SERVICE_TEST)
+check_service_test_idempotency_scaled_CPPFLAGS = $(CHECK_CPPFLAGS) -DWORKERS=4
+check_service_test_idempotency_scaled_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_inventory_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_inventory_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_load_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -39,6 +49,8 @@ check_service_test_order_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_order_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_payment_stripe_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_payment_stripe_LDADD = $(LIBS_SERVICE_TEST) $(SQLITE_LIBS)
+check_service_test_poison_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_poison_LDADD = $(LIBS_SERVICE_TEST) $(LIBS_EVENTS)
 check_service_test_reload_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_reload_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_restart_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -66,8 +78,12 @@ check_service_test_user_faults_LDADD = $(LIBS_SERVICE_TEST)
 check_service_test_user_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_user_LDADD = $(LIBS_SERVICE_TEST)
 
+check_service_test_bus_full_SOURCES = check/service/test_bus_full.c
+check_service_test_expiry_SOURCES = check/service/test_expiry.c
 check_service_test_front_SOURCES = check/service/test_front.c
 check_service_test_http_SOURCES = check/service/test_http.c
+check_service_test_idempotency_SOURCES = check/service/test_idempotency.c
+check_service_test_idempotency_scaled_SOURCES = check/service/test_idempotency.c
 check_service_test_inventory_SOURCES = check/service/test_inventory.c
 check_service_test_load_SOURCES = check/service/test_load.c
 check_service_test_log_SOURCES = check/service/test_log.c
@@ -75,6 +91,7 @@ check_service_test_log_stalled_SOURCES = check/service/test_log_stalled.c
 check_service_test_metrics_SOURCES = check/service/test_metrics.c
 check_service_test_order_SOURCES = check/service/test_order.c
 check_service_test_payment_stripe_SOURCES = check/service/test_payment_stripe.c
+check_service_test_poison_SOURCES = check/service/test_poison.c
 check_service_test_reload_SOURCES = check/service/test_reload.c
 check_service_test_restart_SOURCES = check/service/test_restart.c
 check_service_test_scaled_SOURCES = check/service/test_scaled.c
@@ -88,6 +105,14 @@ check_service_test_sign_out_SOURCES = check/service/test_sign_out.c
 check_service_test_user_away_SOURCES = check/service/test_user_away.c
 check_service_test_user_faults_SOURCES = check/service/test_user_faults.c
 check_service_test_user_SOURCES = check/service/test_user.c
+
+# A thousand keys, each given a hundred times at once, to one process of each service and to four.
+PHONY_TARGETS += check-idempotency
+check-idempotency: all check/service/test_idempotency check/service/test_idempotency_scaled
+	for test in test_idempotency test_idempotency_scaled; do \
+		TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ROUNDS=$${ROUNDS:-1000} \
+			TANDEM_ONLY='hundred posts' TANDEM_VARIANT=$${TANDEM_VARIANT:-nginx, native} ./check/service/$$test || exit; \
+	done
 
 # Many more restarts than make check has time for.
 PHONY_TARGETS += check-restarts

@@ -78,6 +78,19 @@ static void test_metrics(void)
     }
 }
 
+/* Each with its method, whichever was the first. */
+static void test_counted_unmatched(void)
+{
+    struct http_client *client = variant_anonymous();
+    EXPECT_STATUS(http_get(client, "/user/nothing"), 404);
+    EXPECT_STATUS(http_send_nothing(client, "DELETE", "/user/nothing"), 404);
+    struct http_answer *answer = http_get(client, "/user/metrics");
+    static const char *const counted[] = {"{method=\"GET\",route=\"none\",status_code=\"404\"} ",
+                                          "{method=\"DELETE\",route=\"none\",status_code=\"404\"} "};
+    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
+        CU_ASSERT_PTR_NOT_NULL(strstr(answer->body, counted[i]));
+}
+
 static void test_head(void)
 {
     struct http_client *client = variant_anonymous();
@@ -251,6 +264,7 @@ static const struct suite_case cases[] = {
     {"each service says who it is", test_ping},
     {"each service is healthy and ready", test_health},
     {"each service has metrics", test_metrics},
+    {"requests that no route matches are counted by their methods", test_counted_unmatched},
     {"HEAD is GET without the body", test_head},
     {"what no route matches is 404", test_not_found},
     {"a method that does not apply is 405 with Allow", test_methods},

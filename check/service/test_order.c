@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check/service/control.h"
 #include "check/service/steps.h"
 #include "check/service/variants.h"
 
@@ -252,6 +253,14 @@ static void test_no_payment_events(void)
     EXPECT_PROBLEM(http_send(variant_admin(), "POST", "/v1/payments/events", "{}"), 404, "not-found");
 }
 
+static void test_schemas(void)
+{
+    static const char *const types[] = {"item.changed.v1", "order.placed.v1", "order.paid.v1", "order.rejected.v1",
+                                        "order.cancelled.v1", "stock.reserved.v1", "stock.rejected.v1",
+                                        "stock.released.v1", NULL};
+    control_validate_events(types);
+}
+
 static const struct suite_case cases[] = {
     {"an order goes from placed by reserved to paid", test_story},
     {"without enough stock it is rejected", test_rejected},
@@ -265,6 +274,7 @@ static const struct suite_case cases[] = {
     {"an order is its owner's", test_whose},
     {"pages hold every order of a status once", test_list},
     {"name and price stay as they were when it was placed", test_price_at_placing},
+    {"every event that all this has brought about is as its schema says", test_schemas},
 };
 
 int main(void)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "check/harness/process.h"
+#include "check/service/control.h"
 #include "check/service/steps.h"
 #include "check/service/variants.h"
 
@@ -207,12 +208,19 @@ static void test_oldest(void)
     make_known(later, 200, 403);
 }
 
+static void test_schemas(void)
+{
+    static const char *const types[] = {"session.ended.v1", "account.access_changed.v1", NULL};
+    control_validate_events(types);
+}
+
 static const struct suite_case cases[] = {
     {"signing out is honoured by every process", test_sign_out},
     {"a new password ends the other sessions everywhere", test_password},
     {"another role is in effect everywhere", test_role},
     {"an account that is deactivated is so everywhere", test_deactivated},
     {"a session that makes room for another ends everywhere", test_oldest},
+    {"every event that all this has brought about is as its schema says", test_schemas},
 };
 
 int main(void)

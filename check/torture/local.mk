@@ -41,7 +41,7 @@ check_torture_walk_LDADD = $(LIBS_TORTURE)
 PHONY_TARGETS += torture torture-walk
 torture: all check/torture/torture check/torture/auditor
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ROUNDS=$${ROUNDS:-1000} \
-		./check/torture/torture
+		EXPIRE=$${EXPIRE:-$$(($${ROUNDS:-1000} / 10))} ./check/torture/torture
 torture-walk: all check/torture/walk check/torture/auditor
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' COMMITS=$${COMMITS:-300} \
 		VISITS=$${VISITS:-5} ./check/torture/walk

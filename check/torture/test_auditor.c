@@ -251,7 +251,8 @@ static void test_stock(void)
         {"inventory.db", "UPDATE reservation SET state = 'reserved' WHERE state = 'released'",
          "a reservation is as its order is"},
         {"inventory.db", "DELETE FROM reservation WHERE order_id = " SOLD_ORDER, "a reservation is as its order is"},
-        {"inventory.db", "INSERT INTO reservation VALUES ('nobody', 'released', 1)", "no reservation is of no order"},
+        {"inventory.db", "INSERT INTO reservation VALUES ('nobody', 'released', 1, 1)",
+         "no reservation is of no order"},
         {"inventory.db", "UPDATE reservation_line SET quantity = quantity + 1 WHERE order_id = " SOLD_ORDER,
          "a reservation holds what was ordered"},
         {"inventory.db", "UPDATE item SET on_hand = on_hand + 1 WHERE sku = 'sku-0'",
@@ -308,6 +309,11 @@ static void test_double_effect(void)
          "a history is whole, and ends where its order is"},
         {"bus.db", paid, "every step of an order was told, once"},
         {"bus.db", reserved, "stock was reserved once for an order, or rejected once"},
+        {"order.db", "UPDATE order_history SET from_status = 'paid', cause = 'reservation expired' WHERE from_status ="
+                     " 'reserved' AND to_status = 'paid'", "only what is held for too long expires"},
+        {"order.db", "INSERT INTO order_history SELECT order_id, version + 1, 'paid', 'paid', 'reservation expired',"
+                     " at_us FROM order_history WHERE to_status = 'paid' LIMIT 1",
+         "every step of an order was told, once"},
         {"bus.db", "UPDATE log SET type = 'order.cancelled.v1' WHERE type = 'order.paid.v1'",
          "nothing is told that did not happen"},
     };

@@ -6,6 +6,7 @@
  *     SEED=S      repeats the decisions of a run: what customers do, what is killed, and when
  *     FRONT=NAME  nginx or lighttpd; TRANSPORT=NAME native or libfcgi
  *     WORKERS=N   processes of each service
+ *     EXPIRE=N    rounds in which reservations expire meanwhile (make check: 4; make torture: a tenth)
  */
 #include "config.h"
 
@@ -19,7 +20,7 @@
 #include "check/torture/trial.h"
 
 enum {
-    ROUNDS = 30, STEPS = 6,
+    ROUNDS = 30, EXPIRING_ROUNDS = 4, STEPS = 6,
     KILLS_MAX = 3,               /* of a round */
     WORKERS_MAX = 16,
     LATER_MAX_US = 5000,         /* after the moment that was chosen */
@@ -160,21 +161,26 @@ static void tell(unsigned rounds, int64_t begun_ns)
     for (size_t i = 0; i < VICTIMS; i++)
         kills += victims[i].killed;
     printf("# %u rounds in %.1f s, %u kills: %ld orders (%ld paid, %ld cancelled, %ld rejected), %ld repeats, "
-           "%ld unanswered, %ld charges, %ld refunds; final within %ld ms\n",
+           "%ld unanswered, %ld charges, %ld refunds; %ld expired, %ld of them charged and refunded, %ld nudges; "
+           "final within %ld ms\n",
            rounds, (double)(clock_now_ns() - begun_ns) / NS_PER_S, kills, audit_figure(report, "orders"),
            audit_figure(report, "paid"), audit_figure(report, "cancelled"), audit_figure(report, "rejected"),
            audit_figure(report, "repeats"), audit_figure(report, "unanswered"), audit_figure(report, "charges"),
-           audit_figure(report, "refunds"), trial.slowest_ms);
+           audit_figure(report, "refunds"), audit_figure(report, "expired"), audit_figure(report, "expired_refunds"),
+           audit_figure(report, "nudges"), trial.slowest_ms);
     fflush(stdout);
 }
 
-static void test_torture(void)
+static void torture(const char *const *chosen, unsigned rounds)
 {
     struct system_opts opts = {.front = trial_text("FRONT", "nginx"), .transport = trial_text("TRANSPORT", "native"),
-                               .workers = trial_number("WORKERS", 1), .settings = settings};
-    unsigned rounds = trial_number("ROUNDS", ROUNDS), round = 0;
+                               .workers = trial_number("WORKERS", 1), .settings = chosen};
+    unsigned round = 0;
+    trial = (struct trial){.system = NULL};
     bool going = trial_begin(&trial, &opts, trial_seed());
     int64_t begun_ns = clock_now_ns();
+    for (size_t i = 0; i < VICTIMS; i++)
+        victims[i].killed = 0;
     while (going && round < rounds) {
         going = go_round(++round);
         if (round % TELL_EVERY == 0 && round < rounds)
@@ -183,11 +189,27 @@ static void test_torture(void)
     tell(round, begun_ns);
     for (size_t i = 0; i < VICTIMS; i++)
         printf("#   killed: %s, %u times\n", victims[i].name, victims[i].killed);
+}
+
+static void test_torture(void)
+{
+    torture(settings, trial_number("ROUNDS", ROUNDS));
+    trial_end(&trial);
+}
+
+static void test_expiring(void)
+{
+    unsigned rounds = trial_number("EXPIRE", EXPIRING_ROUNDS);
+    if (rounds == 0)
+        return;
+    torture(trial_expiring, rounds);
+    CU_ASSERT(audit_figure(&trial.report, "expired") > 0);
     trial_end(&trial);
 }
 
 static const struct suite_case cases[] = {
     {"whatever is killed, nothing is lost and nothing happens twice", test_torture},
+    {"nor while reservations expire, and payments cross that", test_expiring},
 };
 
 int main(void)

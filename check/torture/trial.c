@@ -24,6 +24,16 @@ unsigned trial_number(const char *name, unsigned otherwise)
     return value && *value ? (unsigned)strtoul(value, NULL, 10) : otherwise;
 }
 
+const char *const trial_expiring[] = {
+    "stock.reservation_ttl_s=1", "order.stuck_after_s=1", "payment.retry_first_ms=1500", "events.retry_first_ms=20",
+    "auth.cache_ttl_s=1", "log.level=info", "log.repeat_burst=0", NULL,
+};
+
+const char *const *trial_settings(const char *const *usual)
+{
+    return trial_number("EXPIRE", 0) ? trial_expiring : usual;
+}
+
 uint64_t trial_seed(void)
 {
     const char *given = trial_text("SEED", NULL);

@@ -29,6 +29,13 @@ struct trial {
 const char *trial_text(const char *name, const char *otherwise);
 unsigned trial_number(const char *name, unsigned otherwise);
 
+/** What a trial's services are set to; with EXPIRE=1 in the environment what has reservations expire meanwhile. */
+const char *const *trial_settings(const char *const *usual);
+
+/* Reservations expire while their payments, the first answer to which was lost, are waiting to be asked for again; and
+ * what is open for a second is nudged. */
+extern const char *const trial_expiring[];
+
 /** SEED from the environment, or one of the clock; printed. */
 uint64_t trial_seed(void);
 

@@ -6,6 +6,7 @@
  *     COMMITS=N   kills at the n-th commit for n to N, before it and after it, in order and in inventory
  *     VISITS=N    kills at each named point when it is reached for the n-th time, n to N
  *     SEED=S      repeats what the customers do
+ *     EXPIRE=1    reservations expire meanwhile
  *
  * Not walked here is migrate-before-commit, which a system that runs does not reach (test_migrate).
  */
@@ -218,7 +219,7 @@ static bool running;
 static void begin(uint64_t seed)
 {
     struct system_opts opts = {.front = trial_text("FRONT", "nginx"), .transport = trial_text("TRANSPORT", "native"),
-                               .settings = settings};
+                               .settings = trial_settings(settings)};
     char path[PATH_SIZE];
     trial = (struct trial){.system = NULL, .slowest_ms = trial.slowest_ms};
     running = trial_begin(&trial, &opts, seed);

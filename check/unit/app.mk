@@ -1,9 +1,19 @@
-check_PROGRAMS += check/unit/test_checks check/unit/test_health check/unit/test_idempotency check/unit/test_service
-TESTS += check/unit/test_checks check/unit/test_health check/unit/test_idempotency check/unit/test_service
+check_PROGRAMS += check/unit/test_background check/unit/test_checks check/unit/test_claims check/unit/test_health \
+	check/unit/test_idempotency check/unit/test_service
+TESTS += check/unit/test_background check/unit/test_checks check/unit/test_claims check/unit/test_health \
+	check/unit/test_idempotency check/unit/test_service
 
 check_unit_test_checks_SOURCES = check/unit/test_checks.c
 check_unit_test_checks_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_checks_LDADD = $(HARNESS) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_background_SOURCES = check/unit/test_background.c
+check_unit_test_background_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_background_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_unit_test_claims_SOURCES = check/unit/test_claims.c
+check_unit_test_claims_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_claims_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
 
 check_unit_test_health_SOURCES = check/unit/test_health.c
 check_unit_test_health_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -33,3 +43,9 @@ check_unit_test_auth_cache_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIB
 check_unit_test_pool_SOURCES = check/unit/test_pool.c
 check_unit_test_pool_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_pool_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_auth_examples
+TESTS += check/unit/test_auth_examples
+check_unit_test_auth_examples_SOURCES = check/unit/test_auth_examples.c
+check_unit_test_auth_examples_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_auth_examples_LDADD = check/unit/libeventexamples.a $(HARNESS) $(LIBS_APP) $(CUNIT_LIBS)

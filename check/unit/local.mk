@@ -10,3 +10,4 @@ include $(srcdir)/check/unit/apps_user.mk
 include $(srcdir)/check/unit/fcgi.mk
 include $(srcdir)/check/unit/apps_order.mk
 include $(srcdir)/check/unit/apps_inventory.mk
+include $(srcdir)/check/unit/apps_saga.mk

@@ -118,11 +118,11 @@ static enum err apply_work(struct db_connection *db, void *context)
     struct arena arena;
     struct order order;
     enum err err = ERR_NONE;
-    arena_init(&arena, 65536);
+    arena_init(&arena, 1024 * 1024);
     if (apply->placed)
         order = *apply->placed;
     else
-        err = store_order_head(db, &arena, text_of(apply->order_id), &order);
+        err = store_order_find(db, &arena, text_of(apply->order_id), &order);
     if (!err)
         err = order_apply(&change, &order, &apply->applied);
     arena_fini(&arena);

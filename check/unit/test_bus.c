@@ -60,9 +60,10 @@ static size_t fetch(struct bus_subscription *subscription, unsigned timeout_ms, 
 
 static uint64_t lag(struct bus_subscription *subscription)
 {
-    uint64_t count = 0;
-    CU_ASSERT_EQUAL(bus_lag(subscription, &count), ERR_NONE);
-    return count;
+    struct bus_lag now = {.events = 0};
+    CU_ASSERT_EQUAL(bus_lag(subscription, &now), ERR_NONE);
+    CU_ASSERT(now.events == 0 ? now.oldest_us == 0 : now.oldest_us > 0 && now.oldest_us <= clock_wall_us());
+    return now.events;
 }
 
 static void test_in_order(void)
@@ -405,6 +406,29 @@ static void test_other_types_left_behind(void)
     end();
 }
 
+/* Few, but they may be large, and fill the log. */
+static void test_others_left_behind_in_time(void)
+{
+    begin();
+    struct db *db = log_db();
+    struct bus_subscription *subscription = subscribe("group", only_b);
+    CU_ASSERT_EQUAL(publish("b.v1", 1), ERR_NONE);
+    CU_ASSERT_EQUAL(publish("a.v1", 2), ERR_NONE);
+    CU_ASSERT_EQUAL(fetch(subscription, 0, MAX), 1);
+    int64_t until_ns = clock_now_ns() + 1200 * NS_PER_MS;
+    while (clock_now_ns() < until_ns)
+        CU_ASSERT_EQUAL(fetch(subscription, 100, MAX), 0);
+    CU_ASSERT_EQUAL(scratch_number(db, "SELECT position FROM consumer_group"), 0);   /* its own is not dealt with */
+    CU_ASSERT_EQUAL(bus_acknowledge(subscription, deliveries[0].offset), ERR_NONE);
+    CU_ASSERT_EQUAL(publish("a.v1", 3), ERR_NONE);
+    for (int i = 0; i < 100 && scratch_number(db, "SELECT position FROM consumer_group") < 3; i++)
+        CU_ASSERT_EQUAL(fetch(subscription, 100, MAX), 0);
+    CU_ASSERT_EQUAL(scratch_number(db, "SELECT position FROM consumer_group"), 3);
+    bus_unsubscribe(subscription);
+    db_close(db);
+    end();
+}
+
 /* ---- opening ---- */
 
 static void test_urls(void)
@@ -435,6 +459,7 @@ static const struct suite_case cases[] = {
     {"what was read is kept for its time", test_retention_time},
     {"a full bus refuses, and drops nothing unread", test_full},
     {"a group leaves events of other types behind", test_other_types_left_behind},
+    {"however few they are, within about a second", test_others_left_behind_in_time},
     {"an URL that no driver takes is refused", test_urls},
 };
 

@@ -223,12 +223,13 @@ static void test_unknown_types(void)
     }
     publish("x", 1);
     await_handled(1);
-    uint64_t lag = 99;
+    struct bus_lag lag = {.events = 99};
     stop();
     struct consumer_opts opts = consumer_opts();
     CU_ASSERT_EQUAL_FATAL(consumer_new(&opts, &consumer), ERR_NONE);
     CU_ASSERT_EQUAL(consumer_lag(consumer, &lag), ERR_NONE);
-    CU_ASSERT_EQUAL(lag, 0);
+    CU_ASSERT_EQUAL(lag.events, 0);
+    CU_ASSERT_EQUAL(lag.oldest_us, 0);
     CU_ASSERT_EQUAL(scratch_number(db, "SELECT count(*) FROM effect"), 1);
     end();
 }
@@ -291,18 +292,19 @@ static enum err note_letter(const struct dead_letter *letter, void *context)
     CU_ASSERT(text_starts(letter->envelope, TEXT("{\"specversion\"")));
     CU_ASSERT_EQUAL(letter->attempts, 3);
     CU_ASSERT(letter->parked_us > 0 && letter->died_us > letter->parked_us);
+    CU_ASSERT_EQUAL(letter->waiting, 0);
     *(int64_t *)context = letter->number;
     return ERR_NONE;
 }
 
 static enum err retry_letter(struct db_connection *connection, void *context)
 {
-    return dead_letter_retry(connection, *(int64_t *)context);
+    return dead_letter_redrive(connection, &(struct dead_letter_act){.number = *(int64_t *)context, .by = TEXT("ann")});
 }
 
 static enum err drop_letter(struct db_connection *connection, void *context)
 {
-    return dead_letter_drop(connection, *(int64_t *)context);
+    return dead_letter_discard(connection, &(struct dead_letter_act){.number = *(int64_t *)context, .by = TEXT("ann")});
 }
 
 static void test_dead_letter(void)

@@ -165,7 +165,22 @@ static void test_random_below(void)
         CU_ASSERT(counts[i] > 9200 && counts[i] < 10800);
 }
 
+static void test_first_of_a_time(void)
+{
+    char before[ID_SIZE], made[ID_SIZE], after[ID_SIZE];
+    int64_t now_us = clock_wall_us();
+    id_first_of(now_us, before);
+    id_new(made);
+    id_first_of(clock_wall_us() + 60 * US_PER_S, after);
+    CU_ASSERT_TRUE(strcmp(before, made) < 0);
+    CU_ASSERT_TRUE(strcmp(made, after) < 0);
+    CU_ASSERT_TRUE(id_is_valid(text_of(before)));
+    CU_ASSERT_STRING_EQUAL(id_first_of(1645557742000000, made), "017f22e2-79b0-7000-8000-000000000000");
+    CU_ASSERT_STRING_EQUAL(id_first_of(-1, made), "00000000-0000-7000-8000-000000000000");
+}
+
 static const struct suite_case cases[] = {
+    {"the first id of a time lies between those made before and after", test_first_of_a_time},
     {"an id is a UUID of version 7", test_form},
     {"an id begins with the time in milliseconds", test_time},
     {"ids rise, also within a millisecond", test_rises},

@@ -78,7 +78,7 @@ static void test_all_or_none(void)
     CU_ASSERT_STRING_EQUAL(fixture_short, "pan");
     CU_ASSERT_TRUE(fixture_holds("tea", 10, 0));
     CU_ASSERT_EQUAL(fixture_move("cup", 100), ERR_NONE);
-    CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_9, 2), STOCK_IGNORED);   /* it was told already that it is not */
+    CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_9, 2), STOCK_STILL_REJECTED);
     CU_ASSERT_EQUAL(fixture_release("o1"), STOCK_IGNORED);
     CU_ASSERT_TRUE(fixture_holds("tea", 10, 0));
     end();
@@ -88,7 +88,7 @@ static void test_tombstone(void)
 {
     begin();
     CU_ASSERT_EQUAL(fixture_release("o1"), STOCK_IGNORED);
-    CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_1, 2), STOCK_IGNORED);
+    CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_1, 2), STOCK_STILL_REJECTED);
     CU_ASSERT_EQUAL(fixture_sell("o1"), STOCK_IGNORED);
     CU_ASSERT_TRUE(fixture_holds("tea", 10, 0));
     end();
@@ -99,9 +99,10 @@ static void test_repeats(void)
     begin();
     CU_ASSERT_EQUAL(fixture_sell("o1"), STOCK_IGNORED);
     CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_1, 2), STOCK_RESERVED);
-    CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_1, 2), STOCK_IGNORED);
+    CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_1, 2), STOCK_STILL_RESERVED);
     CU_ASSERT_TRUE(fixture_holds("tea", 10, 2));
     CU_ASSERT_EQUAL(fixture_sell("o1"), STOCK_SOLD);
+    CU_ASSERT_EQUAL(fixture_reserve("o1", tea_2_cup_1, 2), STOCK_IGNORED);
     CU_ASSERT_EQUAL(fixture_sell("o1"), STOCK_IGNORED);
     CU_ASSERT_EQUAL(fixture_release("o1"), STOCK_IGNORED);
     CU_ASSERT_TRUE(fixture_holds("tea", 8, 0));

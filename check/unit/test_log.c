@@ -92,6 +92,46 @@ static void test_fields(void)
     end();
 }
 
+static void test_members(void)
+{
+    const struct log_field fields[] = {LOG_STRING("route", "/v1/\"x\""), LOG_NOTHING, LOG_INT("status", 200)};
+    struct log_members *members = log_members_new(fields, sizeof fields / sizeof fields[0]);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(members);
+    CU_ASSERT_PTR_NULL(log_members_new(NULL, 0));
+    begin(LOG_JSON, 0, 0);
+    for (int i = 0; i < 2; i++)
+        log_event(LOG_INFO, "ready", LOG_MEMBERS(members), LOG_INT("bytes", i));
+    log_event(LOG_INFO, "none", LOG_MEMBERS(NULL));
+    CU_ASSERT_EQUAL(count_of(lines(), "\"module\":\"base\",\"route\":\"/v1/\\\"x\\\"\",\"status\":200,\"bytes\":"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"msg\":\"none\",\"module\":\"base\"}\n"));
+    end();
+    begin(LOG_TERMINAL, 0, 0);
+    log_event(LOG_INFO, "ready", LOG_MEMBERS(members), LOG_INT("bytes", 7));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "ready route=\"/v1/\\\"x\\\"\" status=200 bytes=7\n"));
+    end();
+    log_members_free(members);
+}
+
+/* More events than heads are kept, of two logs in turn. */
+static void test_heads(void)
+{
+    for (int round = 0; round < 3; round++) {
+        begin(LOG_JSON, 0, 0);
+        log_event(LOG_INFO, "a"); log_event(LOG_WARNING, "a"); log_event(LOG_INFO, "b"); log_event(LOG_INFO, "c");
+        log_event(LOG_INFO, "d"); log_event(LOG_INFO, "e"); log_event(LOG_INFO, "f"); log_event(LOG_INFO, "g");
+        log_event(LOG_INFO, "h"); log_event(LOG_INFO, "i"); log_event(LOG_INFO, "j"); log_event(LOG_INFO, "k");
+        lines();
+        for (char c = 'a'; c <= 'k'; c++) {
+            char wanted[32];
+            snprintf(wanted, sizeof wanted, "\"msg\":\"%c\",\"module\"", c);
+            CU_ASSERT_EQUAL(count_of(output, wanted), c == 'a' ? 2 : 1);
+        }
+        CU_ASSERT_EQUAL(count_of(output, "\"level\":\"warning\",\"service\":\"order\""), 1);
+        end();
+    }
+}
+
 static void test_context(void)
 {
     struct log_context context = {.request_id = TEXT("r1"), .trace_id = TEXT("t1"), .span_id = TEXT("s1"),
@@ -101,8 +141,8 @@ static void test_context(void)
     begin(LOG_JSON, 0, 0);
     log_context_set(&context);
     log_event(LOG_INFO, "a");
-    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"a\",\"request_id\":\"r1\",\"trace_id\":\"t1\",\"span_id\":\"s1\","
-                                           "\"user_id\":\"u1\",\"module\":\"base\"}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"a\",\"module\":\"base\",\"request_id\":\"r1\","
+                                           "\"trace_id\":\"t1\",\"span_id\":\"s1\",\"user_id\":\"u1\"}"));
     memset(longer, 'x', sizeof longer);
     context = (struct log_context){.trace_id = {longer, sizeof longer}};
     log_context_set(&context);
@@ -402,6 +442,8 @@ static void test_not_open(void)
 static const struct suite_case cases[] = {
     {"before it is open lines go to standard error", test_not_open},
     {"a line has its members in order", test_fields},
+    {"fields made ready are in each line as if they were given", test_members},
+    {"each event has its own head", test_heads},
     {"the context is on every line of the thread", test_context},
     {"lines below the level cost nothing", test_levels},
     {"input cannot forge a line in JSON", test_forged_json},

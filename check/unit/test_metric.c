@@ -263,6 +263,28 @@ static void test_open_metrics(void)
     end();
 }
 
+/* Under load each of many would be seen by no scrape. */
+static void test_exemplar_kept(void)
+{
+    struct metric_series traced = metric_series(METRIC_HTTP_DURATION, "GET", "/", "200");
+    char id[METRIC_TRACE_ID_LENGTH + 1];
+    int64_t started_ns = clock_now_ns();
+
+    for (int i = 1; i <= 1000; i++) {
+        snprintf(id, sizeof id, "%032x", i);
+        metric_observe_traced(traced, 1000, text_of(id));
+    }
+    metric_observe_traced(traced, 20 * NS_PER_MS, TEXT(TRACE));
+    buf_fini(&out);
+    buf_init(&out, OUTPUT_BYTES);
+    metric_write(METRIC_OPENMETRICS, &out);
+    const char *text = buf_string(&out);
+    if (clock_now_ns() - started_ns < METRIC_EXEMPLAR_KEPT_US * INT64_C(1000))
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "trace_id=\"00000000000000000000000000000001\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, TRACE));   /* another bucket has its own */
+    end();
+}
+
 static void test_accept(void)
 {
     static const struct {
@@ -304,6 +326,7 @@ static const struct suite_case cases[] = {
     {"a histogram has cumulative buckets, sum and count", test_histogram},
     {"a histogram of sizes has buckets of sizes", test_sizes},
     {"OpenMetrics has families, units, exemplars and an end", test_open_metrics},
+    {"an exemplar stays for a while", test_exemplar_kept},
     {"the format is what Accept prefers", test_accept},
     {"switched off, nothing is counted", test_switched_off},
     {"label values are escaped", test_labels_are_escaped},

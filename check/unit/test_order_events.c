@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "check/harness/suite.h"
 #include "check/unit/order_fixture.h"
+#include "conf/option.h"
 #include "telemetry/metric.h"
 
 static const struct service_definition definition = {.name = "order"};
@@ -132,6 +133,63 @@ static void test_late_and_repeated(void)
     end();
 }
 
+static void test_expiry(void)
+{
+    static const char reason[] = ",\"reason\":\"reservation expired\"";
+    char reserved[ID_SIZE], paid[ID_SIZE];
+    begin();
+    fixture_place(NULL, "tea", 1, reserved);
+    fixture_place(NULL, "tea", 1, paid);
+    CU_ASSERT_TRUE(fixture_apply(reserved, ORDER_STOCK_RESERVED, "stock reserved"));
+    CU_ASSERT_TRUE(fixture_apply(paid, ORDER_STOCK_RESERVED, "stock reserved"));
+    CU_ASSERT_TRUE(fixture_apply(paid, ORDER_PAYMENT_APPROVED, "payment approved"));
+    CU_ASSERT_EQUAL(hand_stock("stock.expiring.v1", reserved, reason), ERR_NONE);
+    CU_ASSERT_EQUAL(hand_stock("stock.expiring.v1", paid, reason), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_status(reserved), "cancelled");
+    CU_ASSERT_STRING_EQUAL(fixture_payment(reserved), "voided");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT cause FROM order_history WHERE order_id = $1 AND version = 3",
+                                        reserved), "reservation expired");
+    CU_ASSERT_STRING_EQUAL(fixture_status(paid), "paid");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT type FROM outbox WHERE subject = $1", reserved), "order.cancelled.v1");
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT type FROM outbox WHERE subject = $1", paid), "order.paid.v1");
+    CU_ASSERT_EQUAL(hand_stock("stock.expiring.v1", "nobody-knows", reason), ERR_NONE);
+    CU_ASSERT_EQUAL(ignored("stock.expiring.v1"), 1);
+    end();
+}
+
+/* ---- the largest order ---- */
+
+static char skus[ORDER_LINES_MAX][SKU_MAX + 1];
+static struct order_line lines[ORDER_LINES_MAX];
+
+static enum err place_largest(struct db_connection *db, void *context)
+{
+    struct order_change change = {.db = db, .emit = order_emit_event, .emitter = &service, .event = ORDER_PLACE,
+                                  .cause = TEXT("placed"), .now_us = clock_wall_us()};
+    struct order order = {.id = text_of(context), .user_id = TEXT("0190a000-0000-7000-8000-000000000001"),
+                          .total = {1, currency_find(TEXT("EUR"))}, .lines = lines, .line_count = ORDER_LINES_MAX};
+    bool applied;
+    return order_apply(&change, &order, &applied);
+}
+
+static void test_largest_order(void)
+{
+    char id[ID_SIZE];
+    begin();
+    for (size_t i = 0; i < ORDER_LINES_MAX; i++) {
+        snprintf(skus[i], sizeof skus[i], "%064zu", i);
+        lines[i] = (struct order_line){text_of(skus[i]), TEXT("An item"), 1000000000, {1, currency_find(TEXT("EUR"))},
+                                       {1, currency_find(TEXT("EUR"))}};
+    }
+    CU_ASSERT_EQUAL(option_table[OPTION_ORDER_LINES_MAX].max, ORDER_LINES_MAX);
+    CU_ASSERT_EQUAL(option_table[OPTION_ORDER_QUANTITY_MAX].max, 1000000000);
+    CU_ASSERT_EQUAL(db_write(fixture.db, place_largest, id_new(id)), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(fixture_text("SELECT CAST(json_array_length(data, '$.lines') AS TEXT) FROM outbox"
+                                        " WHERE subject = $1", id), "2000");
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_NUDGE, "stuck"));
+    end();
+}
+
 static void test_malformed(void)
 {
     begin();
@@ -145,6 +203,8 @@ static void test_malformed(void)
 static const struct suite_case cases[] = {
     {"an item's newest version is kept, members nobody knows are passed over", test_items},
     {"reserved stock makes a payment due, rejected stock rejects the order and says why", test_stock},
+    {"an order whose reservation expires is cancelled unless it is paid, which it says again", test_expiry},
+    {"the largest order that the settings allow fits an event", test_largest_order},
     {"late and repeated events change nothing and are counted", test_late_and_repeated},
     {"an event that cannot be read is an error, to be tried again and set aside", test_malformed},
 };

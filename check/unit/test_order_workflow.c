@@ -36,6 +36,13 @@ static const struct {
     {ORDER_RESERVED, ORDER_PAYMENT_DECLINED, ORDER_CANCELLED, "order.cancelled.v1", "due"},
     {ORDER_PAID, ORDER_SHIP, ORDER_SHIPPED, NULL, "due"},
     {ORDER_CANCELLED, ORDER_PAYMENT_APPROVED, ORDER_CANCELLED, NULL, ""},
+    {ORDER_PLACED, ORDER_EXPIRE, ORDER_CANCELLED, "order.cancelled.v1", ""},
+    {ORDER_RESERVED, ORDER_EXPIRE, ORDER_CANCELLED, "order.cancelled.v1", "voided"},
+    {ORDER_PAID, ORDER_EXPIRE, ORDER_PAID, "order.paid.v1", "due"},
+    {ORDER_SHIPPED, ORDER_EXPIRE, ORDER_SHIPPED, "order.paid.v1", "due"},
+    {ORDER_CANCELLED, ORDER_EXPIRE, ORDER_CANCELLED, "order.cancelled.v1", ""},
+    {ORDER_PLACED, ORDER_NUDGE, ORDER_PLACED, "order.placed.v1", ""},
+    {ORDER_RESERVED, ORDER_NUDGE, ORDER_RESERVED, NULL, "due"},
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 

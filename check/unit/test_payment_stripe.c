@@ -217,8 +217,8 @@ static void test_refund(void)
 
 /* ---- each fault ---- */
 
-/* A kept connection that ends before anything was said is not told from one that had ended before: the client sends
- * the request once more by itself then, which the key makes harmless. */
+/* A kept connection that ends before anything was said is not told from one that had ended before: the client then
+ * sends the request once more by itself, which the key makes harmless. */
 static const struct {
     enum gateway_fault fault;
     bool is_told_to_wait, is_seen_through;

@@ -34,6 +34,14 @@ int64_t auth_end_overdue(struct auth *auth);
 
 /* ---- auth_watch.c ---- */
 
+/* What an event says of which tokens are to be forgotten: without a digest, all of the user's. */
+struct auth_revocation {
+    struct text user_id, token_digest;     /* in the arena */
+};
+
+/** Pure. ERR_INVALID or ERR_MALFORMED with a cause when the event does not say. */
+enum err must_check auth_revocation_read(const struct event *event, struct arena *arena, struct auth_revocation *ret);
+
 enum err must_check auth_watch_start(struct auth *auth, struct bus *bus, struct auth_watch **ret);
 void auth_watch_stop(struct auth_watch *watch);
 

@@ -15,6 +15,9 @@
 
 enum { BATCH = 64, BATCH_BYTES = 1024 * 1024, WAIT_MS = 60000, FAILURE_PAUSE_MS = 250, READ_BYTES = 16 * 1024 };
 
+#define SESSION_ENDED_FAMILY "session.ended.v"
+#define ACCESS_CHANGED_FAMILY "account.access_changed.v"
+
 struct auth_watch {
     struct auth *auth;
     struct bus_subscription *subscription;
@@ -29,19 +32,15 @@ struct auth_watch {
 
 /* ---- what an event says ---- */
 
-struct revocation {
-    struct text user_id, token_digest;
-};
-
 static const struct json_field revocation_fields[] = {
     {.name = "user_id", .type = JSON_TEXT, .required = true, .max = ID_LENGTH,
-     .offset = offsetof(struct revocation, user_id)},
+     .offset = offsetof(struct auth_revocation, user_id)},
     {.name = "token_digest", .type = JSON_TEXT, .max = TOKEN_DIGEST_SIZE,
-     .offset = offsetof(struct revocation, token_digest)},
+     .offset = offsetof(struct auth_revocation, token_digest)},
     {.name = NULL},
 };
 
-static enum err read_revocation(const struct event *event, struct arena *arena, struct revocation *ret)
+enum err auth_revocation_read(const struct event *event, struct arena *arena, struct auth_revocation *ret)
 {
     struct json_document *document = NULL;
     struct json_faults faults = {.count = 0};
@@ -52,14 +51,25 @@ static enum err read_revocation(const struct event *event, struct arena *arena, 
     return err;
 }
 
+/* What a newer version means by more is not known here. That it is about the user is, and to forget too much costs a
+ * question. */
+static void count_unknown(const struct event *event)
+{
+    if (text_equal_string(event->type, AUTH_SESSION_ENDED) || text_equal_string(event->type, AUTH_ACCESS_CHANGED))
+        return;
+    bool is_session = text_starts(event->type, TEXT(SESSION_ENDED_FAMILY));
+    metric_add(metric_series(METRIC_EVENTS_UNKNOWN, is_session ? "session.ended" : "account.access_changed"), 1);
+}
+
 /* One that does not say which token is about all of the user's. */
 static void apply(struct auth_watch *watch, const struct event *event)
 {
     struct auth_cache *cache = watch->auth->cache;
-    struct revocation revocation = {.user_id = TEXT_NONE};
+    struct auth_revocation revocation = {.user_id = TEXT_NONE};
     struct arena arena;
     arena_init(&arena, READ_BYTES);
-    enum err err = read_revocation(event, &arena, &revocation);
+    count_unknown(event);
+    enum err err = auth_revocation_read(event, &arena, &revocation);
     if (err)
         log_event(LOG_ERROR, "an event about tokens is not understood", LOG_TEXT("event_id", event->id), LOG_ERR(err));
     else if (text_equal_string(event->type, AUTH_SESSION_ENDED) && revocation.token_digest.at)
@@ -117,7 +127,7 @@ static void *run(void *context)
 
 enum err auth_watch_start(struct auth *auth, struct bus *bus, struct auth_watch **ret)
 {
-    static const char *const types[] = {AUTH_SESSION_ENDED, AUTH_ACCESS_CHANGED, NULL};
+    static const char *const types[] = {SESSION_ENDED_FAMILY, ACCESS_CHANGED_FAMILY, NULL};
     struct auth_watch *watch = calloc(1, sizeof *watch);
     if (!watch)
         return err_because(ERR_MEMORY, "no memory to hear of sign-outs");

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "app/auth_flights.h"
+#include "app/claims.h"
 #include "app/pool.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -84,6 +85,7 @@ struct call {
     struct text traceparent;           /* of the span under way (telemetry/trace.h); without tracing, as it came */
     struct trace_part *trace;          /* what this call is in its trace; see app/call_trace.h */
     struct text idempotency_key;
+    struct claim claim;                /* to that */
     void *input;                       /* filled from the body, by endpoint->input; zeroed first */
     void *state;                       /* the handler's own, from one of its functions to the next */
     struct json_faults *faults;        /* of the input; see call_fault() */

@@ -146,12 +146,13 @@ static bool consumes(const struct service *service)
 static enum err check_lag(void *context)
 {
     struct service *service = context;
-    uint64_t lag, most = (uint64_t)number(service, OPTION_HEALTH_LAG_MAX);
+    uint64_t most = (uint64_t)number(service, OPTION_HEALTH_LAG_MAX);
+    struct bus_lag lag;
     enum err err = consumer_lag(service->consumer, &lag);
-    if (err || lag <= most)
+    if (err || lag.events <= most)
         return err;
     return err_because(ERR_BUSY, "%llu events are yet to be handled, and health.lag_max is %llu",
-                       (unsigned long long)lag, (unsigned long long)most);
+                       (unsigned long long)lag.events, (unsigned long long)most);
 }
 
 /* What was wrong is not in effect, so the service is as good as before. */

@@ -23,6 +23,23 @@ static struct text unquote(struct text value)
     return value;
 }
 
+/* Neither a caller's id nor a key can hold the separator, so no two pairs share a name. */
+static void name_claim(struct call *call)
+{
+    struct buf name;
+    buf_init(&name, ID_SIZE + 1 + IDEMPOTENCY_KEY_MAX);
+    buf_add_string(&name, call->caller.user_id);
+    buf_add_char(&name, '\n');
+    buf_add_text(&name, call->idempotency_key);
+    digest_hex(buf_text(&name), call->claim.lookup);
+    buf_fini(&name);
+}
+
+static struct text lookup_of(const struct call *call)
+{
+    return (struct text){call->claim.lookup, LOOKUP_LENGTH};
+}
+
 enum err idempotency_key(struct call *call)
 {
     struct text given = http_header(&call->exchange->request, "Idempotency-Key");
@@ -34,20 +51,8 @@ enum err idempotency_key(struct call *call)
         return call_refuse(call, ERR_MALFORMED, "idempotency-key-malformed",
                            "An Idempotency-Key is 1 to 255 printable ASCII characters without spaces.");
     call->idempotency_key = key;
+    name_claim(call);
     return ERR_NONE;
-}
-
-/* Neither a caller's id nor a key can hold the separator, so no two pairs share a name. */
-static struct text lookup_of(struct call *call, char out[static TOKEN_DIGEST_SIZE])
-{
-    struct buf name;
-    buf_init(&name, ID_SIZE + 1 + IDEMPOTENCY_KEY_MAX);
-    buf_add_string(&name, call->caller.user_id);
-    buf_add_char(&name, '\n');
-    buf_add_text(&name, call->idempotency_key);
-    digest_hex(buf_text(&name), out);
-    buf_fini(&name);
-    return (struct text){out, LOOKUP_LENGTH};
 }
 
 /* What makes two requests the same: method, path and body. */
@@ -97,11 +102,11 @@ static enum err replay(struct call *call, struct db_statement *row)
 
 enum err idempotency_recall(struct call *call, bool *ret_found)
 {
-    char lookup[TOKEN_DIGEST_SIZE], digest[TOKEN_DIGEST_SIZE];
+    char digest[TOKEN_DIGEST_SIZE];
     struct db_statement *row = db_query(call->db, RECALL);
     enum err err = ERR_NONE;
     bool found = false;
-    db_bind_text(row, 1, lookup_of(call, lookup));
+    db_bind_text(row, 1, lookup_of(call));
     if (db_next(row)) {
         found = true;
         if (text_equal(db_text(row, 0), digest_of(call, digest)))
@@ -119,7 +124,7 @@ enum err idempotency_recall(struct call *call, bool *ret_found)
 
 enum err idempotency_remember(struct call *call)
 {
-    char lookup[TOKEN_DIGEST_SIZE], digest[TOKEN_DIGEST_SIZE];
+    char digest[TOKEN_DIGEST_SIZE];
     const struct http_response *response = &call->exchange->response;
     struct buf headers;
     buf_init(&headers, call->exchange->request.arena.max_bytes);
@@ -132,7 +137,7 @@ enum err idempotency_remember(struct call *call)
     enum err err = buf_check(&headers);
     if (!err) {
         struct db_statement *row = db_query(call->db, REMEMBER);
-        db_bind_text(row, 1, lookup_of(call, lookup));
+        db_bind_text(row, 1, lookup_of(call));
         db_bind_string(row, 2, call->caller.user_id);
         db_bind_text(row, 3, call->idempotency_key);
         db_bind_text(row, 4, digest_of(call, digest));

@@ -2,8 +2,15 @@
  * Idempotency keys: a command that is sent twice takes effect once, and the second gets the first's answer.
  *
  * After draft-ietf-httpapi-idempotency-key-header. The key, its caller, a digest of the request and the whole response
- * are stored in the transaction of the effect. There is one writer, so "the first is still under way" cannot be seen
- * by a second: it runs after the first, in the same transaction or a later one.
+ * are stored in the transaction of the effect. There is one writer, so that a second runs after the first, in the same
+ * transaction or a later one. Of one process it waits for the first before that, and no longer than its own deadline
+ * (claims.h); of another, in the queue of the writer, where it may come to be answered 504.
+ *
+ * A failure is not stored, so that a retry of what was answered 503, or 422, is tried.
+ *
+ * Only commands of callers who are known have keys. Registering and signing in have none: their requests and answers
+ * hold passwords and tokens, and a stored digest of the one, or the other as it is, would undo what argon2id and the
+ * digests of tokens are for. An account's key is its e-mail address; a second session harms nothing. PUT repeats well.
  */
 #ifndef TANDEM_APP_IDEMPOTENCY_H
 #define TANDEM_APP_IDEMPOTENCY_H

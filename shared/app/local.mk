@@ -6,8 +6,10 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/auth_flights.c shared/app/auth_flights.h \
 	shared/app/auth_lookup.c shared/app/auth_private.h \
 	shared/app/auth_watch.c \
+	shared/app/background.c shared/app/background.h \
 	shared/app/call.c shared/app/call.h \
 	shared/app/call_trace.c shared/app/call_trace.h \
+	shared/app/claims.c shared/app/claims.h \
 	shared/app/checks.c shared/app/checks.h \
 	shared/app/emit.c \
 	shared/app/fault_settings.c shared/app/fault_settings.h \

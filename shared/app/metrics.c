@@ -65,9 +65,17 @@ static enum err measure_database(struct service *service)
     return ERR_NONE;
 }
 
+/* Of something that may not be. */
+static int64_t age_ns(int64_t since_us)
+{
+    int64_t now_us = clock_wall_us();
+    return since_us && since_us < now_us ? (now_us - since_us) * (NS_PER_S / US_PER_S) : 0;
+}
+
 static enum err measure_events(struct service *service, struct db_connection *reader)
 {
-    uint64_t waiting, dead, lag, used, most;
+    uint64_t waiting, dead, used, most;
+    struct bus_lag lag;
     int64_t oldest_us;
     enum err err = outbox_backlog(reader, &waiting, &oldest_us);
     if (!err)
@@ -77,15 +85,18 @@ static enum err measure_events(struct service *service, struct db_connection *re
     if (err)
         return err;
     set(METRIC_OUTBOX_WAITING, (int64_t)waiting);
-    set(METRIC_OUTBOX_AGE, oldest_us ? (clock_wall_us() - oldest_us) * (NS_PER_S / US_PER_S) : 0);
+    set(METRIC_OUTBOX_AGE, age_ns(oldest_us));
     set(METRIC_DEAD_LETTERS, (int64_t)dead);
     set(METRIC_BUS_SIZE, (int64_t)used);
+    set(METRIC_BUS_MAX, (int64_t)most);
     if (!service->consumer)
         return ERR_NONE;
     err = consumer_lag(service->consumer, &lag);
-    if (!err)
-        metric_set(metric_series(METRIC_BUS_LAG, service->definition->name), (int64_t)lag);
-    return err;
+    if (err)
+        return err;
+    metric_set(metric_series(METRIC_BUS_LAG, service->definition->name), (int64_t)lag.events);
+    metric_set(metric_series(METRIC_BUS_UNREAD_AGE, service->definition->name), age_ns(lag.oldest_us));
+    return ERR_NONE;
 }
 
 static enum err measure_shared(struct call *call)

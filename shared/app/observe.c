@@ -28,6 +28,7 @@ enum { STATUSES = sizeof statuses / sizeof statuses[0] };
 struct observation {
     atomic_bool registered;
     struct metric_series requests, duration;
+    struct log_members *members;     /* of the access line */
 };
 
 static size_t status_index(int status)
@@ -38,12 +39,31 @@ static size_t status_index(int status)
     return i;
 }
 
+/* What the lines of an endpoint and a status have in common. */
+static struct log_members *access_members(const char *method, const char *pattern, int status)
+{
+    const struct log_field fields[] = {LOG_STRING("method", method), LOG_STRING("route", pattern),
+                                       LOG_INT("status", status)};
+    return log_members_new(fields, sizeof fields / sizeof fields[0]);
+}
+
+/* A HEAD is counted with the GETs, and a rare status with others, but each line says what it was; as does one that was
+ * logged when there was no memory for more. */
+static bool says_it(const struct observation *observation, const struct call *call)
+{
+    int status = call->exchange->response.status;
+    bool is_method = !call->endpoint || call->endpoint->route.method == call->exchange->request.method;
+    return observation->members && is_method && statuses[status_index(status)].status == status;
+}
+
 /* The lock is for two threads that meet a new pair at once: the handles are whole before they are seen. */
 static struct observation *observation_of(const struct call *call)
 {
-    size_t row = call->endpoint ? (size_t)(call->endpoint - call->service->endpoints) : call->service->endpoint_count;
+    const struct service *service = call->service;
+    size_t row = call->endpoint ? (size_t)(call->endpoint - service->endpoints)
+                                : service->endpoint_count + (size_t)call->exchange->request.method;
     size_t at = status_index(call->exchange->response.status);
-    struct observation *observation = &call->service->observations[row * STATUSES + at];
+    struct observation *observation = &service->observations[row * STATUSES + at];
     if (!atomic_load_explicit(&observation->registered, memory_order_acquire)) {
         const char *method = http_method_name(call->exchange->request.method);
         const char *pattern = "none";
@@ -55,6 +75,8 @@ static struct observation *observation_of(const struct call *call)
         pthread_mutex_lock(&lock);
         observation->requests = metric_series(METRIC_HTTP_REQUESTS, method, pattern, statuses[at].label);
         observation->duration = metric_series(METRIC_HTTP_DURATION, method, pattern, statuses[at].label);
+        if (!observation->members)
+            observation->members = access_members(method, pattern, call->exchange->response.status);
         bool is_seen = observation->requests.slot && observation->duration.slot;
         atomic_store_explicit(&observation->registered, is_seen, memory_order_release);
         pthread_mutex_unlock(&lock);
@@ -65,13 +87,13 @@ static struct observation *observation_of(const struct call *call)
 /* An exemplar leads to a trace that is there: one of its own that was kept, or, without tracing, its caller's. */
 static struct text exemplar_of(const struct call *call)
 {
-    bool is_there = call->traced || !trace_part_records(call->trace);
-    return is_there ? traceparent_trace_id(call->traceparent) : TEXT_NONE;
+    if (trace_part_records(call->trace))
+        return call->traced ? trace_part_id(call->trace) : TEXT_NONE;
+    return traceparent_trace_id(call->traceparent);
 }
 
-static void count(const struct call *call, int64_t duration_ns)
+static void count(const struct call *call, const struct observation *observation, int64_t duration_ns)
 {
-    const struct observation *observation = observation_of(call);
     metric_add(observation->requests, 1);
     metric_observe_traced(observation->duration, duration_ns, exemplar_of(call));
     metric_observe(call->service->queue_time, call->queue_ns);
@@ -84,14 +106,18 @@ static void log_failure(const struct call *call)
 }
 
 /* What failed here is a warning: it is left out by no sample, and not by the level that leaves the others out. */
-static void log_access(const struct call *call, int64_t duration_ns)
+static void log_access(const struct call *call, const struct observation *observation, int64_t duration_ns)
 {
     const struct http_request *request = &call->exchange->request;
     const struct http_response *response = &call->exchange->response;
+    const char *pattern = call->endpoint ? call->endpoint->route.pattern : "none";
+    bool is_ready = says_it(observation, call);
     enum log_level level = response->status >= 500 ? LOG_WARNING : LOG_INFO;
-    log_each(level, "request", LOG_STRING("method", http_method_name(request->method)),
-             LOG_STRING("route", call->endpoint ? call->endpoint->route.pattern : "none"),
-             LOG_INT("status", response->status), LOG_INT("bytes", (int64_t)response->body.length),
+    log_each(level, "request", is_ready ? LOG_MEMBERS(observation->members)
+                                        : LOG_STRING("method", http_method_name(request->method)),
+             is_ready ? LOG_NOTHING : LOG_STRING("route", pattern),
+             is_ready ? LOG_NOTHING : LOG_INT("status", response->status),
+             LOG_INT("bytes", (int64_t)response->body.length),
              LOG_DURATION("duration_ms", duration_ns),
              LOG_DURATION("queue_ms", call->queue_ns), call->replayed ? LOG_BOOL("replayed", true) : LOG_NOTHING);
 }
@@ -120,14 +146,21 @@ void observe_call(struct call *call)
     observe_enter(call);
     if (call->exchange->response.status >= 500)
         log_failure(call);
-    log_access(call, duration_ns);
+    const struct observation *observation = observation_of(call);
+    log_access(call, observation, duration_ns);
     observe_leave();
-    count(call, duration_ns);
+    count(call, observation, duration_ns);
+}
+
+/* What is no endpoint's is told apart by its method. */
+static size_t observation_count(const struct service *service)
+{
+    return (service->endpoint_count + HTTP_METHODS) * STATUSES;
 }
 
 enum err observe_start(struct service *service)
 {
-    service->observations = calloc((service->endpoint_count + 1) * STATUSES, sizeof(struct observation));
+    service->observations = calloc(observation_count(service), sizeof(struct observation));
     service->queue_time = metric_series(METRIC_HTTP_QUEUE);
     service->shed = metric_series(METRIC_HTTP_SHED);
     return service->observations ? ERR_NONE : err_because(ERR_MEMORY, "no memory for the metrics of the endpoints");
@@ -135,5 +168,7 @@ enum err observe_start(struct service *service)
 
 void observe_stop(struct service *service)
 {
+    for (size_t i = 0; service->observations && i < observation_count(service); i++)
+        log_members_free(service->observations[i].members);
     free(service->observations);
 }

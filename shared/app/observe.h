@@ -28,4 +28,7 @@ void observe_event_failure(void *context, const struct event *event, enum err er
 
 void observe_event(void *context, const struct event *event);
 
+/** Of a version that this program does not know. */
+void observe_unknown_event(void *context, const struct event *event);
+
 #endif

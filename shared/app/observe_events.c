@@ -37,3 +37,12 @@ void observe_event(void *context, const struct event *event)
              LOG_TEXT("subject", event->subject), LOG_TEXT("source", event->source));
     log_context_set(NULL);
 }
+
+void observe_unknown_event(void *context, const struct event *event)
+{
+    (void)context;
+    enter(event);
+    log_event(LOG_WARNING, "events of a version that is not known here are passed over", LOG_TEXT("type", event->type),
+              LOG_TEXT("event_id", event->id), LOG_TEXT("source", event->source));
+    log_context_set(NULL);
+}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/auth.h"
+#include "app/claims.h"
 #include "app/health.h"
 #include "app/idempotency.h"
 #include "app/metrics.h"
@@ -183,6 +184,7 @@ static enum err start_consumer(struct service *service)
         .inbox_retention_s = number(service, OPTION_EVENTS_INBOX_RETENTION_S),
         .failed = observe_event_failure,
         .applied = observe_event,
+        .unknown = observe_unknown_event,
     };
     if (opts.handler_count == 0)
         return ERR_NONE;
@@ -321,6 +323,16 @@ static enum err start_readers(struct service *service)
     return ERR_NONE;
 }
 
+static enum err start_claims(struct service *service)
+{
+    return claims_start(pipeline_overdue, &service->claims);
+}
+
+static void stop_claims(struct service *service)
+{
+    claims_stop(service->claims);
+}
+
 static enum err start_server(struct service *service)
 {
     struct server_opts opts = {
@@ -371,6 +383,7 @@ const struct part service_parts[] = {
     {"readers", start_readers, stop_readers},
     {"settings", reload_start, reload_stop},
     {"health", health_start, health_stop},
+    {"claims", start_claims, stop_claims},
     {"server", start_server, stop_server},
 };
 const size_t service_part_count = sizeof service_parts / sizeof service_parts[0];

@@ -14,6 +14,10 @@
 
 enum { REQUEST_ID_MAX = 128, RETRY_AFTER_S = 1 };
 
+#define CALL_OF_CLAIM(given) ((struct call *)((char *)(given) - offsetof(struct call, claim)))
+
+static void go_on_after_claim(struct call *call);
+
 /* ---- the end of every call ---- */
 
 /* Errors that go away by themselves: the client is told to come back. */
@@ -42,6 +46,7 @@ static void answer(struct call *call, enum err err)
     struct service *service = call->service;
     struct exchange *exchange = call->exchange;
     struct settings *settings = call->settings;
+    struct claim *waiting = call->claim.held ? claims_release(service->claims, &call->claim) : NULL;
     if (!err)
         err = buf_check(&exchange->response.body);
     call->err = err;
@@ -52,6 +57,11 @@ static void answer(struct call *call, enum err err)
     exchange_finish(exchange);   /* the call is gone with it */
     settings_unref(settings);
     atomic_fetch_sub_explicit(&service->in_flight, 1, memory_order_release);
+    while (waiting) {
+        struct call *next = CALL_OF_CLAIM(waiting);
+        waiting = waiting->next;
+        go_on_after_claim(next);
+    }
 }
 
 void pipeline_answer(struct call *call, enum err err)
@@ -265,6 +275,51 @@ static void continue_on_worker(struct call *call)
         answer(call, err);
 }
 
+static void go_on(struct call *call)
+{
+    if (call->endpoint->task)
+        continue_on_worker(call);
+    else
+        run_data(call);
+}
+
+/* ---- one call at a time with an idempotency key ---- */
+
+static void parking(struct claim *claim)
+{
+    enter_queue(CALL_OF_CLAIM(claim));
+}
+
+static bool take_claim(struct call *call)
+{
+    call->claim.deadline_ns = call->deadline_ns;
+    return claims_take(call->service->claims, &call->claim, parking);
+}
+
+void pipeline_overdue(struct claim *claim)
+{
+    struct call *call = CALL_OF_CLAIM(claim);
+    err_clear();
+    leave_queue(call);
+    call_refuse(call, ERR_CONFLICT, "idempotency-key-under-way",
+                "A request with this Idempotency-Key is still under way; ask again for its answer.");
+    call->problem.retry_after_s = RETRY_AFTER_S;
+    answer(call, ERR_CONFLICT);
+}
+
+/* The one it waited for has been answered, on this thread. */
+static void go_on_after_claim(struct call *call)
+{
+    if (clock_now_ns() >= call->deadline_ns) {
+        pipeline_overdue(&call->claim);
+        return;
+    }
+    leave_queue(call);
+    observe_enter(call);
+    go_on(call);
+    observe_leave();
+}
+
 static void handle(struct call *call)
 {
     const struct endpoint *endpoint = call->endpoint;
@@ -277,10 +332,8 @@ static void handle(struct call *call)
         err = endpoint->check(call);
     if (err)
         answer(call, err);
-    else if (endpoint->task)
-        continue_on_worker(call);
-    else
-        run_data(call);
+    else if (!endpoint->idempotent || take_claim(call))
+        go_on(call);
 }
 
 void pipeline_identified(struct call *call, enum err err)

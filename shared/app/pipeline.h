@@ -23,6 +23,9 @@ void pipeline_dispatch(struct exchange *exchange, void *context);
  *  error. Any thread, once; the call is gone after. */
 void pipeline_answer(struct call *call, enum err err);
 
+/** Answers a call whose idempotency key is under way elsewhere for longer than it can wait (claims.h). */
+void pipeline_overdue(struct claim *claim);
+
 /* ---- for who finds out who is asking (auth.h) ---- */
 
 /** Goes on with resume on a worker. Never blocks. ERR_BUSY, ERR_CLOSED; the call is still the caller's then. */

@@ -20,6 +20,7 @@
 #include "telemetry/metric.h"
 
 struct auth;
+struct claims;
 struct health;
 struct observation;
 struct reload;
@@ -69,6 +70,7 @@ struct service {
     struct pool *pool;
     struct client *user_client;                    /* NULL where definition->identify is set */
     struct auth *auth;
+    struct claims *claims;                         /* to idempotency keys */
     struct health *health;
     struct listener listener;
     struct server *_Atomic server;                 /* set after its lanes run, which may serve already */

@@ -23,6 +23,9 @@ int64_t clock_now_ns(void);
 /** Wall time: microseconds since 1970-01-01 UTC, as stored in databases. */
 int64_t clock_wall_us(void);
 
+/** The same as of the kernel's last tick, some milliseconds ago, for a fifth of the cost. */
+int64_t clock_wall_coarse_us(void);
+
 /** Processor time used by this process so far, in nanoseconds. */
 int64_t clock_cpu_ns(void);
 

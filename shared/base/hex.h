@@ -1,20 +1,22 @@
 /*
- * Hexadecimal digits, of either case. Pure: any thread.
+ * Hexadecimal digits: read in either case, written in lower case. Pure: any thread.
  */
 #ifndef TANDEM_BASE_HEX_H
 #define TANDEM_BASE_HEX_H
 
+#include <stddef.h>
+
 /** 0 to 15, or -1 for what is no digit. */
-static inline int
-hex_digit(char c)
+static inline int hex_digit(char c)
 {
-    if (c >= '0' && c <= '9') {
+    if (c >= '0' && c <= '9')
         return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
+    if (c >= 'a' && c <= 'f')
         return c - 'a' + 10;
-    }
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
+
+/** Two digits a byte; returns where they end. Adds no zero. */
+char *hex_write(const unsigned char *bytes, size_t count, char *out);
 
 #endif

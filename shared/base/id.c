@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/id.h"
 
 enum {
@@ -38,32 +39,46 @@ static bool is_dash_at(size_t index)
     return index == 8 || index == 13 || index == 18 || index == 23;
 }
 
+static void put_ms(uint64_t ms, unsigned char id[static 16])
+{
+    for (size_t i = 0; i < 6; i++)
+        id[i] = (unsigned char)(ms >> (40 - 8 * i));
+}
+
+static char *write_id(const unsigned char id[static 16], char out[static ID_SIZE])
+{
+    char *at = out;
+    for (size_t i = 0; i < 16; i++) {
+        if (is_dash_at((size_t)(at - out)))
+            *at++ = '-';
+        at = hex_write(&id[i], 1, at);
+    }
+    *at = '\0';
+    assert(at == out + ID_LENGTH);
+    return out;
+}
+
 char *id_new(char out[static ID_SIZE])
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char id[16], seed[2];
-    size_t at = 0;
 
     /* The random half fills bytes 8 to 15; the two before it seed the counter and are then overwritten. */
     random_bytes(id + 6, 10);
     memcpy(seed, id + 6, sizeof seed);
     uint64_t tick = next_tick((uint16_t)(seed[0] << 8 | seed[1]));
-    uint64_t ms = tick >> COUNTER_BITS;
-    for (size_t i = 0; i < 6; i++)
-        id[i] = (unsigned char)(ms >> (40 - 8 * i));
+    put_ms(tick >> COUNTER_BITS, id);
     id[6] = (unsigned char)(0x70 | (tick >> 8 & 0x0f));
     id[7] = (unsigned char)tick;
     id[8] = (unsigned char)(0x80 | (id[8] & 0x3f));
 
-    for (size_t i = 0; i < sizeof id; i++) {
-        if (is_dash_at(at))
-            out[at++] = '-';
-        out[at++] = hex[id[i] >> 4];
-        out[at++] = hex[id[i] & 0x0f];
-    }
-    out[at] = '\0';
-    assert(at == ID_LENGTH);
-    return out;
+    return write_id(id, out);
+}
+
+char *id_first_of(int64_t wall_us, char out[static ID_SIZE])
+{
+    unsigned char id[16] = {[6] = 0x70, [8] = 0x80};
+    put_ms((uint64_t)(wall_us > 0 ? wall_us / 1000 : 0), id);
+    return write_id(id, out);
 }
 
 bool id_is_valid(struct text text)

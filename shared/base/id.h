@@ -24,6 +24,9 @@ enum {
 /** A new UUIDv7 in lower-case text; returns out. */
 char *id_new(char out[static ID_SIZE]);
 
+/** The first id that may be made in the millisecond of this wall time: those made before are less. Returns out. */
+char *id_first_of(int64_t wall_us, char out[static ID_SIZE]);
+
 /** Whether this is a UUID in canonical lower-case text, of any version. */
 bool id_is_valid(struct text text);
 

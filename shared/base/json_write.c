@@ -93,20 +93,30 @@ static bool are_plain(const char *at)
     return ((bytes | (bytes - ones * 0x20) | (quotes - ones) | (backslashes - ones)) & tops) == 0;
 }
 
-/* Copies a string of nothing else, and says so. */
-static bool copy_plain(struct text value, char *to)
+/* Up to seven bytes. */
+static bool copy_few(struct text value, char *to)
 {
-    size_t i = 0;
-
-    for (; value.length - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
-        if (!are_plain(value.at + i))
-            return false;
-        memcpy(to + i, value.at + i, sizeof(uint64_t));
-    }
-    for (; i < value.length; i++) {
+    for (size_t i = 0; i < value.length; i++) {
         if (!is_plain((unsigned char)value.at[i]))
             return false;
         to[i] = value.at[i];
+    }
+    return true;
+}
+
+/* Copies a string of nothing else, and says so. The last word may overlap the one before. */
+static bool copy_plain(struct text value, char *to)
+{
+    enum { WORD = sizeof(uint64_t) };
+
+    if (value.length < WORD)
+        return copy_few(value, to);
+    for (size_t i = 0; i < value.length; i += WORD) {
+        if (value.length - i < WORD)
+            i = value.length - WORD;
+        if (!are_plain(value.at + i))
+            return false;
+        memcpy(to + i, value.at + i, WORD);
     }
     return true;
 }
@@ -135,39 +145,65 @@ static void add_escaped(struct buf *out, struct text value)
     buf_add_char(out, '"');
 }
 
-/* Nearly every string is plain from its first byte to its last, and needs one look and two quotes. */
-static void add_quoted(struct buf *out, struct text value)
+/* Room for length bytes, which are all used; behind the comma that a value or a key needs before it. */
+static char *room_for(struct json_writer *writer, size_t length)
 {
-    char *room = buf_reserve(out, value.length + 2);
+    size_t comma = !writer->first;
+    struct buf *out = writer->out;
+
+    assert(writer->depth > 0 || writer->first);
+    writer->first = false;
+    if (!buf_fits(out, length + comma) && !buf_reserve(out, length + comma))
+        return NULL;
+    char *at = out->data + out->length;
+    if (comma)
+        *at++ = ',';
+    buf_commit(out, length + comma);
+    return at;
+}
+
+/* Nearly every string is plain from its first byte to its last, and needs one look and two quotes. */
+static void add_string(struct json_writer *writer, struct text value, struct text after)
+{
+    char *room = room_for(writer, value.length + 2 + after.length);
 
     if (!room)
         return;
     if (!copy_plain(value, room + 1)) {
-        add_escaped(out, value);
+        writer->out->length = (size_t)(room - writer->out->data);
+        add_escaped(writer->out, value);
+        buf_add_text(writer->out, after);
         return;
     }
     room[0] = '"';
     room[value.length + 1] = '"';
-    buf_commit(out, value.length + 2);
+    memcpy(room + value.length + 2, after.at, after.length);
 }
 
 void json_key(struct json_writer *writer, const char *key)
 {
     assert(writer->depth > 0);
-    separate(writer);
-    add_quoted(writer->out, text_of(key));
-    buf_add_char(writer->out, ':');
+    add_string(writer, text_of(key), TEXT(":"));
     writer->first = true;
 }
 
 void json_text(struct json_writer *writer, struct text value)
 {
-    if (!value.at) {
+    if (value.at)
+        add_string(writer, value, TEXT(""));
+    else
         json_null(writer);
+}
+
+void json_plain(struct json_writer *writer, struct text value)
+{
+    char *room = room_for(writer, value.length + 2);
+
+    if (!room)
         return;
-    }
-    separate(writer);
-    add_quoted(writer->out, value);
+    room[0] = '"';
+    memcpy(room + 1, value.at, value.length);
+    room[value.length + 1] = '"';
 }
 
 void json_string(struct json_writer *writer, const char *value)
@@ -227,9 +263,9 @@ void json_raw(struct json_writer *writer, struct text json)
 
 void json_time(struct json_writer *writer, int64_t wall_us)
 {
-    char out[CLOCK_RFC3339_SIZE];
+    char time[CLOCK_RFC3339_SIZE];
 
-    json_string(writer, clock_rfc3339(wall_us, out));
+    json_plain(writer, (struct text){clock_rfc3339(wall_us, time), CLOCK_RFC3339_SIZE - 1});
 }
 
 void json_member_text(struct json_writer *writer, const char *key, struct text value)

@@ -5,7 +5,7 @@ shared_base_libbase_a_SOURCES = \
 	shared/base/clock.c shared/base/clock.h \
 	shared/base/err.c shared/base/err.h \
 	shared/base/fault.c shared/base/fault.h \
-	shared/base/hex.h \
+	shared/base/hex.c shared/base/hex.h \
 	shared/base/id.c shared/base/id.h \
 	shared/base/json.c shared/base/json.h \
 	shared/base/json_check.c \

@@ -239,9 +239,16 @@
             "pause after an unknown outcome; doubles from there")                                                     \
     INTEGER(OPTION_PAYMENT_RETRY_MAX_MS, "payment.retry_max_ms", "60000", 1, 86400000, "ms", LIVE,                    \
             "the longest such pause")                                                                                 \
-    INTEGER(OPTION_ORDER_LINES_MAX, "order.lines_max", "100", 1, 10000, "", LIVE, "lines of an order")                \
+    INTEGER(OPTION_ORDER_LINES_MAX, "order.lines_max", "100", 1, 2000, "", LIVE,                                      \
+            "lines of an order; no more than an event has room for")                                                  \
     INTEGER(OPTION_ORDER_QUANTITY_MAX, "order.quantity_max", "10000", 1, 1000000000, "", LIVE,                        \
             "pieces of an order line")                                                                                \
+    INTEGER(OPTION_ORDER_STUCK_AFTER_S, "order.stuck_after_s", "60", 1, 30 * OPTION_DAY_S, "s", LIVE,                 \
+            "how long an order may be placed or reserved before it counts as stuck; it is then nudged, and again at " \
+            "twice that age, at four times, and so on")                                                               \
+    INTEGER(OPTION_STOCK_RESERVATION_TTL_S, "stock.reservation_ttl_s", "900", 1, 365 * OPTION_DAY_S, "s", LIVE,       \
+            "how long stock is held for an order that is not paid; then the order is cancelled and the stock given "  \
+            "back; longer than a payment takes whose gateway is away for a while")                                    \
     TEXTUAL(OPTION_FAULT_POINTS, "fault.points", "", 1000, LIVE,                                                      \
             "faults on demand, such as \"relay-before-mark kill nth=3\"; see FAULTS ON DEMAND")                       \
     CHOICE(OPTION_FAULT_FORCE, "fault.force", "off", "off|on", LIVE,                                                  \

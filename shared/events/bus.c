@@ -69,7 +69,24 @@ void bus_wake(struct bus_subscription *subscription)
     subscription->driver->wake(subscription);
 }
 
-enum err bus_lag(struct bus_subscription *subscription, uint64_t *ret)
+enum err bus_lag(struct bus_subscription *subscription, struct bus_lag *ret)
 {
     return subscription->driver->lag(subscription, ret);
+}
+
+static enum err cannot_look(const struct bus *bus)
+{
+    return err_because(ERR_INVALID, "the bus \"%s\" cannot be looked into from here; use the broker's own tools",
+                       bus->driver->scheme);
+}
+
+enum err bus_browse(struct bus *bus, const struct bus_filter *filter,
+                    enum err (*take)(const struct bus_entry *entry, void *context), void *context)
+{
+    return bus->driver->browse ? bus->driver->browse(bus, filter, take, context) : cannot_look(bus);
+}
+
+enum err bus_groups(struct bus *bus, enum err (*take)(const struct bus_group *group, void *context), void *context)
+{
+    return bus->driver->groups ? bus->driver->groups(bus, take, context) : cannot_look(bus);
 }

@@ -9,6 +9,7 @@
 #ifndef TANDEM_EVENTS_BUS_H
 #define TANDEM_EVENTS_BUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct bus_opts {
     unsigned retention_s;          /* events that every group has read are kept this long, … */
     size_t max_bytes;              /* … or until this size; past it publishing is refused with ERR_STORAGE_FULL */
     unsigned busy_timeout_ms;
+    bool only_looks;               /* for bus_browse() and bus_groups() alone: nothing is made or brought up to date */
 };
 
 struct bus_delivery {
@@ -31,7 +33,13 @@ struct bus_delivery {
     int64_t offset;
 };
 
-/** ERR_CONFIG for a URL no driver takes; ERR_STORAGE. */
+/* What a group has yet to acknowledge. */
+struct bus_lag {
+    uint64_t events;
+    int64_t oldest_us;             /* wall time of when the oldest was published; 0: there is none */
+};
+
+/** ERR_CONFIG for a URL no driver takes; ERR_STORAGE; ERR_NOT_FOUND when it only looks and there is none. */
 enum err must_check bus_open(const struct bus_opts *opts, struct bus **ret);
 void bus_close(struct bus *bus);
 
@@ -40,7 +48,9 @@ void bus_close(struct bus *bus);
 enum err must_check bus_publish(struct bus *bus, const struct event *events, size_t count);
 
 /**
- * Joins a group. A new group starts at the first event there is. types ends with NULL: only these are delivered.
+ * Joins a group. A new group starts at the first event there is. types ends with NULL: only these are delivered. One
+ * that ends with ".v" is a family: "order.placed.v" stands for order.placed.v1, order.placed.v2 and so on, so that a
+ * group also sees the versions that are newer than it is.
  * Without a group (NULL) it is for this subscription alone, for what every process has to hear: it starts after the
  * newest event, remembers its place for as long as it lives, and holds up no sweeping of the log.
  */
@@ -68,6 +78,37 @@ void bus_wake(struct bus_subscription *subscription);
 enum err must_check bus_size(struct bus *bus, uint64_t *ret_used_bytes, uint64_t *ret_max_bytes);
 
 /** How many events of its types the group has yet to acknowledge. Any thread. */
-enum err must_check bus_lag(struct bus_subscription *subscription, uint64_t *ret);
+enum err must_check bus_lag(struct bus_subscription *subscription, struct bus_lag *ret);
+
+/* ---- for an operator, who looks and changes nothing ---- */
+
+/* What is looked for; NULL and 0 are for all. */
+struct bus_filter {
+    const char *id, *subject;
+    const char *type;                  /* "order.placed.v1", or with asterisks, "order.*" */
+    int64_t since_us, until_us;        /* of when it was published: from, and before */
+    unsigned limit;                    /* so many, the newest */
+};
+
+struct bus_entry {
+    int64_t offset, published_us;
+    struct text type, subject, envelope;   /* valid during the call */
+};
+
+struct bus_group {
+    struct text name;
+    struct text types;                 /* that it has subscribed to, with commas between them; absent: not known */
+    int64_t offset;                    /* the last that it has acknowledged */
+    struct bus_lag lag;
+};
+
+/** Calls take for each that is found, the oldest first. An error of take ends it and is returned. ERR_INVALID when the
+ *  driver cannot look. */
+enum err must_check bus_browse(struct bus *bus, const struct bus_filter *filter,
+                               enum err (*take)(const struct bus_entry *entry, void *context), void *context);
+
+/** The same with all groups, by name. */
+enum err must_check bus_groups(struct bus *bus, enum err (*take)(const struct bus_group *group, void *context),
+                               void *context);
 
 #endif

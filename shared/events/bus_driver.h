@@ -22,7 +22,11 @@ struct bus_driver {
     enum err (*acknowledge)(struct bus_subscription *subscription, int64_t offset);
     void (*rewind)(struct bus_subscription *subscription);
     void (*wake)(struct bus_subscription *subscription);
-    enum err (*lag)(struct bus_subscription *subscription, uint64_t *ret);
+    enum err (*lag)(struct bus_subscription *subscription, struct bus_lag *ret);
+    /* NULL where the broker has tools of its own */
+    enum err (*browse)(struct bus *bus, const struct bus_filter *filter,
+                       enum err (*take)(const struct bus_entry *entry, void *context), void *context);
+    enum err (*groups)(struct bus *bus, enum err (*take)(const struct bus_group *group, void *context), void *context);
 };
 
 struct bus {

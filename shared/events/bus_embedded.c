@@ -189,14 +189,18 @@ static enum err open_bus(const struct bus_opts *opts, const char *address, struc
         .path = address, .batch_max = BATCH_MAX, .queue_max = QUEUE_MAX, .busy_timeout_ms = opts->busy_timeout_ms,
         .cache_kib = CACHE_KIB, .wal_checkpoint_bytes = WAL_CHECKPOINT_BYTES, .wal_max_bytes = WAL_MAX_BYTES,
     };
-    enum err err = db_open(&db_opts, &bus->db);
+    enum err err = ERR_NONE;
+    if (opts->only_looks && access(address, F_OK) != 0)
+        err = err_because(ERR_NOT_FOUND, "%s: %s; the first service to start makes it", address, strerror(errno));
     if (!err)
-        err = migrate(bus->db, &bus_migrations, 1);
+        err = db_open(&db_opts, &bus->db);
+    if (!err)
+        err = opts->only_looks ? migrate_check(bus->db, &bus_migrations, 1) : migrate(bus->db, &bus_migrations, 1);
     if (!err)
         err = db_reader_open(bus->db, &bus->reader);
-    if (!err)
+    if (!err && !opts->only_looks)
         err = open_wake_file(bus, address);
-    if (!err)
+    if (!err && !opts->only_looks)
         err = db_start(bus->db);
     if (err)
         close_bus(&bus->base);
@@ -218,4 +222,6 @@ const struct bus_driver bus_embedded_driver = {
     .rewind = bus_embedded_rewind,
     .wake = bus_embedded_wake,
     .lag = bus_embedded_lag,
+    .browse = bus_embedded_browse,
+    .groups = bus_embedded_groups,
 };

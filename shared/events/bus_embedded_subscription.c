@@ -17,7 +17,8 @@
 enum {
     RECHECK_MS = 1000,
     TYPES_BYTES = 64 * 1024,
-    SKIP_MAX = 1024,      /* events of other types that a group leaves behind before it says so */
+    SKIP_MAX = 1024,      /* events of other types that a group leaves behind before it says so … */
+    SKIP_MS = 1000,       /* … or so long after it last did */
 };
 
 struct subscription {
@@ -32,24 +33,25 @@ struct subscription {
     int64_t acknowledged;             /* all up to here has been dealt with, durably … */
     int64_t delivered;                /* … the last that was handed out … */
     int64_t scanned;                  /* … and up to here there is nothing else of these types */
+    int64_t left_ns;                  /* when it last said that it has left others behind */
 };
 
 static const char join_sql[] =
-    "INSERT INTO consumer_group (name, position) SELECT $1, coalesce((SELECT min(position) - 1 FROM log),"
-    " (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0) WHERE true ON CONFLICT DO NOTHING";
+    "INSERT INTO consumer_group (name, position, types) SELECT $1, coalesce((SELECT min(position) - 1 FROM log),"
+    " (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0), $2 WHERE true"
+    " ON CONFLICT (name) DO UPDATE SET types = excluded.types";
 static const char end_sql[] =
     "SELECT coalesce((SELECT max(position) FROM log), (SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0)";
 static const char position_sql[] = "SELECT position FROM consumer_group WHERE name = $1";
 static const char newest_sql[] = "SELECT max(position) FROM log";
 static const char fetch_sql[] =
-    "SELECT position, envelope FROM log WHERE position > $1 AND type IN (SELECT value FROM json_each($2))"
-    " ORDER BY position LIMIT $3";
+    "SELECT position, envelope FROM log WHERE position > $1 AND " BUS_TYPE_IS_OF("$2") " ORDER BY position LIMIT $3";
 static const char acknowledge_sql[] = "UPDATE consumer_group SET position = $2 WHERE name = $1 AND position < $2";
 static const char lag_sql[] =
-    "SELECT count(*) FROM log WHERE position > (SELECT position FROM consumer_group WHERE name = $1)"
-    " AND type IN (SELECT value FROM json_each($2))";
+    "SELECT count(*), min(published_us) FROM log WHERE position > (SELECT position FROM consumer_group WHERE name = $1)"
+    " AND " BUS_TYPE_IS_OF("$2");
 static const char lag_after_sql[] =
-    "SELECT count(*) FROM log WHERE position > $1 AND type IN (SELECT value FROM json_each($2))";
+    "SELECT count(*), min(published_us) FROM log WHERE position > $1 AND " BUS_TYPE_IS_OF("$2");
 
 /* ---- joining and leaving ---- */
 
@@ -58,6 +60,7 @@ static enum err join_work(struct db_connection *connection, void *context)
     struct subscription *subscription = context;
     struct db_statement *insert = db_query(connection, join_sql);
     db_bind_string(insert, 1, subscription->group);
+    db_bind_text(insert, 2, buf_text(&subscription->types));
     enum err err = db_run(insert, NULL);
     if (err)
         return err;
@@ -117,6 +120,7 @@ enum err bus_embedded_subscribe(struct bus *base, const char *group, const char 
     subscription->base.driver = base->driver;
     subscription->bus = (struct bus_embedded *)base;
     subscription->inotify_fd = subscription->wake_fd = -1;
+    subscription->left_ns = clock_now_ns();
     pthread_mutex_init(&subscription->lock, NULL);
     buf_init(&subscription->types, TYPES_BYTES);
     subscription->group = group ? strdup(group) : NULL;
@@ -188,12 +192,17 @@ void bus_embedded_rewind(struct bus_subscription *base)
     subscription->is_stale = true;
 }
 
-/* Events of other types would hold up the sweeping of the log for as long as none of the group's own come. */
+/* Events of other types would hold up the sweeping of the log for as long as none of the group's own come; and when
+ * they have filled it, none can come. */
 static enum err leave_behind(struct subscription *subscription)
 {
+    int64_t skipped = subscription->scanned - subscription->acknowledged, now_ns = clock_now_ns();
     bool is_idle = subscription->delivered <= subscription->acknowledged;
-    bool is_far = subscription->scanned - subscription->acknowledged >= SKIP_MAX;
-    return is_idle && is_far ? move_group(subscription, subscription->scanned) : ERR_NONE;
+    bool is_due = skipped >= SKIP_MAX || (skipped > 0 && now_ns - subscription->left_ns >= SKIP_MS * NS_PER_MS);
+    if (!is_idle || !is_due)
+        return ERR_NONE;
+    subscription->left_ns = now_ns;
+    return move_group(subscription, subscription->scanned);
 }
 
 /* ---- fetching ---- */
@@ -312,7 +321,7 @@ void bus_embedded_wake(struct bus_subscription *base)
         continue;
 }
 
-enum err bus_embedded_lag(struct bus_subscription *base, uint64_t *ret)
+enum err bus_embedded_lag(struct bus_subscription *base, struct bus_lag *ret)
 {
     struct subscription *subscription = (struct subscription *)base;
     pthread_mutex_lock(&subscription->lock);
@@ -322,7 +331,9 @@ enum err bus_embedded_lag(struct bus_subscription *base, uint64_t *ret)
     else
         db_bind_int(query, 1, subscription->acknowledged);
     db_bind_text(query, 2, buf_text(&subscription->types));
-    uint64_t lag = db_next(query) ? (uint64_t)db_int(query, 0) : 0;
+    struct bus_lag lag = {.events = 0};
+    if (db_next(query))
+        lag = (struct bus_lag){(uint64_t)db_int(query, 0), db_int(query, 1)};
     enum err err = db_done(query);
     pthread_mutex_unlock(&subscription->lock);
     if (!err)

@@ -14,6 +14,7 @@
 enum {
     BATCH_BYTES = 4 * 1024 * 1024,   /* of events in memory at once */
     WAIT_MS = 1000,                  /* an operator's retry comes from another process, which wakes nobody here */
+    TYPES_BYTES = 64 * 1024,
     FAILURE_PAUSE_MAX_MS = 2000,     /* when it is no event that fails but the bus or the database, all events wait */
 };
 
@@ -68,6 +69,8 @@ static enum err take_batch(struct consumer *consumer, unsigned wait_ms)
     if (err || fetched == 0)
         return err;
     err = write_and_count(consumer, consumer_apply, fetched);
+    if (!err)
+        consumer_pass_over(consumer, fetched);
     if (!err)
         err = fault_at(FAULT_CONSUMER_AFTER_COMMIT_BEFORE_ACK);
     if (!err)
@@ -129,14 +132,13 @@ static enum err check_opts(const struct consumer_opts *opts)
 static enum err allocate(struct consumer *consumer)
 {
     consumer->types = calloc(consumer->opts.handler_count + 1, sizeof *consumer->types);
+    consumer->unknown = calloc(CONSUMER_UNKNOWN_TOLD, sizeof *consumer->unknown);
     consumer->deliveries = calloc(consumer->opts.batch_max, sizeof *consumer->deliveries);
     consumer->applied = calloc(consumer->opts.batch_max, sizeof *consumer->applied);
     consumer->traces = calloc(consumer->opts.batch_max, sizeof *consumer->traces);
-    if (!consumer->types || !consumer->deliveries || !consumer->applied || !consumer->traces)
+    if (!consumer->types || !consumer->unknown || !consumer->deliveries || !consumer->applied || !consumer->traces)
         return err_because(ERR_MEMORY, "the consumer \"%s\": out of memory", consumer->opts.group);
-    for (size_t i = 0; i < consumer->opts.handler_count; i++)
-        consumer->types[i] = consumer->opts.handlers[i].type;
-    return ERR_NONE;
+    return consumer_families(consumer);
 }
 
 enum err consumer_new(const struct consumer_opts *opts, struct consumer **ret)
@@ -151,6 +153,7 @@ enum err consumer_new(const struct consumer_opts *opts, struct consumer **ret)
     wakeup_init(&consumer->wakeup);
     arena_init(&consumer->arena, BATCH_BYTES);
     arena_init(&consumer->applied_arena, BATCH_BYTES);
+    arena_init(&consumer->types_arena, TYPES_BYTES);
     err = allocate(consumer);
     if (!err)
         err = db_reader_open(opts->db, &consumer->reader);
@@ -190,8 +193,10 @@ void consumer_free(struct consumer *consumer)
     db_reader_close(consumer->reader);
     arena_fini(&consumer->arena);
     arena_fini(&consumer->applied_arena);
+    arena_fini(&consumer->types_arena);
     wakeup_fini(&consumer->wakeup);
     free(consumer->types);
+    free(consumer->unknown);
     free(consumer->deliveries);
     free(consumer->applied);
     free(consumer->traces);
@@ -205,10 +210,11 @@ void consumer_stats(const struct consumer *consumer, struct consumer_stats *ret)
         .repeated = atomic_load_explicit(&consumer->repeated, memory_order_relaxed),
         .retried = atomic_load_explicit(&consumer->retried, memory_order_relaxed),
         .dead = atomic_load_explicit(&consumer->dead, memory_order_relaxed),
+        .passed_over = atomic_load_explicit(&consumer->passed_over, memory_order_relaxed),
     };
 }
 
-enum err consumer_lag(struct consumer *consumer, uint64_t *ret)
+enum err consumer_lag(struct consumer *consumer, struct bus_lag *ret)
 {
     return bus_lag(consumer->subscription, ret);
 }

@@ -6,6 +6,9 @@
  * events of its subject behind it, so that one poisoned event holds up no other subject; it is tried again with growing
  * pauses, and after attempts_max it is a dead letter, which stays until an operator sends it again or drops it.
  *
+ * It subscribes to every version of the types it handles. A version that it has no handler for is passed over: it has
+ * no effect, holds up nothing, and is counted and told of, since a newer sender may mean something by it.
+ *
  * Of several processes with one database one consumes (events/lease.h), and another takes over when that one has ended.
  */
 #ifndef TANDEM_EVENTS_CONSUMER_H
@@ -45,10 +48,15 @@ struct consumer_opts {
     /* Told of each event that was applied, once that is durable, from the consumer's thread. It comes without its data.
      * May be NULL. */
     void (*applied)(void *context, const struct event *event);
+    /* Told of an event that was passed over: of its type for the first time, of the first CONSUMER_UNKNOWN_TOLD such
+     * types, from the consumer's thread. May be NULL. */
+    void (*unknown)(void *context, const struct event *event);
 };
 
+enum { CONSUMER_UNKNOWN_TOLD = 32 };
+
 struct consumer_stats {
-    uint64_t handled, repeated, retried, dead;
+    uint64_t handled, repeated, retried, dead, passed_over;
 };
 
 struct consumer;
@@ -58,7 +66,7 @@ enum err must_check consumer_start(struct consumer *consumer);
 void consumer_stop(struct consumer *consumer);
 void consumer_free(struct consumer *consumer);
 void consumer_stats(const struct consumer *consumer, struct consumer_stats *ret);
-enum err must_check consumer_lag(struct consumer *consumer, uint64_t *ret);
+enum err must_check consumer_lag(struct consumer *consumer, struct bus_lag *ret);
 
 /** The tables of outbox, inbox, set-aside events and dead letters, for migrate(). */
 extern const struct migration_set events_migrations;

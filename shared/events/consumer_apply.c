@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "events/backoff.h"
 #include "events/consumer_private.h"
+#include "events/failure.h"
 #include "events/parked.h"
 #include "telemetry/log.h"
 #include "telemetry/trace.h"
@@ -26,7 +27,7 @@ static enum err run(struct db_connection *connection, const char *sql)
     return db_run(db_query(connection, sql), NULL);
 }
 
-static const struct event_handler *find_handler(const struct consumer *consumer, struct text type)
+const struct event_handler *consumer_handler(const struct consumer *consumer, struct text type)
 {
     for (size_t i = 0; i < consumer->opts.handler_count; i++)
         if (text_equal_string(type, consumer->opts.handlers[i].type))
@@ -138,7 +139,7 @@ static void note_applied(struct consumer_work *work, const struct event *event)
 /* Its transaction may be run again. */
 static void begin_work(struct consumer_work *work)
 {
-    work->stats = (struct consumer_stats){0, 0, 0, 0};
+    work->stats = (struct consumer_stats){.handled = 0};
     work->consumer->applied_count = work->consumer->trace_count = 0;
     arena_reset(&work->consumer->applied_arena);
 }
@@ -154,6 +155,10 @@ static enum err bury_or_postpone(struct db_connection *connection, struct consum
 {
     const struct consumer_opts *opts = &work->consumer->opts;
     unsigned attempts = parked->attempts + 1;
+    struct event_failure failure = {attempts, clock_wall_us(), text_of(cause)};
+    enum err err = failure_add(connection, opts->group, parked->event_id, &failure);
+    if (err)
+        return err;
     if (is_hopeless || attempts >= opts->attempts_max) {
         work->stats.dead++;
         return parked_bury(connection, opts->group, parked, cause, clock_wall_us());
@@ -169,18 +174,19 @@ static enum err set_aside(struct db_connection *connection, struct consumer_work
 {
     const struct consumer_opts *opts = &work->consumer->opts;
     bool is_dead = opts->attempts_max <= 1;
-    struct parked parked = {.subject = event->subject};
+    struct parked parked = {.event_id = event->id, .subject = event->subject};
+    struct event_failure failure = {1, clock_wall_us(), text_of(cause)};
     enum err err = parked_add(connection, opts->group, event, is_dead ? 0 : 1, next_try_us(work->consumer, 1), cause,
                               &parked.number);
-    if (err || !is_dead)
-        return err;
-    return bury_or_postpone(connection, work, &parked, cause, true);
+    if (!err && is_dead)
+        return bury_or_postpone(connection, work, &parked, cause, true);
+    return err ? err : failure_add(connection, opts->group, event->id, &failure);
 }
 
 static enum err apply_one(struct db_connection *connection, struct consumer_work *work, const struct event *event)
 {
     const struct consumer_opts *opts = &work->consumer->opts;
-    const struct event_handler *handler = find_handler(work->consumer, event->type);
+    const struct event_handler *handler = consumer_handler(work->consumer, event->type);
     bool is_new = false, must_wait = false;
     char cause[CAUSE_SIZE];
     enum err outcome = ERR_NONE;
@@ -233,7 +239,7 @@ static enum err retry_one(struct db_connection *connection, struct consumer_work
     }
     if (err)
         return err;
-    const struct event_handler *handler = find_handler(consumer, event.type);
+    const struct event_handler *handler = consumer_handler(consumer, event.type);
     if (!handler)
         return bury_or_postpone(connection, work, parked, "this program has no handler for it any more", true);
 
@@ -244,7 +250,8 @@ static enum err retry_one(struct db_connection *connection, struct consumer_work
     if (outcome)
         return bury_or_postpone(connection, work, parked, cause, false);
     note_applied(work, &event);
-    return parked_remove(connection, consumer->opts.group, parked, clock_wall_us());
+    err = failure_forget(connection, text_of(consumer->opts.group), parked->event_id);
+    return err ? err : parked_remove(connection, consumer->opts.group, parked, clock_wall_us());
 }
 
 enum err consumer_retry(struct db_connection *connection, void *context)

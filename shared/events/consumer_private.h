@@ -21,7 +21,10 @@ struct consumer_trace {
 
 struct consumer {
     struct consumer_opts opts;
-    const char **types;                /* of the handlers, with a NULL at the end */
+    const char **types;                /* of the handlers, with a NULL at the end; those with a version as families */
+    char (*unknown)[EVENT_MAX_ATTRIBUTE_BYTES + 1];   /* the types that it has told of */
+    size_t unknown_count;
+    struct arena types_arena;
     struct bus_subscription *subscription;
     struct db_connection *reader;
     struct bus_delivery *deliveries;
@@ -36,7 +39,7 @@ struct consumer {
     bool started;
     bool leads;                        /* the thread's: this process consumes */
     atomic_bool stopping;
-    atomic_uint_fast64_t handled, repeated, retried, dead;
+    atomic_uint_fast64_t handled, repeated, retried, dead, passed_over;
 };
 
 /* A transaction's work; stats are this run's, and count only when it has committed. */
@@ -57,7 +60,18 @@ void consumer_trace_handled(struct consumer_trace *trace, enum err outcome);
 /** Ends all parts, whose transaction has committed. */
 void consumer_trace_end(struct consumer *consumer, const struct db_committed *committed);
 
+/* ---- consumer_unknown.c ---- */
+
+/** Fills consumer->types: a family for each type that has a version, once. The texts are in consumer->types_arena. */
+enum err must_check consumer_families(struct consumer *consumer);
+
+/** Counts what of the deliveries has no handler, and tells of it. The consumer's thread, once they are dealt with. */
+void consumer_pass_over(struct consumer *consumer, size_t count);
+
 /* ---- consumer_apply.c ---- */
+
+/** NULL when there is none. */
+const struct event_handler *consumer_handler(const struct consumer *consumer, struct text type);
 
 /** A db_work on a struct consumer_work: takes charge of the deliveries. */
 enum err consumer_apply(struct db_connection *connection, void *context);

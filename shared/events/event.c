@@ -34,6 +34,15 @@ void event_write(const struct event *event, struct buf *out)
     json_object_end(&writer);
 }
 
+struct text event_family(struct text type)
+{
+    size_t length = type.length;
+    while (length > 0 && type.at[length - 1] >= '0' && type.at[length - 1] <= '9')
+        length--;
+    bool has_version = length < type.length && length > 2 && type.at[length - 1] == 'v' && type.at[length - 2] == '.';
+    return has_version ? (struct text){type.at, length} : TEXT_NONE;
+}
+
 /* ---- checking ---- */
 
 static enum err check_attribute(const char *name, struct text value, bool required)

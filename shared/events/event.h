@@ -30,6 +30,10 @@ struct event {
     struct text data;          /* JSON; may be absent */
 };
 
+/** "order.placed.v" of order.placed.v1: a type without the number of its version, which stands for all of them. Absent
+ *  when it does not end with one. */
+struct text event_family(struct text type);
+
 /** Whether it can be sent: all that may not be absent is there, nothing is too large, data is JSON. ERR_INVALID. */
 enum err must_check event_check(const struct event *event);
 

@@ -4,12 +4,15 @@
 #include "events/parked.h"
 
 static const char has_subject_sql[] = "SELECT 1 FROM event_parked WHERE consumer_group = $1 AND subject = $2 LIMIT 1";
+/* The times of a subject's events rise, whatever the clock does: dead_letter.c goes by them. */
 static const char insert_sql[] =
     "INSERT INTO event_parked (number, consumer_group, subject, event_id, type, envelope, attempts, next_try_us, cause,"
-    " parked_us) SELECT coalesce(max(number), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM event_parked"
-    " RETURNING number";
+    " parked_us) SELECT (SELECT coalesce(max(number), 0) + 1 FROM event_parked WHERE number >= 0), $1, $2, $3, $4, $5,"
+    " $6, $7, $8, max(at_us) FROM (SELECT CAST($9 AS BIGINT) AS at_us UNION ALL SELECT at_us FROM (SELECT parked_us + 1"
+    " AS at_us FROM event_parked WHERE consumer_group = $1 AND subject = $2 ORDER BY number DESC LIMIT 1) AS last)"
+    " AS times RETURNING number";
 static const char due_sql[] =
-    "SELECT number, subject, envelope, attempts FROM event_parked"
+    "SELECT number, subject, envelope, attempts, event_id FROM event_parked"
     " WHERE consumer_group = $1 AND next_try_us <= $2 ORDER BY next_try_us, number LIMIT 1";
 static const char postpone_sql[] =
     "UPDATE event_parked SET attempts = attempts + 1, next_try_us = $2, cause = $3 WHERE number = $1";
@@ -79,7 +82,8 @@ enum err parked_due(struct db_connection *connection, const char *group, int64_t
         parked = (struct parked){.number = db_int(query, 0), .attempts = (unsigned)db_int(query, 3)};
         parked.subject = arena_text(arena, db_text(query, 1));
         parked.envelope = arena_text(arena, db_text(query, 2));
-        fits = parked.subject.at && parked.envelope.at;
+        parked.event_id = arena_text(arena, db_text(query, 4));
+        fits = parked.subject.at && parked.envelope.at && parked.event_id.at;
     }
     enum err err = db_done(query);
     if (!err && !fits)

@@ -2,7 +2,8 @@
  * Events that were set aside: the table event_parked, and how one leaves it.
  *
  * Of each subject only the first waits for its next try; the others wait behind it, so that a subject's events are
- * applied in order. When the first is through, or dead, the next is due at once. All on the writer's thread, but
+ * applied in order. The numbers are that order: those of dead letters that were sent again are below all others. When
+ * the first is through, or dead, the next is due at once. All on the writer's thread, but
  * parked_next_try().
  */
 #ifndef TANDEM_EVENTS_PARKED_H
@@ -20,6 +21,7 @@
 /* A row that is due. */
 struct parked {
     int64_t number;
+    struct text event_id;
     struct text subject;
     struct text envelope;
     unsigned attempts;

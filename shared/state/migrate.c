@@ -166,3 +166,13 @@ enum err migrate_missing(struct db *db, const struct migration_set *sets, size_t
         *ret = missing;
     return err;
 }
+
+enum err migrate_check(struct db *db, const struct migration_set *sets, size_t set_count)
+{
+    unsigned missing = 0;
+    enum err err = migrate_missing(db, sets, set_count, &missing);
+    if (!err && missing)
+        err = err_because(ERR_STORAGE, "%s is of an older schema, %u migrations behind: start its service first",
+                          db->path, missing);
+    return err;
+}

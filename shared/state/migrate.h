@@ -31,4 +31,8 @@ struct migration_set {
  */
 enum err must_check migrate(struct db *db, const struct migration_set *sets, size_t set_count);
 
+/** Whether the database is of exactly these sets, without changing anything: for who reads or changes what a service
+ *  looks after. ERR_STORAGE with a cause when it is older, newer or another. Before db_start(). */
+enum err must_check migrate_check(struct db *db, const struct migration_set *sets, size_t set_count);
+
 #endif

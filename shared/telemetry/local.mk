@@ -2,6 +2,7 @@ noinst_LIBRARIES += shared/telemetry/libtelemetry.a
 shared_telemetry_libtelemetry_a_SOURCES = \
 	shared/telemetry/log.c shared/telemetry/log.h \
 	shared/telemetry/log_format.c shared/telemetry/log_format.h \
+	shared/telemetry/log_head.c shared/telemetry/log_head.h \
 	shared/telemetry/log_repeat.c shared/telemetry/log_repeat.h \
 	shared/telemetry/log_ring.c shared/telemetry/log_ring.h \
 	shared/telemetry/log_sink.c shared/telemetry/log_sink.h \

@@ -11,18 +11,18 @@
 #include "base/clock.h"
 #include "telemetry/log.h"
 #include "telemetry/log_format.h"
+#include "telemetry/log_head.h"
 #include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
 #include "telemetry/trace.h"
 
-enum { NAME_SIZE = 64, ORIGIN_BYTES = 2 * (6 * NAME_SIZE + 32), BUFFER_BYTES = 65536, FLUSH_MS = 100 };
+enum { NAME_SIZE = 64, BUFFER_BYTES = 65536, FLUSH_MS = 100 };
 
 /* One log a process: it is what assertions of any module and every thread write to. */
 static struct {
     struct log_writer *writer;      /* NULL: not open */
     unsigned generation;            /* of the writer; rings of an earlier one are not used again */
     char service[NAME_SIZE], instance[NAME_SIZE];
-    struct buf origin;              /* the two of them, as each line in JSON has them */
     enum log_format format;
     bool coloured;
     size_t buffer_bytes;
@@ -35,7 +35,8 @@ static atomic_uint sample;
 /* What a thread that logs keeps, from its first line to its end. */
 struct log_thread {
     struct log_ring *ring;
-    struct buf line;
+    struct buf line, head;
+    struct log_heads heads;
 };
 
 struct context_part {
@@ -164,6 +165,7 @@ static void thread_free(void *context)
 
     drop_ring(thread);
     buf_fini(&thread->line);
+    buf_fini(&thread->head);
     free(thread);
     own_thread = NULL;
 }
@@ -182,6 +184,7 @@ static struct log_thread *this_thread(void)
         return NULL;
     pthread_once(&once, make_key);
     buf_init(&thread->line, LOG_LINE_MAX_BYTES);
+    buf_init(&thread->head, LOG_LINE_MAX_BYTES);
     pthread_setspecific(thread_key, thread);
     own_thread = thread;
     return thread;
@@ -202,19 +205,47 @@ static struct log_ring *this_ring(struct log_thread *thread)
 
 /* ---- writing ---- */
 
+static const char *named(const char *name)
+{
+    return name[0] ? name : NULL;
+}
+
+static struct text head_of(struct log_thread *thread, const struct log_what *what)
+{
+    struct log_head *head = log_head_find(&thread->heads, what, logger.generation);
+    if (head->length > 0)
+        return (struct text){head->at, head->length};
+    buf_reset(&thread->head, LOG_LINE_MAX_BYTES);
+    log_head_format(what, named(logger.service), named(logger.instance), &thread->head);
+    if (buf_check(&thread->head))
+        return TEXT_NONE;
+    log_head_keep(head, what, logger.generation, buf_text(&thread->head));
+    return buf_text(&thread->head);
+}
+
+/* What there is no memory for is no line: out has failed then. */
 static void format_line(const struct log_what *what, const struct log_field *fields, size_t count, struct buf *out)
 {
+    struct log_thread *thread = this_thread();
+    struct text head = thread ? head_of(thread, what) : TEXT_NONE;
+    if (!head.at) {
+        out->failed = true;
+        return;
+    }
     struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
                                   part_text(&own_context.span_id), part_text(&own_context.user_id)};
-    if (!context.trace_id.at)
+    bool own_ids = false;
+    if (!context.trace_id.at) {
         trace_here_ids(&context.trace_id, &context.span_id);
+        own_ids = context.trace_id.at != NULL;
+    }
     struct log_line line = {
         .time_us = clock_wall_us(),
         .what = what,
-        .service = logger.service[0] ? logger.service : NULL,
-        .instance = logger.instance[0] ? logger.instance : NULL,
-        .origin = buf_text(&logger.origin),
+        .service = named(logger.service),
+        .head = head,
         .context = &context,
+        .own_ids = own_ids,
         .fields = fields,
         .field_count = count,
         .coloured = logger.coloured,
@@ -329,12 +360,6 @@ enum err log_open(const struct log_opts *opts)
     assert(!logger.writer);
     snprintf(logger.service, sizeof logger.service, "%s", opts->service ? opts->service : "");
     snprintf(logger.instance, sizeof logger.instance, "%s", opts->instance ? opts->instance : "");
-    buf_fini(&logger.origin);
-    buf_init(&logger.origin, ORIGIN_BYTES);
-    log_origin_format(logger.service[0] ? logger.service : NULL, logger.instance[0] ? logger.instance : NULL,
-                      &logger.origin);
-    if (buf_check(&logger.origin))
-        return ERR_MEMORY;
     logger.format = opts->format;
     logger.coloured = wants_colour(opts);
     logger.buffer_bytes = opts->buffer_bytes ? opts->buffer_bytes : BUFFER_BYTES;

@@ -5,8 +5,8 @@
  *     log_event(LOG_INFO, "order placed", LOG_TEXT("order_id", id), LOG_INT("lines", count));
  *     log_event(LOG_ERROR, "cannot publish", LOG_ERR(err), LOG_STRING("bus", url), LOG_SECRET("token"));
  *
- * A line has time (RFC 3339, UTC, microseconds), level, service, instance, msg, the context of the request under way
- * (request_id, trace_id, span_id, user_id, where known), module, then the event's own fields. msg is a constant
+ * A line has time (RFC 3339, UTC, microseconds), level, service, instance, msg, module, the context of the request
+ * under way (request_id, trace_id, span_id, user_id, where known), then the event's own fields. msg is a constant
  * sentence, a literal; what varies is a field. No input can forge a line or a colour: everything that is not a
  * printable character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
  *
@@ -123,8 +123,10 @@ void log_context_set(const struct log_context *context);
 
 enum log_field_type {
     LOG_FIELD_NONE, LOG_FIELD_TEXT, LOG_FIELD_INTEGER, LOG_FIELD_NUMBER, LOG_FIELD_BOOLEAN, LOG_FIELD_ERR,
-    LOG_FIELD_DURATION, LOG_FIELD_SECRET,
+    LOG_FIELD_DURATION, LOG_FIELD_SECRET, LOG_FIELD_MEMBERS,
 };
+
+struct log_members;
 
 struct log_field {
     const char *key;
@@ -135,6 +137,7 @@ struct log_field {
         double number;
         bool boolean;
         enum err err;
+        const struct log_members *members;
     };
 };
 
@@ -149,6 +152,9 @@ struct log_field {
 /* "error", the name of the code, and "cause", the calling thread's err_cause() when there is one. */
 #define LOG_ERR(code) ((struct log_field){.key = "error", .type = LOG_FIELD_ERR, .err = (code)})
 
+/* Fields that are the same each time, which log_members_new() made ready; NULL: none. */
+#define LOG_MEMBERS(ready) ((struct log_field){.type = LOG_FIELD_MEMBERS, .members = (ready)})
+
 /* Nothing: a field that this line does without. */
 #define LOG_NOTHING ((struct log_field){.type = LOG_FIELD_NONE})
 
@@ -160,6 +166,10 @@ struct log_field {
 
 /** The same for lines of which each is about something else. */
 #define log_each(level, message, ...) LOG_WRITE(true, level, message, ##__VA_ARGS__)
+
+/** Makes fields ready for LOG_MEMBERS(), at a fraction of their cost in each line; NULL without memory. */
+struct log_members *log_members_new(const struct log_field *fields, size_t count);
+void log_members_free(struct log_members *members);
 
 /* ---- what those two are made of ---- */
 

@@ -1,15 +1,24 @@
 #include "config.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "telemetry/log_format.h"
+#include "telemetry/trace.h"
 
 enum { SERVICE_WIDTH = 9 };   /* so that messages of services line up; "inventory" is the longest */
 
 static const char redacted[] = "[redacted]";
 static const char left_out[] = "fields_left_out";
 
-static struct text cut(struct text value)
+/* In either format, as a line has them. */
+struct log_members {
+    struct buf json, terminal;
+};
+
+struct text log_value(struct text value)
 {
     if (value.length > LOG_VALUE_MAX_BYTES)
         value.length = LOG_VALUE_MAX_BYTES;
@@ -24,7 +33,7 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
     case LOG_FIELD_NONE:
         break;
     case LOG_FIELD_TEXT:
-        json_member_text(writer, field->key, cut(field->text));
+        json_member_text(writer, field->key, log_value(field->text));
         break;
     case LOG_FIELD_INTEGER:
         json_member_integer(writer, field->key, field->integer);
@@ -48,25 +57,46 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
     case LOG_FIELD_SECRET:
         json_member_string(writer, field->key, redacted);
         break;
+    case LOG_FIELD_MEMBERS:
+        if (field->members)
+            json_raw(writer, buf_text(&field->members->json));
+        break;
     }
 }
 
 static void json_known(struct json_writer *writer, const char *key, struct text value)
 {
     if (value.at)
-        json_member_text(writer, key, cut(value));
+        json_member_text(writer, key, log_value(value));
 }
 
-/* The members of an object, without its braces. */
-void log_origin_format(const char *service, const char *instance, struct buf *out)
+/* Those of a span of this process are in every line of a request, and always of one form. */
+static void json_own_ids(struct json_writer *writer, struct text trace_id, struct text span_id)
 {
-    struct json_writer writer;
+    static const char trace_key[] = "\"trace_id\":\"", span_key[] = "\",\"span_id\":\"";
+    enum { TRACE_KEY = sizeof trace_key - 1, SPAN_KEY = sizeof span_key - 1 };
+    char members[TRACE_KEY + TRACE_ID_LENGTH + SPAN_KEY + SPAN_ID_LENGTH + 1], *at = members;
 
-    json_writer_init(&writer, out);
-    json_object_begin(&writer);
-    buf_consume(out, 1);
-    json_known(&writer, "service", text_of(service));
-    json_known(&writer, "instance", text_of(instance));
+    at = mempcpy(at, trace_key, TRACE_KEY);
+    at = mempcpy(at, trace_id.at, TRACE_ID_LENGTH);
+    at = mempcpy(at, span_key, SPAN_KEY);
+    at = mempcpy(at, span_id.at, SPAN_ID_LENGTH);
+    *at = '"';
+    json_raw(writer, (struct text){members, sizeof members});
+}
+
+static void json_context(struct json_writer *writer, const struct log_line *line)
+{
+    const struct log_context *context = line->context;
+
+    json_known(writer, "request_id", context->request_id);
+    if (line->own_ids) {
+        json_own_ids(writer, context->trace_id, context->span_id);
+    } else {
+        json_known(writer, "trace_id", context->trace_id);
+        json_known(writer, "span_id", context->span_id);
+    }
+    json_known(writer, "user_id", context->user_id);
 }
 
 static void format_json(const struct log_line *line, bool with_fields, struct buf *out)
@@ -76,15 +106,8 @@ static void format_json(const struct log_line *line, bool with_fields, struct bu
     json_writer_init(&writer, out);
     json_object_begin(&writer);
     json_member_time(&writer, "time", line->time_us);
-    json_member_string(&writer, "level", log_level_name(line->what->level));
-    if (line->origin.length > 0)
-        json_raw(&writer, line->origin);
-    json_known(&writer, "msg", text_of(line->what->message));
-    json_known(&writer, "request_id", line->context->request_id);
-    json_known(&writer, "trace_id", line->context->trace_id);
-    json_known(&writer, "span_id", line->context->span_id);
-    json_known(&writer, "user_id", line->context->user_id);
-    json_member_string(&writer, "module", log_module_name(line->what->module));
+    json_raw(&writer, line->head);
+    json_context(&writer, line);
     for (size_t i = 0; with_fields && i < line->field_count; i++)
         json_field_write(&writer, &line->fields[i]);
     if (!with_fields)
@@ -135,7 +158,7 @@ static void add_escaped(struct buf *out, struct text text, const char *also)
 static void add_value(struct buf *out, const char *key, struct text value)
 {
     buf_addf(out, " %s=", key);
-    value = cut(value);
+    value = log_value(value);
     if (text_is_visible_ascii(value) && value.length > 0 && text_find(value, '"') < 0) {
         buf_add_text(out, value);
         return;
@@ -174,6 +197,10 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
     case LOG_FIELD_SECRET:
         add_value(out, field->key, text_of(redacted));
         break;
+    case LOG_FIELD_MEMBERS:
+        if (field->members)
+            buf_add_text(out, buf_text(&field->members->terminal));
+        break;
     }
 }
 
@@ -192,7 +219,7 @@ static void format_terminal(const struct log_line *line, bool with_fields, struc
              line->coloured ? "\033[0m" : "");
     if (line->service)
         buf_addf(out, "%-*s ", SERVICE_WIDTH, line->service);
-    add_escaped(out, cut(text_of(line->what->message)), "");
+    add_escaped(out, log_value(text_of(line->what->message)), "");
     for (size_t i = 0; with_fields && i < line->field_count; i++)
         terminal_field_write(out, &line->fields[i]);
     if (!with_fields)
@@ -214,4 +241,37 @@ void log_line_format(const struct log_line *line, enum log_format format, struct
         return;
     buf_reset(out, LOG_LINE_MAX_BYTES);
     write(line, false, out);
+}
+
+/* ---- made ready ---- */
+
+struct log_members *log_members_new(const struct log_field *fields, size_t count)
+{
+    struct log_members *members = calloc(1, sizeof *members);
+    struct json_writer writer;
+
+    if (!members)
+        return NULL;
+    buf_init(&members->json, LOG_LINE_MAX_BYTES);
+    buf_init(&members->terminal, LOG_LINE_MAX_BYTES);
+    json_writer_init(&writer, &members->json);
+    json_object_begin(&writer);
+    buf_consume(&members->json, 1);
+    for (size_t i = 0; i < count; i++) {
+        json_field_write(&writer, &fields[i]);
+        terminal_field_write(&members->terminal, &fields[i]);
+    }
+    if (!buf_check(&members->json) && !buf_check(&members->terminal) && members->json.length > 0)
+        return members;
+    log_members_free(members);
+    return NULL;
+}
+
+void log_members_free(struct log_members *members)
+{
+    if (!members)
+        return;
+    buf_fini(&members->json);
+    buf_fini(&members->terminal);
+    free(members);
 }

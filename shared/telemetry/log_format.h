@@ -10,16 +10,17 @@
 struct log_line {
     int64_t time_us;
     const struct log_what *what;
-    const char *service, *instance;        /* NULL: left out */
-    struct text origin;                    /* the two of them as members of a JSON object, or absent */
+    const char *service;                   /* LOG_TERMINAL only; NULL: left out */
+    struct text head;                      /* LOG_JSON only: what log_head_format() writes */
     const struct log_context *context;
+    bool own_ids;                          /* its trace's and span's are digits, made here */
     const struct log_field *fields;
     size_t field_count;
     bool coloured;                         /* LOG_TERMINAL only */
 };
 
-/** Writes such an origin. */
-void log_origin_format(const char *service, const char *instance, struct buf *out);
+/** At most LOG_VALUE_MAX_BYTES of it. */
+struct text log_value(struct text value);
 
 /** Empties out, whose ceiling is LOG_LINE_MAX_BYTES, and writes the line into it, with its newline. The line is whole
  *  whenever memory allows: fields that do not fit are left out. */

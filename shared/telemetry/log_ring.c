@@ -12,6 +12,8 @@ struct record {
 
 enum { CACHE_LINE = 64 };
 
+_Static_assert(sizeof(struct record) == 16, "a ring's size is a multiple of it");
+
 struct log_ring *log_ring_new(size_t size_bytes)
 {
     size_t size = 1024;
@@ -33,22 +35,39 @@ void log_ring_unref(struct log_ring *ring)
         free(ring);
 }
 
-static void copy_in(struct log_ring *ring, size_t at, const void *bytes, size_t length)
+/* A record begins where its head fits in one piece, whatever the length of the line before. */
+static size_t room_of(size_t length)
 {
-    size_t offset = at & (ring->size - 1), first = ring->size - offset;
-
-    first = first < length ? first : length;
-    memcpy(ring->data + offset, bytes, first);
-    memcpy(ring->data, (const char *)bytes + first, length - first);
+    return (sizeof(struct record) + length + sizeof(struct record) - 1) / sizeof(struct record) * sizeof(struct record);
 }
 
-static void copy_out(const struct log_ring *ring, size_t at, void *bytes, size_t length)
+static char *place(struct log_ring *ring, size_t at)
 {
-    size_t offset = at & (ring->size - 1), first = ring->size - offset;
+    return ring->data + (at & (ring->size - 1));
+}
 
-    first = first < length ? first : length;
-    memcpy(bytes, ring->data + offset, first);
-    memcpy((char *)bytes + first, ring->data, length - first);
+static void copy_in(struct log_ring *ring, size_t at, const char *bytes, size_t length)
+{
+    size_t first = ring->size - (at & (ring->size - 1));
+
+    if (length <= first) {
+        memcpy(place(ring, at), bytes, length);
+        return;
+    }
+    memcpy(place(ring, at), bytes, first);
+    memcpy(ring->data, bytes + first, length - first);
+}
+
+static void copy_out(struct log_ring *ring, size_t at, char *bytes, size_t length)
+{
+    size_t first = ring->size - (at & (ring->size - 1));
+
+    if (length <= first) {
+        memcpy(bytes, place(ring, at), length);
+        return;
+    }
+    memcpy(bytes, place(ring, at), first);
+    memcpy(bytes + first, ring->data, length - first);
 }
 
 bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text line)
@@ -57,11 +76,11 @@ bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struc
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 
-    if (ring->size - (head - tail) < sizeof record + line.length)
+    if (ring->size - (head - tail) < room_of(line.length))
         return false;
-    copy_in(ring, head, &record, sizeof record);
+    memcpy(place(ring, head), &record, sizeof record);
     copy_in(ring, head + sizeof record, line.at, line.length);
-    atomic_store(&ring->head, head + sizeof record + line.length);
+    atomic_store(&ring->head, head + room_of(line.length));
     return true;
 }
 
@@ -76,13 +95,13 @@ bool log_ring_is_empty(const struct log_ring *ring)
     return atomic_load(&ring->head) == atomic_load_explicit(&ring->tail, memory_order_relaxed);
 }
 
-bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length)
+bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length)
 {
     struct record record;
 
     if (log_ring_is_empty(ring))
         return false;
-    copy_out(ring, atomic_load_explicit(&ring->tail, memory_order_relaxed), &record, sizeof record);
+    memcpy(&record, place(ring, atomic_load_explicit(&ring->tail, memory_order_relaxed)), sizeof record);
     *ret_order_ns = record.order_ns;
     *ret_length = record.length;
     return true;
@@ -93,8 +112,8 @@ unsigned log_ring_take(struct log_ring *ring, char *out)
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     struct record record;
 
-    copy_out(ring, tail, &record, sizeof record);
+    memcpy(&record, place(ring, tail), sizeof record);
     copy_out(ring, tail + sizeof record, out, record.length);
-    atomic_store_explicit(&ring->tail, tail + sizeof record + record.length, memory_order_release);
+    atomic_store_explicit(&ring->tail, tail + room_of(record.length), memory_order_release);
     return record.level;
 }

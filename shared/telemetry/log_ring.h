@@ -41,7 +41,7 @@ bool log_ring_half_full(const struct log_ring *ring);
 bool log_ring_is_empty(const struct log_ring *ring);
 
 /** The oldest line's place in time and its length; false when there is none. */
-bool log_ring_peek(const struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length);
+bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length);
 
 /** Moves the oldest line, which there is, to the end of out, which has room; returns its level. */
 unsigned log_ring_take(struct log_ring *ring, char *out);

@@ -127,8 +127,15 @@ static bool read_trace_id(struct text hex, int64_t ret_halves[static 2])
     return true;
 }
 
+/* A scrape sees the latest alone, so that one that is still new need not be written over with every request. */
+static bool is_new(_Atomic int64_t *at, int64_t now_us)
+{
+    int64_t age_us = now_us - atomic_load_explicit(at + EXEMPLAR_TIME_US, memory_order_relaxed);
+    return age_us >= 0 && age_us < METRIC_EXEMPLAR_KEPT_US;
+}
+
 /* A sequence lock whose writers do not wait: of two at once, one exemplar is as good as the other. */
-static void set_exemplar(_Atomic int64_t *at, const int64_t trace[static 2], int64_t value)
+static void set_exemplar(_Atomic int64_t *at, const int64_t trace[static 2], int64_t value, int64_t now_us)
 {
     int64_t turn = atomic_load_explicit(at + EXEMPLAR_TURN, memory_order_relaxed);
 
@@ -138,7 +145,7 @@ static void set_exemplar(_Atomic int64_t *at, const int64_t trace[static 2], int
     atomic_store_explicit(at + EXEMPLAR_TRACE, trace[0], memory_order_release);
     atomic_store_explicit(at + EXEMPLAR_TRACE_LOW, trace[1], memory_order_release);
     atomic_store_explicit(at + EXEMPLAR_VALUE, value, memory_order_release);
-    atomic_store_explicit(at + EXEMPLAR_TIME_US, clock_wall_us(), memory_order_release);
+    atomic_store_explicit(at + EXEMPLAR_TIME_US, now_us, memory_order_release);
     atomic_store_explicit(at + EXEMPLAR_TURN, turn + 2, memory_order_release);
 }
 
@@ -150,8 +157,12 @@ void metric_observe_traced(struct metric_series series, int64_t value, struct te
         return;
     value = value < 0 ? 0 : value;
     uint32_t bucket = observe(series, value);
-    if (series.slot != 0 && metric_rows[series.metric].type == TRACED_HISTOGRAM && read_trace_id(trace_id, trace))
-        set_exemplar(slot_of(series) + METRIC_EXEMPLARS + bucket * METRIC_EXEMPLAR_SLOTS, trace, value);
+    if (series.slot == 0 || metric_rows[series.metric].type != TRACED_HISTOGRAM || !trace_id.at)
+        return;
+    _Atomic int64_t *at = slot_of(series) + METRIC_EXEMPLARS + bucket * METRIC_EXEMPLAR_SLOTS;
+    int64_t now_us = clock_wall_coarse_us();
+    if (!is_new(at, now_us) && read_trace_id(trace_id, trace))
+        set_exemplar(at, trace, value, now_us);
 }
 
 /* ---- series ---- */

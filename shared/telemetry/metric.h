@@ -72,8 +72,10 @@ void metric_set(struct metric_series series, int64_t value);
 /** Puts a duration in nanoseconds, or a size, negative ones as zero, into a histogram. */
 void metric_observe(struct metric_series series, int64_t value);
 
+enum { METRIC_EXEMPLAR_KEPT_US = 100000 };
+
 /** The same for a TRACED_HISTOGRAM, and makes the trace (32 hexadecimal digits; others are ignored) its bucket's
- *  exemplar. */
+ *  exemplar, unless the one that is there is newer than METRIC_EXEMPLAR_KEPT_US. */
 void metric_observe_traced(struct metric_series series, int64_t value, struct text trace_id);
 
 /** What a counter or a gauge of this process says now. */

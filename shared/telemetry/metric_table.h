@@ -51,7 +51,11 @@
     ROW(METRIC_OUTBOX_AGE, "tandem_outbox_oldest_age_seconds", SHARED_GAUGE, SECONDS, "",                              \
         "Age of the oldest event that waits to be published")                                                          \
     ROW(METRIC_BUS_LAG, "tandem_bus_lag", SHARED_GAUGE, ONE, "group", "Events that a group has yet to acknowledge")    \
+    ROW(METRIC_BUS_UNREAD_AGE, "tandem_bus_oldest_unread_age_seconds", SHARED_GAUGE, SECONDS, "group",                 \
+        "Age on the bus of the oldest event that a group has yet to acknowledge")                                      \
     ROW(METRIC_BUS_SIZE, "tandem_bus_size_bytes", SHARED_GAUGE, BYTES, "", "Size of the embedded bus")                 \
+    ROW(METRIC_BUS_MAX, "tandem_bus_max_bytes", SHARED_GAUGE, BYTES, "",                                               \
+        "Size past which the bus takes no more events: bus.max_bytes")                                                 \
     ROW(METRIC_CONSUMER_HANDLED, "tandem_consumer_handled_total", COUNTER, ONE, "", "Events applied")                  \
     ROW(METRIC_CONSUMER_REPEATED, "tandem_consumer_repeated_total", COUNTER, ONE, "",                                  \
         "Events that were delivered again and had no second effect")                                                   \
@@ -59,6 +63,8 @@
         "Handlings that failed and were tried again")                                                                  \
     ROW(METRIC_CONSUMER_DEAD, "tandem_consumer_dead_total", COUNTER, ONE, "", "Events set aside as dead letters")      \
     ROW(METRIC_DEAD_LETTERS, "tandem_dead_letters", SHARED_GAUGE, ONE, "", "Dead letters that wait for an operator")   \
+    ROW(METRIC_EVENTS_UNKNOWN, "tandem_events_unknown_total", COUNTER, ONE, "family",                                  \
+        "Events passed over for being of a version that is not known here, by their type without it")                  \
     ROW(METRIC_EVENTS_IGNORED, "tandem_events_ignored_total", COUNTER, ONE, "type",                                    \
         "Events that were repeated or late and changed nothing")                                                       \
     ROW(METRIC_CLIENT_REQUESTS, "tandem_client_requests_total", COUNTER, ONE, "target,outcome",                        \
@@ -85,8 +91,14 @@
     ROW(METRIC_ORDER_TRANSITIONS, "tandem_order_transitions_total", SHARED_COUNTER, ONE, "status",                     \
         "Orders that came to this state")                                                                              \
     ROW(METRIC_ORDERS_OPEN, "tandem_orders_open", SHARED_GAUGE, ONE, "status", "Orders that are in this state now")    \
+    ROW(METRIC_ORDERS_STUCK, "tandem_orders_stuck", SHARED_GAUGE, ONE, "status",                                       \
+        "Orders that have been open for longer than order.stuck_after_s, by the state they are in")                    \
+    ROW(METRIC_ORDER_NUDGES, "tandem_order_nudges_total", COUNTER, ONE, "status",                                      \
+        "Stuck orders that were helped on, by the state they were in")                                                 \
     ROW(METRIC_ORDER_REVENUE, "tandem_order_revenue_minor_total", SHARED_COUNTER, ONE, "currency",                     \
         "Amounts of orders paid, in the currency's minor unit")                                                        \
+    ROW(METRIC_RESERVATIONS_EXPIRED, "tandem_reservations_expired_total", COUNTER, ONE, "",                            \
+        "Times that an order was told that its reservation has expired")                                               \
     ROW(METRIC_CONFIG_RELOADS, "tandem_config_reloads_total", COUNTER, ONE, "",                                        \
         "Times the settings were read again, failures included")                                                       \
     ROW(METRIC_CONFIG_RELOAD_FAILURES, "tandem_config_reload_failures_total", COUNTER, ONE, "",                        \

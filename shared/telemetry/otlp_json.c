@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/json_write.h"
 #include "telemetry/otlp_encoding.h"
@@ -16,12 +17,8 @@ enum { INTEGER_SIZE = 24, ARENA_MAX_BYTES = 256 * 1024 };
 /* Two digits a byte. */
 static void write_id(struct json_writer *writer, const char *key, const unsigned char *id, size_t length)
 {
-    static const char digits[] = "0123456789abcdef";
     char hex[2 * TRACE_ID_BYTES];
-    for (size_t i = 0; i < length; i++) {
-        hex[2 * i] = digits[id[i] >> 4];
-        hex[2 * i + 1] = digits[id[i] & 15];
-    }
+    hex_write(id, length, hex);
     json_member_text(writer, key, (struct text){hex, 2 * length});
 }
 

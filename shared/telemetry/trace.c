@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "telemetry/trace.h"
 
 enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, FLAGS_LENGTH = 2, STATE_MEMBERS_MAX = 32 };
@@ -29,16 +30,6 @@ static bool read_hex(const char *at, unsigned char *out, size_t count, bool *ret
     }
     *ret_any = any != 0;
     return well;
-}
-
-static char *write_hex(const unsigned char *bytes, size_t count, char *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        *out++ = digits[bytes[i] >> 4];
-        *out++ = digits[bytes[i] & 15];
-    }
-    return out;
 }
 
 /* ---- traceparent ---- */
@@ -117,11 +108,11 @@ char *trace_context_write(const struct trace_context *context, char out[static T
 {
     char *at = out;
     *at++ = '0', *at++ = '0', *at++ = '-';
-    at = write_hex(context->trace_id, TRACE_ID_BYTES, at);
+    at = hex_write(context->trace_id, TRACE_ID_BYTES, at);
     *at++ = '-';
-    at = write_hex(context->span_id, SPAN_ID_BYTES, at);
+    at = hex_write(context->span_id, SPAN_ID_BYTES, at);
     *at++ = '-';
-    at = write_hex(&context->flags, 1, at);
+    at = hex_write(&context->flags, 1, at);
     *at = '\0';
     return out;
 }

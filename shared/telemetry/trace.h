@@ -121,6 +121,9 @@ bool trace_part_records(const struct trace_part *part);
 /** The traceparent of the current span, a view of the part that changes with it; absent when it does not record. */
 struct text trace_part_here(const struct trace_part *part);
 
+/** The trace's id, in digits, a view of the part; absent when it does not record. */
+struct text trace_part_id(const struct trace_part *part);
+
 /* ---- spans ---- */
 
 /** A span under the current one, which it becomes. NULL when there is no room. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "telemetry/trace_private.h"
 #include "telemetry/trace_recorder.h"
 #include "telemetry/trace_sampler.h"
@@ -12,19 +13,10 @@ static _Thread_local struct trace_part *entered;
 
 /* ---- the current span ---- */
 
-static void write_span_id(struct trace_part *part, const struct trace_span *span)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < SPAN_ID_BYTES; i++) {
-        part->here[SPAN_AT + 2 * i] = digits[span->id[i] >> 4];
-        part->here[SPAN_AT + 2 * i + 1] = digits[span->id[i] & 15];
-    }
-}
-
 static void set_current(struct trace_part *part, struct trace_span *span)
 {
     part->current = span;
-    write_span_id(part, span);
+    hex_write(span->id, SPAN_ID_BYTES, part->here + SPAN_AT);
 }
 
 /* The whole of it, once: from then on only the span's id in it changes. */
@@ -44,6 +36,11 @@ bool trace_part_records(const struct trace_part *part)
 struct text trace_part_here(const struct trace_part *part)
 {
     return trace_part_records(part) ? (struct text){part->here, TRACEPARENT_LENGTH} : TEXT_NONE;
+}
+
+struct text trace_part_id(const struct trace_part *part)
+{
+    return trace_part_records(part) ? (struct text){part->here + TRACE_AT, TRACE_ID_LENGTH} : TEXT_NONE;
 }
 
 /* ---- spans ---- */
