@@ -113,8 +113,19 @@ static struct http_answer *ask(struct customers *customers, struct request *requ
 
 /* ---- what customers do ---- */
 
-static const char *const methods[] = {"sandbox_approve", "sandbox_approve", "sandbox_approve", "sandbox_timeout_once",
-                                      "sandbox_timeout_once", "sandbox_decline"};
+static const char *const sandbox_methods[] = {"sandbox_approve", "sandbox_approve", "sandbox_approve",
+                                              "sandbox_timeout_once", "sandbox_timeout_once", "sandbox_decline", NULL};
+
+static const char *choose_method(struct customer *customer)
+{
+    const char *const *methods = customer->customers->opts.methods;
+    unsigned count = 0;
+    if (!methods)
+        methods = sandbox_methods;
+    while (methods[count])
+        count++;
+    return methods[chance_below(&customer->chance, count)];
+}
 
 static void compose(struct customer *customer, struct placed *placed)
 {
@@ -129,7 +140,7 @@ static void compose(struct customer *customer, struct placed *placed)
         said += snprintf(placed->lines + said, (size_t)(LINES_SIZE - said), "%ssku-%u*%u", i ? " " : "", sku, quantity);
         placed->total += (int64_t)quantity * PRICE_MINOR;
     }
-    placed->method = methods[chance_below(chance, sizeof methods / sizeof methods[0])];
+    placed->method = choose_method(customer);
     snprintf(placed->body + body, (size_t)(BODY_SIZE - body), "],\"payment_method\":\"%s\"}", placed->method);
     snprintf(placed->key, sizeof placed->key, "order-%u-%u", customer->number, ++customer->keys);
 }

@@ -20,6 +20,7 @@ struct customers_opts {
     unsigned count;
     uint64_t seed;
     unsigned patience_ms;              /* how long one request is repeated */
+    const char *const *methods;        /* what they pay with, in equal parts, ends with NULL; NULL: the sandbox's */
 };
 
 /** Makes the accounts, and items that order knows of, with stock. The customers wait. The cause says what failed. */

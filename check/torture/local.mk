@@ -13,9 +13,10 @@ check_torture_libtorture_a_SOURCES = \
 	check/torture/chance.h \
 	check/torture/customers.c check/torture/customers.h \
 	check/torture/journal.c check/torture/journal.h \
-	check/torture/trial.c check/torture/trial.h
+	check/torture/trial.c check/torture/trial.h \
+	check/torture/trial_gateway.c check/torture/trial_gateway.h
 check_torture_libtorture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
-LIBS_TORTURE = check/torture/libtorture.a $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+LIBS_TORTURE = check/torture/libtorture.a $(HARNESS) $(LIBS_NET) $(SQLITE_LIBS) $(CUNIT_LIBS)
 
 TORTURE_TESTS = check/torture/test_auditor check/torture/test_recovery check/torture/torture check/torture/walk
 check_PROGRAMS += $(TORTURE_TESTS)
@@ -41,7 +42,8 @@ check_torture_walk_LDADD = $(LIBS_TORTURE)
 PHONY_TARGETS += torture torture-walk
 torture: all check/torture/torture check/torture/auditor
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ROUNDS=$${ROUNDS:-1000} \
-		EXPIRE=$${EXPIRE:-$$(($${ROUNDS:-1000} / 10))} ./check/torture/torture
+		EXPIRE=$${EXPIRE:-$$(($${ROUNDS:-1000} / 10))} GATEWAY=$${GATEWAY:-$$(($${ROUNDS:-1000} / 10))} \
+		./check/torture/torture
 torture-walk: all check/torture/walk check/torture/auditor
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' COMMITS=$${COMMITS:-300} \
 		VISITS=$${VISITS:-5} ./check/torture/walk

@@ -6,6 +6,7 @@
  *     SEED=S      repeats the decisions of a run: what customers do, what is killed, and when
  *     FRONT=NAME  nginx or lighttpd; TRANSPORT=NAME native or libfcgi
  *     WORKERS=N   processes of each service
+ *     GATEWAY=N   rounds with a payment gateway that goes wrong as well (make check: 6; make torture: a tenth)
  *     EXPIRE=N    rounds in which reservations expire meanwhile (make check: 4; make torture: a tenth)
  */
 #include "config.h"
@@ -20,7 +21,8 @@
 #include "check/torture/trial.h"
 
 enum {
-    ROUNDS = 30, EXPIRING_ROUNDS = 4, STEPS = 6,
+    ROUNDS = 30, EXPIRING_ROUNDS = 4, GATEWAY_ROUNDS = 6, STEPS = 6,
+    STORM_PERCENT = 20,          /* of what is asked of that gateway */
     KILLS_MAX = 3,               /* of a round */
     WORKERS_MAX = 16,
     LATER_MAX_US = 5000,         /* after the moment that was chosen */
@@ -135,10 +137,18 @@ static bool wait_for_moment(unsigned done, unsigned later_us)
     return true;
 }
 
+/* The gateway behaves again when all has been done: what is open then has to come to its end. */
+static void storm(unsigned percent)
+{
+    if (trial.gateway)
+        fake_gateway_storm(trial.gateway->fake, percent, chance_below(&trial.chance, UINT32_MAX));
+}
+
 static bool go_round(unsigned round)
 {
     char what[32];
     unsigned before = customers_done(trial.customers), kills = 1 + chance_below(&trial.chance, KILLS_MAX), at = 0;
+    storm(STORM_PERCENT);
     customers_begin(trial.customers, STEPS);
     for (unsigned i = 0; i < kills; i++) {
         at += chance_below(&trial.chance, TRIAL_CUSTOMERS * STEPS / kills + 1);
@@ -149,7 +159,9 @@ static bool go_round(unsigned round)
             return trial_fail("round %u: %s", round, err_cause());
     }
     snprintf(what, sizeof what, "round %u", round);
-    return trial_run_out(&trial) && trial_audit(&trial, what);
+    bool done = trial_run_out(&trial);
+    storm(0);
+    return done && trial_audit(&trial, what);
 }
 
 /* ---- the whole ---- */
@@ -171,12 +183,12 @@ static void tell(unsigned rounds, int64_t begun_ns)
     fflush(stdout);
 }
 
-static void torture(const char *const *chosen, unsigned rounds)
+static void torture(const char *const *chosen, const struct trial_gateway *gateway, unsigned rounds)
 {
     struct system_opts opts = {.front = trial_text("FRONT", "nginx"), .transport = trial_text("TRANSPORT", "native"),
                                .workers = trial_number("WORKERS", 1), .settings = chosen};
     unsigned round = 0;
-    trial = (struct trial){.system = NULL};
+    trial = (struct trial){.gateway = gateway};
     bool going = trial_begin(&trial, &opts, trial_seed());
     int64_t begun_ns = clock_now_ns();
     for (size_t i = 0; i < VICTIMS; i++)
@@ -193,7 +205,7 @@ static void torture(const char *const *chosen, unsigned rounds)
 
 static void test_torture(void)
 {
-    torture(settings, trial_number("ROUNDS", ROUNDS));
+    torture(settings, NULL, trial_number("ROUNDS", ROUNDS));
     trial_end(&trial);
 }
 
@@ -202,13 +214,31 @@ static void test_expiring(void)
     unsigned rounds = trial_number("EXPIRE", EXPIRING_ROUNDS);
     if (rounds == 0)
         return;
-    torture(trial_expiring, rounds);
+    torture(trial_expiring, NULL, rounds);
     CU_ASSERT(audit_figure(&trial.report, "expired") > 0);
     trial_end(&trial);
 }
 
+static void test_gateway(void)
+{
+    unsigned rounds = trial_number("GATEWAY", GATEWAY_ROUNDS);
+    struct trial_gateway gateway;
+    if (rounds == 0)
+        return;
+    if (!trial_gateway_start(&gateway)) {
+        trial_fail("the gateway cannot be started");
+        return;
+    }
+    torture(gateway.settings, &gateway, rounds);
+    CU_ASSERT(audit_figure(&trial.report, "charges") > 0);
+    CU_ASSERT_EQUAL(fake_gateway_misread(gateway.fake), 0);
+    trial_end(&trial);
+    trial_gateway_stop(&gateway);
+}
+
 static const struct suite_case cases[] = {
     {"whatever is killed, nothing is lost and nothing happens twice", test_torture},
+    {"nor when the payment gateway goes wrong as well", test_gateway},
     {"nor while reservations expire, and payments cross that", test_expiring},
 };
 

@@ -64,7 +64,10 @@ bool trial_begin(struct trial *trial, const struct system_opts *opts, uint64_t s
     if (journal_open(trial->journal_path, &trial->journal))
         return trial_fail("%s", err_cause());
     struct customers_opts customers = {.system = trial->system, .journal = trial->journal, .count = TRIAL_CUSTOMERS,
-                                       .seed = seed, .patience_ms = TRIAL_PATIENCE_MS};
+                                       .seed = seed, .patience_ms = TRIAL_PATIENCE_MS,
+                                       .methods = trial->gateway ? trial->gateway->methods : NULL};
+    if (trial->gateway && !trial_gateway_show(trial->gateway, system_folder(trial->system)))
+        return trial_fail("the gateway's ledger cannot be shown to the auditor");
     if (customers_start(&customers, &trial->customers))
         return trial_fail("%s", err_cause());
     trial->chance = chance_of(seed, TRIAL_CUSTOMERS);

@@ -12,6 +12,7 @@
 #include "check/torture/audit.h"
 #include "check/torture/chance.h"
 #include "check/torture/customers.h"
+#include "check/torture/trial_gateway.h"
 
 enum { TRIAL_CUSTOMERS = 6, TRIAL_PATIENCE_MS = 60000 };
 
@@ -23,6 +24,7 @@ struct trial {
     struct audit_report report;      /* the latest */
     long slowest_ms;                 /* the longest that anything took to be final */
     char journal_path[256];
+    const struct trial_gateway *gateway;   /* set before trial_begin(); NULL: the sandbox */
 };
 
 /** A setting of the test from the environment. */
