@@ -164,28 +164,23 @@ static int perform(struct fake_gateway *gateway, const struct asked *asked, stru
     return ledger_error(out, 404, "invalid_request_error", NULL, NULL);
 }
 
-/* Whether the key has been used; then what is to be said. */
-static bool recall(struct fake_gateway *gateway, const struct asked *asked, struct buf *out)
+/* The status of what is to be said when the key has been used, 0 when it has not. */
+static int recall(struct fake_gateway *gateway, const struct asked *asked, struct buf *out)
 {
     char body[BODY_MAX_BYTES], request[BODY_MAX_BYTES];
-    struct buf error;
     if (!*asked->key ||
         !ledger_text(gateway->db, request, sizeof request, "SELECT request FROM answer WHERE key = ?1", asked->key))
-        return false;
+        return 0;
     int status = (int)ledger_number(gateway->db, "SELECT status FROM answer WHERE key = ?1", asked->key, 0);
     size_t path = strlen(asked->path);
     bool is_same = strncmp(request, asked->path, path) == 0 && strcmp(request + path, asked->form) == 0;
-    if (is_same && status > 0) {
-        ledger_text(gateway->db, body, sizeof body, "SELECT body FROM answer WHERE key = ?1", asked->key);
-        fake_service_say(out, status, "Content-Type: application/json\r\nIdempotent-Replayed: true\r\n", body);
-        return true;
-    }
-    buf_init(&error, BODY_MAX_BYTES);
-    status = is_same ? ledger_error(&error, 409, "idempotency_error", "idempotency_key_in_use", NULL)
-                     : ledger_error(&error, 400, "idempotency_error", NULL, NULL);
-    fake_service_say(out, status, "", buf_string(&error));
-    buf_fini(&error);
-    return true;
+    if (!is_same)
+        return ledger_error(out, 400, "idempotency_error", NULL, NULL);
+    if (status == 0)
+        return ledger_error(out, 409, "idempotency_error", "idempotency_key_in_use", NULL);
+    ledger_text(gateway->db, body, sizeof body, "SELECT body FROM answer WHERE key = ?1", asked->key);
+    buf_add_string(out, body);
+    return status;
 }
 
 /* Requests that are refused before they are carried out leave their key as it was. */
@@ -208,7 +203,7 @@ static void hold(struct fake_gateway *gateway, const struct asked *asked)
     gateway->held--;
 }
 
-static enum fake_end say(enum gateway_fault fault, int status, struct buf *body, struct buf *out)
+static enum fake_end say(enum gateway_fault fault, int status, const char *headers, struct buf *body, struct buf *out)
 {
     switch (fault) {
     case GATEWAY_LATE:
@@ -216,34 +211,30 @@ static enum fake_end say(enum gateway_fault fault, int status, struct buf *body,
     case GATEWAY_DROPPED_AFTER:
         return FAKE_CLOSE;
     case GATEWAY_GARBAGE:
-        fake_service_say(out, 200, "Content-Type: application/json\r\n", "{\"id\":\"pi_1\",\"status\":\"succ");
+        fake_service_say(out, 200, headers, "{\"id\":\"pi_1\",\"status\":\"succ");
         return FAKE_KEEP;
     case GATEWAY_CUT_OFF:
         buf_addf(out, "HTTP/1.1 %d Said\r\nContent-Length: %zu\r\n\r\n%.*s", status, body->length,
                  (int)body->length / 2, buf_string(body));
         return FAKE_CLOSE;
     default:
-        fake_service_say(out, status, "Content-Type: application/json\r\n", buf_string(body));
+        fake_service_say(out, status, headers, buf_string(body));
         return FAKE_KEEP;
     }
 }
 
-static enum fake_end carry_out(struct fake_gateway *gateway, const struct asked *asked, enum gateway_fault fault,
-                               struct buf *out)
+static int carry_out(struct fake_gateway *gateway, const struct asked *asked, enum gateway_fault fault,
+                     struct buf *out)
 {
-    struct buf body;
-    buf_init(&body, BODY_MAX_BYTES);
-    int status = perform(gateway, asked, &body);
+    int status = perform(gateway, asked, out);
     if (fault == GATEWAY_FAILED_AFTER) {
-        buf_reset(&body, BODY_MAX_BYTES);
-        status = ledger_error(&body, 500, "api_error", NULL, NULL);
+        buf_reset(out, BODY_MAX_BYTES);
+        status = ledger_error(out, 500, "api_error", NULL, NULL);
     }
     if (fault == GATEWAY_HELD)
         hold(gateway, asked);
-    remember(gateway, asked, status, buf_string(&body));
-    enum fake_end end = say(fault, status, &body, out);
-    buf_fini(&body);
-    return end;
+    remember(gateway, asked, status, buf_string(out));
+    return status;
 }
 
 /* With the lock. */
@@ -252,15 +243,22 @@ static enum fake_end answer_asked(struct fake_gateway *gateway, const struct ask
     char value[FAKE_HEADER_SIZE];
     enum gateway_fault fault = next_fault(gateway, asked->operation);
     enum fake_end end = FAKE_KEEP;
+    struct buf body;
     gateway->asked[asked->operation]++;
     gateway->misread += !is_well_made(asked);
     if (strcmp(fake_service_header(asked->head, "Authorization", value), "Bearer " FAKE_GATEWAY_KEY) != 0)
         fault = GATEWAY_NO_ENTRY;
     if (refuse(gateway, fault, out, &end))
         return end;
-    if (recall(gateway, asked, out))
-        return fault == GATEWAY_LATE ? FAKE_HANG : FAKE_KEEP;
-    return carry_out(gateway, asked, fault, out);
+    buf_init(&body, BODY_MAX_BYTES);
+    int status = recall(gateway, asked, &body);
+    const char *headers = status ? "Content-Type: application/json\r\nIdempotent-Replayed: true\r\n"
+                                 : "Content-Type: application/json\r\n";
+    if (!status)
+        status = carry_out(gateway, asked, fault, &body);
+    end = say(fault, status, headers, &body, out);
+    buf_fini(&body);
+    return end;
 }
 
 static enum fake_end answer(const char *request, struct buf *out, void *context)
