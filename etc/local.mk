@@ -92,6 +92,7 @@ dist_events_DATA = \
 	etc/events/order.placed.v1.schema.json \
 	etc/events/order.rejected.v1.schema.json \
 	etc/events/session.ended.v1.schema.json \
+	etc/events/stock.expiring.v1.schema.json \
 	etc/events/stock.rejected.v1.schema.json \
 	etc/events/stock.released.v1.schema.json \
 	etc/events/stock.reserved.v1.schema.json

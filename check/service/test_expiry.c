@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check/harness/process.h"
+#include "check/service/control.h"
 #include "check/service/steps.h"
 #include "check/service/variants.h"
 
@@ -101,11 +102,18 @@ static void test_stuck_order(void)
     CU_ASSERT_TRUE(process_until(none_is_stuck, NULL, PATIENCE_MS));
 }
 
+static void test_schemas(void)
+{
+    static const char *const types[] = {"stock.expiring.v1", "order.cancelled.v1", "stock.released.v1", NULL};
+    control_validate_events(types);
+}
+
 static const struct suite_case cases[] = {
     {"a reservation that nobody confirms expires: the order is cancelled, its stock given back",
      test_reservation_expires},
     {"one that is paid does not", test_paid_ones_do_not},
     {"an order that is stuck is shown, nudged, and goes on once it can", test_stuck_order},
+    {"its events are as their schemas say", test_schemas},
 };
 
 int main(void)

@@ -85,7 +85,8 @@ static struct http_client *client_of(const char *token)
 static void test_sale(void)
 {
     struct sale sale = {.token = system_new_customer(variant_system(), NULL)};
-    struct crowd crowd = {system_url(variant_system()), SALE_CLIENTS, SALE_ORDERS, &sale, make_order, count_order};
+    struct crowd crowd = {system_url(variant_system()), SALE_CLIENTS, SALE_ORDERS, &sale, make_order, count_order,
+                          NULL};
     step_item(SALE_PIECES, sale.sku);
     CU_ASSERT_EQUAL(crowd_run(&crowd), 0);
     CU_ASSERT_EQUAL(sale.placed, SALE_ORDERS);
@@ -155,7 +156,8 @@ static void check_restart(enum system_service service, bool killed)
     struct restart restart = {.service = service, .killed = killed};
     restart.ids = calloc(RESTART_ORDERS, sizeof restart.ids[0]);
     restart.sale.token = system_new_customer(variant_system(), NULL);
-    struct crowd crowd = {system_url(variant_system()), 16, RESTART_ORDERS, &restart, make_restart_order, note_order};
+    struct crowd crowd = {system_url(variant_system()), 16, RESTART_ORDERS, &restart, make_restart_order, note_order,
+                          NULL};
     step_item(RESTART_ORDERS, restart.sale.sku);
     crowd_run(&crowd);
     struct http_client *client = client_of(restart.sale.token);

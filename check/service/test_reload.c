@@ -128,7 +128,8 @@ static void note_answer(unsigned number, int status, const char *body, void *con
 static void run_load(void (*change)(void), int before, int after)
 {
     struct load load = {.change = change, .before = before, .after = after};
-    load.crowd = (struct crowd){system_url(variant_system()), CLIENTS, 100000000, &load, make_request, note_answer};
+    load.crowd = (struct crowd){system_url(variant_system()), CLIENTS, 100000000, &load, make_request, note_answer,
+                                NULL};
     CU_ASSERT_EQUAL(crowd_run(&load.crowd), 0);
     CU_ASSERT_EQUAL(load.failed, 0);
     CU_ASSERT_EQUAL(load.odd, 0);

@@ -151,8 +151,8 @@ enum err saga_order_take(struct db_connection *db, struct saga_taken ret[static 
 enum err saga_order_record(struct db_connection *db, int order, bool is_refund, enum saga_outcome outcome)
 {
     static const enum payment_outcome outcomes[] = {PAYMENT_UNKNOWN, PAYMENT_APPROVED, PAYMENT_DECLINED};
-    struct payment_record record = {&taken[order][is_refund], outcomes[outcome], NOW_US, NOW_US, order_emit_event,
-                                    &service};
+    const struct payment_answer answer = {.outcome = outcomes[outcome]};
+    struct payment_record record = {&taken[order][is_refund], &answer, NOW_US, NOW_US, order_emit_event, &service};
     return payment_record(db, &record);
 }
 
