@@ -59,7 +59,8 @@ static const struct input sign_in_body = {sign_in_fields, sizeof(struct sign_in_
 static const struct input introspection_body = {introspection_fields, sizeof(struct introspection_input)};
 
 const struct endpoint user_endpoints[] = {
-    {.route = {HTTP_POST, "/v1/users"}, .input = &registration_body,
+    {.route = {HTTP_POST, "/v1/users"}, .idempotent = true, .input = &registration_body,
+     .likeness = registration_likeness,
      .check = registration_check, .task = registration_task, .command = registration_command, .pool = POOL_HASHING},
     {.route = {HTTP_GET, "/v1/users"}, .access = ROLE_ADMIN, .query = accounts_query},
     {.route = {HTTP_GET, "/v1/users/me"}, .access = ROLE_ANY, .query = me_query},

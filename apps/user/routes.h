@@ -32,6 +32,7 @@ struct registration_input {
     struct secret password;
 };
 call_work registration_check, registration_task, registration_command;
+void registration_likeness(const struct call *call, struct buf *out);
 call_work me_query, account_query, accounts_query;
 
 struct patch_input {

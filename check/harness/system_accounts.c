@@ -29,6 +29,7 @@ static char *sign_in(const char *url, const char *email)
 char *system_accounts_customer(const char *url, const char *email, char **ret_id)
 {
     struct http_client *client = http_client_new(url);
+    http_with(client, "Idempotency-Key: %s", email);
     struct http_answer *answer =
         http_send(client, "POST", "/v1/users", "{\"email\":\"%s\",\"name\":\"A Customer\",\"password\":\"%s\"}", email,
                   SYSTEM_PASSWORD);

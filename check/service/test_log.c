@@ -210,10 +210,12 @@ static void use_secrets(char *ret_token, size_t token_size)
     struct http_client *client = variant_anonymous();
     char email[64], path[128], sku[STEP_ID_SIZE], id[STEP_ID_SIZE];
     snprintf(email, sizeof email, "secretive-%u@example.org", step_number());
+    http_with(client, "Idempotency-Key: %s", email);
     struct http_answer *answer = http_send(client, "POST", "/v1/users", "{\"email\":\"%s\",\"name\":\"S\",\"password\":"
                                            "\"" MARK "-password\"}", email);
     EXPECT_STATUS(answer, 201);
     snprintf(path, sizeof path, "/v1/users/%s/password", http_json_text(answer, "/id"));
+    http_with(client, "Idempotency-Key: %s-refused", email);
     EXPECT_STATUS(http_send(client, "POST", "/v1/users", "{\"email\":\"x\",\"name\":\"S\",\"password\":"
                             "\"" MARK "-refused\"}"), 422);
     EXPECT_STATUS(http_send(client, "POST", "/v1/users", "{\"password\":\"" MARK "-cut"), 400);

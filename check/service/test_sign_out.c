@@ -48,6 +48,7 @@ static void make_person(struct person *person)
 {
     struct http_client *client = variant_anonymous();
     snprintf(person->email, sizeof person->email, "person-%u@example.org", step_number());
+    http_with(client, "Idempotency-Key: %s", person->email);
     struct http_answer *answer = http_send(client, "POST", "/v1/users", "{\"email\":\"%s\",\"name\":\"Some One\","
                                            "\"password\":\"%s\"}", person->email, PASSWORD);
     EXPECT_STATUS(answer, 201);

@@ -15,6 +15,7 @@
 
 static struct http_answer *registration(struct http_client *client, const char *email, const char *password)
 {
+    http_with(client, "Idempotency-Key: registration-%u", step_number());
     return http_send(client, "POST", "/v1/users", "{\"email\":\"%s\",\"name\":\"Some One\",\"password\":\"%s\"}", email,
                      password);
 }
@@ -66,19 +67,51 @@ static void test_register(void)
 static void test_register_faults(void)
 {
     struct http_client *client = variant_anonymous();
+    http_with(client, "Idempotency-Key: faults");
     struct http_answer *answer =
         http_send(client, "POST", "/v1/users", "{\"email\":\"nobody\",\"name\":\"\",\"password\":\"x\",\"more\":1}");
     EXPECT_PROBLEM(answer, 422, "invalid");
     CU_ASSERT(http_json_length(answer, "/errors") >= 3);
     CU_ASSERT_PTR_NOT_NULL(strstr(answer->body, "\"/email\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(answer->body, "\"/more\""));
+    http_with(client, "Idempotency-Key: faults");
     answer = http_send(client, "POST", "/v1/users", "{}");
     EXPECT_PROBLEM(answer, 422, "invalid");
     CU_ASSERT_EQUAL(http_json_length(answer, "/errors"), 3);
+    http_with(client, "Idempotency-Key: faults");
     answer = http_send(client, "POST", "/v1/users",
                        "{\"email\":\"short@example.org\",\"name\":\"A\",\"password\":\"short\"}");
     EXPECT_PROBLEM(answer, 422, "invalid");
     CU_ASSERT_STRING_EQUAL(http_json_text(answer, "/errors/0/pointer"), "/password");
+}
+
+/* What is repeated is answered as before, and nothing could be guessed of the password by what is kept. */
+static void test_register_repeat(void)
+{
+    static const char form[] = "{\"email\":\"%s\",\"name\":\"%s\",\"password\":\"%s\"}";
+    struct http_client *client = variant_anonymous();
+    char email[64], id[STEP_ID_SIZE];
+    unsigned number = step_number();
+    snprintf(email, sizeof email, "repeated-%u@example.org", number);
+    EXPECT_PROBLEM(http_send(client, "POST", "/v1/users", form, email, "A", PASSWORD), 400, "idempotency-key-missing");
+    http_with(client, "Idempotency-Key: repeated-%u", number);
+    struct http_answer *answer = http_send(client, "POST", "/v1/users", form, email, "A", PASSWORD);
+    EXPECT_STATUS(answer, 201);
+    snprintf(id, sizeof id, "%s", http_json_text(answer, "/id"));
+    for (int i = 0; i < 3; i++) {
+        http_with(client, "Idempotency-Key: repeated-%u", number);
+        answer = http_send(client, "POST", "/v1/users", form, email, "A", i < 2 ? PASSWORD : "another good one");
+        EXPECT_STATUS(answer, 201);
+        CU_ASSERT_STRING_EQUAL(http_json_text(answer, "/id"), id);
+        CU_ASSERT_STRING_EQUAL(http_answer_header(answer, "Idempotency-Replayed"), "true");
+        CU_ASSERT_PTR_NOT_NULL(strstr(http_answer_header(answer, "Location"), id));
+    }
+    EXPECT_STATUS(sign_in(client, email, PASSWORD), 201);
+    EXPECT_STATUS(sign_in(client, email, "another good one"), 401);
+    http_with(client, "Idempotency-Key: repeated-%u", number);
+    EXPECT_PROBLEM(http_send(client, "POST", "/v1/users", form, email, "B", PASSWORD), 422, "idempotency-key-reused");
+    http_with(client, "Idempotency-Key: repeated-%u-anew", number);
+    EXPECT_PROBLEM(http_send(client, "POST", "/v1/users", form, email, "A", PASSWORD), 409, "email-taken");
 }
 
 /* ---- sessions ---- */
@@ -323,6 +356,7 @@ static void test_last_admin(void)
 static const struct suite_case cases[] = {
     {"registering makes a customer, once for an address", test_register},
     {"all faults of a registration are told together", test_register_faults},
+    {"a registration that is repeated makes one account", test_register_repeat},
     {"signing in gives a token that signing out ends", test_sign_in},
     {"an unknown address and a wrong password are told alike", test_sign_in_refused},
     {"without a bearer token of a session it is 401", test_no_token},

@@ -294,6 +294,7 @@ static void make_registration(unsigned number, struct crowd_request *request, vo
     (void)context;
     request->method = "POST";
     snprintf(request->path, sizeof request->path, "/v1/users");
+    snprintf(request->key, sizeof request->key, "crowd-%u", count + 1);
     snprintf(request->body, sizeof request->body, "{\"email\":\"crowd-%u@example.org\",\"name\":\"One of many\","
              "\"password\":\"a good password\"}", ++count);
 }

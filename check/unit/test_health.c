@@ -247,14 +247,16 @@ static void test_needed_hangs(void)
 
 static void send_registration(struct fcgi_client *client, int number)
 {
-    const struct fcgi_client_param type[] = {{"CONTENT_TYPE", "application/json"}, {NULL, NULL}};
-    char body[128];
+    char body[128], key[32];
+    const struct fcgi_client_param params[] = {
+        {"CONTENT_TYPE", "application/json"}, {"HTTP_IDEMPOTENCY_KEY", key}, {NULL, NULL}};
     struct buf request;
     snprintf(body, sizeof body, "{\"email\":\"slow-%d@example.org\",\"name\":\"Slow\",\"password\":\"%s\"}", number,
              "correct horse battery");
+    snprintf(key, sizeof key, "slow-%d", number);
     CU_ASSERT_FATAL(fcgi_client_open(client, address));
     buf_init(&request, sizeof body + 4096);
-    fcgi_put_request(&request, 1, false, "POST", "/v1/users", type, text_of(body));
+    fcgi_put_request(&request, 1, false, "POST", "/v1/users", params, text_of(body));
     CU_ASSERT(fcgi_client_send(client, buf_text(&request), FCGI_CLIENT_WHOLE));
     buf_fini(&request);
 }

@@ -44,7 +44,8 @@ demo_play() {
     local -a as_me
     say "The story, at $URL"
 
-    step "Register" POST /v1/users -d "{\"email\":\"$email\",\"name\":\"Someone\",\"password\":\"$password\"}"
+    step "Register" POST /v1/users -H "$key-account" \
+        -d "{\"email\":\"$email\",\"name\":\"Someone\",\"password\":\"$password\"}"
     demands 201
     step "Sign in" POST /v1/sessions -d "{\"email\":\"$email\",\"password\":\"$password\"}"
     demands 201

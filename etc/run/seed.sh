@@ -72,7 +72,7 @@ register() {
     local answer
     make_password "$3"
     answer=$(jq -n --arg email "$1" --arg name "$2" --rawfile password "$3" \
-        '{$email, $name, password: ($password | rtrimstr("\n"))}' | api POST /v1/users --data-binary @-)
+        '{$email, $name, password: ($password | rtrimstr("\n"))}' | api POST /v1/users -H "Idempotency-Key: seed-$1" --data-binary @-)
     expect "$answer" 201 409
 }
 

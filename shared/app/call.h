@@ -67,6 +67,9 @@ struct endpoint {
     struct route route;             /* first: this is a row for the router */
     unsigned access;                /* roles that may call; 0: everybody, and no token is looked at */
     bool idempotent;                /* needs an Idempotency-Key; a repeat gets the stored answer */
+    /* What of the input makes two requests with one key the same; NULL: all of the body. For inputs with a secret, of
+     * which not even a digest is to be kept. */
+    void (*likeness)(const struct call *call, struct buf *out);
     const struct input *input;      /* NULL: a body is not looked at */
     call_work *check, *task, *query, *command;
     void (*later)(struct call *call);

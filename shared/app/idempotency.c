@@ -55,17 +55,21 @@ enum err idempotency_key(struct call *call)
     return ERR_NONE;
 }
 
-/* What makes two requests the same: method, path and body. */
+/* What makes two requests the same: method, path and body, or what of it may be kept as a digest. It is of no more
+ * than the body, escapes undone, and as little again of separators. */
 static struct text digest_of(struct call *call, char out[static TOKEN_DIGEST_SIZE])
 {
     const struct http_request *request = &call->exchange->request;
     struct buf whole;
-    buf_init(&whole, request->path.length + request->body.length + 32);
+    buf_init(&whole, request->path.length + 2 * request->body.length + 32);
     buf_add_string(&whole, http_method_name(request->method));
     buf_add_char(&whole, ' ');
     buf_add_text(&whole, request->path);
     buf_add_char(&whole, '\n');
-    buf_add_text(&whole, request->body);
+    if (call->endpoint->likeness)
+        call->endpoint->likeness(call, &whole);
+    else
+        buf_add_text(&whole, request->body);
     digest_hex(buf_text(&whole), out);
     buf_fini(&whole);
     return (struct text){out, TOKEN_DIGEST_SIZE - 1};

@@ -8,9 +8,8 @@
  *
  * A failure is not stored, so that a retry of what was answered 503, or 422, is tried.
  *
- * Only commands of callers who are known have keys. Registering and signing in have none: their requests and answers
- * hold passwords and tokens, and a stored digest of the one, or the other as it is, would undo what argon2id and the
- * digests of tokens are for. An account's key is its e-mail address; a second session harms nothing. PUT repeats well.
+ * Of a request with a password the digest leaves that out, since it could be guessed by it (endpoint.likeness). Signing
+ * in has no keys: a stored answer would hold a token as it is, and a second session harms nothing. PUT repeats well.
  */
 #ifndef TANDEM_APP_IDEMPOTENCY_H
 #define TANDEM_APP_IDEMPOTENCY_H
@@ -25,8 +24,8 @@ enum { IDEMPOTENCY_KEY_MAX = 255 };
  *  field string or bare. Refuses with ERR_MALFORMED when it is missing or is not of that form. */
 enum err must_check idempotency_key(struct call *call);
 
-/** Inside the transaction, before the effect: makes the stored response the call's and sets *ret_found. ERR_INVALID
- *  when the key was used with another request. */
+/** Inside the transaction, before the effect, and before a task that would be in vain: makes the stored response the
+ *  call's and sets *ret_found. ERR_INVALID when the key was used with another request. */
 enum err must_check idempotency_recall(struct call *call, bool *ret_found);
 
 /** Inside the transaction, after the effect: stores the call's response. */

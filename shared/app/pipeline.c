@@ -218,10 +218,14 @@ static void run_data(struct call *call)
     answer(call, err);
 }
 
+/* What a repeat would be refused for, or take long over, it has been answered already. */
 static void run_task(struct call *call)
 {
+    bool found = false;
     enum err err = check_deadline(call);
-    if (!err)
+    if (!err && call->endpoint->idempotent)
+        err = idempotency_recall(call, &found);
+    if (!err && !found)
         err = call->endpoint->task(call);
     if (err || call->exchange->response.status)
         answer(call, err);

@@ -439,6 +439,12 @@ enum err metric_store_name(struct metric_store *store, uint32_t metric, const ch
 
 /* ---- reading ---- */
 
+/* Slots of exemplars hold ids, whose sums mean nothing and are read by nobody, but may be of any size. */
+static int64_t sum_of(int64_t left, int64_t right)
+{
+    return (int64_t)((uint64_t)left + (uint64_t)right);
+}
+
 static void add_up(const struct page *page, struct fold fold, int64_t *sums, size_t count)
 {
     memcpy(sums, page->left[fold.left], count * sizeof *sums);
@@ -446,7 +452,7 @@ static void add_up(const struct page *page, struct fold fold, int64_t *sums, siz
         if (!counts(page, fold, i))
             continue;
         for (size_t j = 0; j < count; j++)
-            sums[j] += atomic_load_explicit(&page->segments[i].slots[j], memory_order_relaxed);
+            sums[j] = sum_of(sums[j], atomic_load_explicit(&page->segments[i].slots[j], memory_order_relaxed));
     }
 }
 
