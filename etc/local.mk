@@ -118,7 +118,8 @@ CLEANFILES += $(nodist_grafanaprovision_DATA)
 etc/grafana/provisioning/dashboards/tandem.yml: etc/grafana/provisioning/dashboards/tandem.yml.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@pkgdatadir[@]|$(pkgdatadir)|g' $(srcdir)/$@.in > $@
 
-dist_doc_DATA = doc/events.md doc/observability.md
+dist_doc_DATA = README.md ARCHITECTURE.md LICENSE \
+	doc/events.md doc/gitops.md doc/observability.md doc/operating.md doc/payments.md doc/tracing.md
 runbooksdir = $(docdir)/runbooks
 dist_runbooks_DATA = \
 	doc/runbooks/TandemAvailabilityBudgetBurnsFast.md \

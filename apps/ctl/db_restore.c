@@ -9,6 +9,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -76,6 +78,24 @@ static enum err refuse_existing(const struct restore *restore)
 
 /* ---- the copies ---- */
 
+/* A copy is for whom the file was that it takes the place of, and else for the folder's owner alone. */
+static enum err own_copy(const struct db_file *file, const char *copy)
+{
+    char folder[PATH_SIZE];
+    struct stat like;
+    mode_t mode = 0600;
+    if (stat(file->path, &like) == 0) {
+        mode = like.st_mode & 0777;
+    } else {
+        snprintf(folder, sizeof folder, "%s", file->path);
+        if (stat(dirname(folder), &like) != 0)
+            return err_because(ERR_IO, "%s: %s", folder, strerror(errno));
+    }
+    if (chmod(copy, mode) != 0 || (geteuid() == 0 && chown(copy, like.st_uid, like.st_gid) != 0))
+        return err_because(ERR_IO, "%s: %s", copy, strerror(errno));
+    return ERR_NONE;
+}
+
 static enum err copy_all(const struct restore *restore)
 {
     char from[PATH_SIZE], to[PATH_SIZE];
@@ -85,8 +105,8 @@ static enum err copy_all(const struct restore *restore)
         snprintf(from, sizeof from, "%s/%s", restore->from, file->name);
         unlink(beside(file, "-copy", to));
         err = backup_copy_file(from, to);
-        if (!err && chmod(to, 0660) != 0)
-            err = err_because(ERR_IO, "%s: %s", to, strerror(errno));
+        if (!err)
+            err = own_copy(file, to);
     }
     return err;
 }

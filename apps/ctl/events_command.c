@@ -146,13 +146,27 @@ static enum err measure(const struct events_service *service, struct backlog *re
     return err;
 }
 
+/* A family is a type up to its version: "order.placed.v", of which the group follows all. */
+static void print_families(struct text types)
+{
+    if (!types.at) {
+        events_print(TEXT("(not known before its next start)"));
+        return;
+    }
+    for (const char *comma = ""; types.length > 0; comma = ", ") {
+        fputs(comma, stdout);
+        events_print(text_trim(text_split(&types, ',')));
+        putchar('*');
+    }
+}
+
 static enum err print_group(const struct bus_group *group, void *context)
 {
     char age[24];
     (void)context;
     printf("%-10.*s %10llu %8s  ", TEXT_ARGS(group->name), (unsigned long long)group->lag.events,
            events_age(group->lag.oldest_us, age));
-    events_print(group->types.at ? group->types : TEXT("(not known before its next start)"));
+    print_families(group->types);
     putchar('\n');
     return ERR_NONE;
 }

@@ -119,12 +119,13 @@ static int64_t read_ago_us(const char *given)
         char unit;
         int64_t seconds;
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    const int64_t most_s = INT64_C(20) * 365 * 86400;   /* longer than there is anything to look for */
     int64_t count;
     size_t length = strlen(given);
-    if (length < 2 || text_to_int((struct text){given, length - 1}, &count) || count < 0 || count > 1000000000)
+    if (length < 2 || text_to_int((struct text){given, length - 1}, &count) || count < 0)
         return 0;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (given[length - 1] == units[i].unit)
+        if (given[length - 1] == units[i].unit && count <= most_s / units[i].seconds)
             return clock_wall_us() - count * units[i].seconds * US_PER_S;
     return 0;
 }
@@ -135,7 +136,7 @@ bool events_time(const struct invocation *invocation, const char *option, int64_
     int64_t us = given ? read_ago_us(given) : fallback_us;
     if (given && us == 0 && clock_parse_rfc3339(text_of(given), &us)) {
         invocation_usage(invocation->command, "--%s %s: say a time as 2026-11-23T17:05:09Z, or how long ago: 90s, 15m, "
-                                              "2h, 7d", option, given);
+                                              "2h, 7d, of the last 20 years", option, given);
         return false;
     }
     *ret_us = us;
@@ -147,8 +148,10 @@ bool events_time(const struct invocation *invocation, const char *option, int64_
 void events_print(struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        putchar(c < 0x20 || c == 0x7f ? ' ' : c);
+        unsigned char c = (unsigned char)text.at[i], next = i + 1 < text.length ? (unsigned char)text.at[i + 1] : 0;
+        bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;   /* control characters of two bytes */
+        i += is_c1;
+        putchar(is_c1 || c < 0x20 || c == 0x7f ? ' ' : c);
     }
 }
 

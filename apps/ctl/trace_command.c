@@ -53,13 +53,12 @@ static int add_known(const struct invocation *invocation, struct inquiry *inquir
         struct settings *settings = load_settings(invocation, option_services[i]);
         if (!settings)
             return EXIT_FAILURE;
-        const char *address =
-            arena_string(&inquiry->arena, text_of(settings_text(settings, OPTION_SERVER_LISTEN)));
+        char found[PROBE_ADDRESS_SIZE];
+        probe_address(option_services[i], settings, found);
         settings_unref(settings);
-        if (address && *address)
+        const char *address = arena_string(&inquiry->arena, text_of(found));
+        if (address)
             inquiry->services[inquiry->service_count++] = (struct service){text_of(option_services[i]), address};
-        else
-            fprintf(stderr, "tandemctl: %s: server.listen is not set; use --socket\n", option_services[i]);
     }
     return EXIT_SUCCESS;
 }

@@ -6,7 +6,7 @@
 
 enum { LEAST = 13, MOST = 19 };
 
-/* Digits gathered, of which no more than MOST + 1 have to be known. */
+/* The latest digits that nothing but signs stands between. */
 struct run {
     unsigned char digits[MOST];
     size_t length;
@@ -14,40 +14,58 @@ struct run {
 
 static void run_add(struct run *run, char digit)
 {
-    if (run->length < MOST)
-        run->digits[run->length] = (unsigned char)(digit - '0');
-    run->length++;
+    if (run->length == MOST)
+        memmove(run->digits, run->digits + 1, --run->length);
+    run->digits[run->length++] = (unsigned char)(digit - '0');
 }
 
-static bool is_card_number(const struct run *run)
+/* Cards of networks begin with 2 to 6 (ISO/IEC 7812-1). */
+static bool is_card_number(const unsigned char *digits, size_t length)
 {
     unsigned sum = 0;
-    if (run->length < LEAST || run->length > MOST)
-        return false;
-    for (size_t i = 0; i < run->length; i++) {
-        unsigned digit = run->digits[run->length - 1 - i];
+    for (size_t i = 0; i < length; i++) {
+        unsigned digit = digits[length - 1 - i];
         if (i % 2 == 1)
             digit = digit > 4 ? digit * 2 - 9 : digit * 2;
         sum += digit;
     }
-    return sum % 10 == 0;
+    return sum % 10 == 0 && digits[0] >= 2 && digits[0] <= 6;
+}
+
+static bool ends_with_one(const struct run *run)
+{
+    for (size_t length = LEAST; length <= run->length; length++) {
+        if (is_card_number(run->digits + run->length - length, length))
+            return true;
+    }
+    return false;
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* "%20", as in an address, is a sign like others. */
+static size_t encoded_sign(struct text text, size_t at)
+{
+    return text.at[at] == '%' && at + 2 < text.length && text.at[at + 1] == '2' ? 2 : 0;
 }
 
 bool has_card_number(struct text text)
 {
-    struct run together = {.length = 0}, all = {.length = 0};
-    bool is_all_digits = true;
+    struct run run = {.length = 0};
     for (size_t i = 0; i < text.length; i++) {
         char c = text.at[i];
         if (c >= '0' && c <= '9') {
-            run_add(&together, c);
-            run_add(&all, c);
-            continue;
+            run_add(&run, c);
+            if (ends_with_one(&run))
+                return true;
+        } else if (is_letter(c)) {
+            run.length = 0;
+        } else {
+            i += encoded_sign(text, i);
         }
-        if (is_card_number(&together))
-            return true;
-        together.length = 0;
-        is_all_digits = is_all_digits && c && strchr(" \t-._/", c);
     }
-    return is_card_number(&together) || (is_all_digits && is_card_number(&all));
+    return false;
 }

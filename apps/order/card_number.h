@@ -6,8 +6,8 @@
 
 #include "base/text.h"
 
-/** Whether the text has 13 to 19 digits together whose check digit is right (ISO/IEC 7812-1, Luhn), or is such digits
- *  with spaces, dashes, dots and the like between them. */
+/** Whether there are 13 to 19 digits in it, whatever stands before, behind and, but for letters, between them, that
+ *  begin like a card's and whose check digit is right (ISO/IEC 7812-1, Luhn). A token's letters tell it from that. */
 bool has_card_number(struct text text);
 
 #endif

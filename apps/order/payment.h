@@ -60,6 +60,7 @@ struct payment_request {
     struct money amount;
     struct text reference;    /* what the gateway calls the charge, from an answer before; absent when not known */
     int64_t asked_us;         /* wall time when this was asked for first; 0: never before */
+    bool only_find_out;       /* a charge that nobody wants any more: what was made is told, and none is made */
 };
 
 struct payment_answer {
@@ -119,7 +120,8 @@ struct payment;
 enum err must_check payment_open(const struct payment_opts *opts, struct payment **ret);
 void payment_close(struct payment *payment);
 
-/** Charges request->amount, once for each key however often it is asked. With PAYMENT_UNKNOWN err_cause() says why. */
+/** Charges request->amount, once for each key however often it is asked. With PAYMENT_UNKNOWN err_cause() says why.
+ *  Where it is only to be found out, PAYMENT_DECLINED says that there is no charge, and will be none. */
 void payment_charge(struct payment *payment, const struct payment_request *request, struct payment_answer *ret);
 
 /** Gives back what was charged for the key, once however often it is asked. PAYMENT_DECLINED when nothing was. */

@@ -14,14 +14,14 @@ static const char PAYMENT_VOID[] =
 static const char PAYMENT_HASTEN[] =
     "INSERT INTO payment (due_us, updated_us, order_id, state, attempts) VALUES ($1, $1, $2, 'due', 0)"
     " ON CONFLICT (order_id) DO UPDATE SET due_us = excluded.due_us"
-    " WHERE payment.state = 'due' AND payment.updated_us < $3 AND coalesce(payment.due_us, $1 + 1) > $1";
+    " WHERE payment.state = 'due' AND payment.updated_us < $3 AND coalesce(payment.due_us, $4 + 1) > $4";
 static const char PAYMENT_REFUND[] =
     "UPDATE payment SET state = 'refund_due', attempts = 0, asking = 0, asked_us = NULL, due_us = $1, updated_us = $1"
     " WHERE order_id = $2 AND state = 'approved'";
 static const char PAYMENT_RESUME[] = "UPDATE payment SET due_us = $1, asking = 0 WHERE due_us > $1";
 static const char PAYMENT_DUE[] =
     "SELECT p.order_id, o.payment_method, o.total_minor, o.currency, p.state, p.attempts,"
-    " p.request_id, p.traceparent, p.asked_us, p.reference"
+    " p.request_id, p.traceparent, p.asked_us, p.reference, o.status = 'cancelled'"
     " FROM payment p JOIN orders o ON o.id = p.order_id WHERE p.due_us <= $1 ORDER BY p.due_us LIMIT $2";
 static const char PAYMENT_LEASE[] =
     "UPDATE payment SET attempts = attempts + 1, asking = 1, asked_us = coalesce(asked_us, $2), due_us = $1,"
@@ -72,6 +72,7 @@ enum err payment_store_hasten(struct db_connection *db, struct text order_id, in
     db_bind_int(change, 1, now_us);
     db_bind_text(change, 2, order_id);
     db_bind_int(change, 3, now_us - PAYMENT_IDLE_S * US_PER_S);
+    db_bind_int(change, 4, now_us + PAYMENT_FAR_S * US_PER_S);
     return db_run(change, NULL);
 }
 
@@ -94,6 +95,7 @@ static enum err read_due(struct db_statement *row, struct payment_due *due)
     *due = (struct payment_due){
         .amount = {db_int(row, 2), currency_find(db_text(row, 3))},
         .is_refund = text_equal_string(db_text(row, 4), "refund_due"),
+        .only_find_out = db_int(row, 10) != 0,
         .attempts = db_int(row, 5) + 1,
         .asked_us = db_int(row, 8),
     };

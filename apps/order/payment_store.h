@@ -31,9 +31,11 @@ enum err must_check payment_store_add(struct db_connection *db, struct text orde
 /** Drops it, if the gateway was never asked for it. */
 enum err must_check payment_store_void(struct db_connection *db, struct text order_id, int64_t now_us);
 
-/** Makes an open payment due now that nobody has asked for in the last PAYMENT_IDLE_S, or that is not there at all. One
- *  that is being asked for just then is asked twice, with one key. */
-enum { PAYMENT_IDLE_S = 120 };
+/* No pause between two questions, ours or what the gateway asks for, is as long as the second. */
+enum { PAYMENT_IDLE_S = 120, PAYMENT_FAR_S = 86401 };
+
+/** Makes an open payment due now that is not there at all, or that nobody has asked for in the last PAYMENT_IDLE_S and
+ *  nobody would within PAYMENT_FAR_S. */
 enum err must_check payment_store_hasten(struct db_connection *db, struct text order_id, int64_t now_us);
 
 /** Makes giving an approved charge back due now. */
@@ -54,6 +56,7 @@ struct payment_due {
     char method[PAYMENT_METHOD_MAX + 1];   /* "" for the driver's default */
     struct money amount;
     bool is_refund;
+    bool only_find_out;                    /* the order was cancelled since the gateway was asked first */
     int64_t attempts;                      /* with the one it was taken for */
     int64_t asked_us;                      /* when the gateway was asked for it first; 0: not before this attempt */
     char reference[PAYMENT_REFERENCE_MAX + 1];   /* "" when not known */

@@ -125,7 +125,14 @@ static struct stripe_meaning retrieve(struct question *question, struct text ref
     stripe_path_intent(&question->path, reference);
     if (call(question, HTTP_GET, NULL, &answer))
         return not_known();
-    return is_error(&answer) ? judge_error(question, &answer) : judge_intent(question, &answer.object);
+    struct stripe_meaning meaning =
+        is_error(&answer) ? judge_error(question, &answer) : judge_intent(question, &answer.object);
+    if (is_error(&answer) && meaning.verdict == STRIPE_NONE) {
+        err_because(ERR_UNAVAILABLE,
+                    "the gateway does not know the charge: payment.stripe_key_file is of another account");
+        return not_known();
+    }
+    return meaning;
 }
 
 /* An index says which there are, and may lag behind in how they are: each is asked for. */

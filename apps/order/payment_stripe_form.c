@@ -84,7 +84,7 @@ void stripe_form_charge(struct buf *form, const struct payment_request *request,
     buf_addf(form, "amount=%lld", (long long)amount);
     stripe_form_add(form, "currency", text_of(stripe_currency(request->amount.currency, currency)));
     stripe_form_add(form, "payment_method", secret_reveal(request->method));
-    stripe_form_add(form, "confirm", TEXT("true"));
+    stripe_form_add(form, "confirm", request->only_find_out ? TEXT("false") : TEXT("true"));
     stripe_form_add(form, "automatic_payment_methods[enabled]", TEXT("true"));
     stripe_form_add(form, "automatic_payment_methods[allow_redirects]", TEXT("never"));
     stripe_form_add(form, "metadata[order_id]", request->key);

@@ -21,7 +21,9 @@ const char *stripe_currency(const struct currency *currency, char out[static STR
 /** "name=value", encoded, with '&' before it unless it is the first. */
 void stripe_form_add(struct buf *form, const char *name, struct text value);
 
-/** The form of a charge of this many of what the gateway counts: made and confirmed at once, without its customer. */
+/** The form of a charge of this many of what the gateway counts: made and confirmed at once, without its customer; not
+ *  confirmed where it is only to be found out whether there was one: that makes one that is then cancelled, or is
+ *  refused as another request with a key that was used. */
 void stripe_form_charge(struct buf *form, const struct payment_request *request, int64_t amount);
 
 /** Of giving back all of what is left of a charge. */

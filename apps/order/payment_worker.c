@@ -285,6 +285,7 @@ static void ask(struct payment_worker *worker, const struct payment_due *due, st
         .amount = due->amount,
         .reference = *due->reference ? text_of(due->reference) : TEXT_NONE,
         .asked_us = due->asked_us,
+        .only_find_out = due->only_find_out,
     };
     *ret = (struct payment_answer){.outcome = PAYMENT_UNKNOWN};
     if (!fault_at(FAULT_BEFORE_CHARGE)) {

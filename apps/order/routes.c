@@ -47,7 +47,7 @@ static enum err check_method(struct call *call, const struct order *order)
     const struct order_app *app = call_app(call);
     if (secret_is_given(order->payment_method) || order->total.amount_minor == 0 || !payment_needs_method(app->payment))
         return ERR_NONE;
-    return call_fault(call, "/payment_method", "is needed to pay: the payment gateway's token for how");
+    return call_fault(call, "/payment_method", "is missing: the payment gateway's token for how the order is paid");
 }
 
 static enum err placing_check(struct call *call)

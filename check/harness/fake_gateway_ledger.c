@@ -299,12 +299,15 @@ int ledger_charge(sqlite3 *db, const char *key, const char *form, struct buf *ou
         return ledger_error(out, 400, "invalid_request_error", "resource_missing", "payment_method");
     if (intent.amount < 50)
         return ledger_error(out, 400, "invalid_request_error", "amount_too_small", "amount");
-    if (strlen(intent.currency) != 3 || strcmp(confirm, "true") != 0 || strcmp(redirects, "never") != 0)
+    bool is_confirmed = strcmp(confirm, "true") == 0;
+    if (strlen(intent.currency) != 3 || !*confirm || strcmp(redirects, "never") != 0)
         return ledger_error(out, 400, "invalid_request_error", "parameter_missing", "confirm");
     snprintf(intent.id, sizeof intent.id, "pi_%.8s%.4s%.4s%s", id_new(made), made + 9, made + 14, made + 24);
-    snprintf(intent.status, sizeof intent.status, "%s", method->status);
-    snprintf(intent.code, sizeof intent.code, "%s", method->code);
-    snprintf(intent.decline_code, sizeof intent.decline_code, "%s", method->decline_code);
+    snprintf(intent.status, sizeof intent.status, "%s", is_confirmed ? method->status : "requires_confirmation");
+    if (is_confirmed) {
+        snprintf(intent.code, sizeof intent.code, "%s", method->code);
+        snprintf(intent.decline_code, sizeof intent.decline_code, "%s", method->decline_code);
+    }
     ledger_run(db, "INSERT INTO intent VALUES (?1, ?2, ?3, CAST(?4 AS INTEGER), ?5, ?6, ?7, ?8, ?9, '')", intent.id,
                intent.order_id, key, amount, intent.currency, method->name, intent.status, intent.code,
                intent.decline_code, NULL);

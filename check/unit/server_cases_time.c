@@ -45,6 +45,7 @@ static int64_t beside_half_headers_ns(void)
         fcgi_client_close(&peers[i]);
     }
     CU_ASSERT_EQUAL(fixture_stats(&fixture).timeouts, PEERS);
+    CU_ASSERT_EQUAL(fixture_stats(&fixture).header_timeouts, PEERS);
     CU_ASSERT_EQUAL(server_busy(fixture.server), 0);
     fixture_close(&fixture);
     return slowest_ns;

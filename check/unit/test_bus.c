@@ -335,6 +335,22 @@ static void test_sweep(void)
     end();
 }
 
+static void test_replaced(void)
+{
+    uint64_t used, most;
+    begin();
+    CU_ASSERT_EQUAL(bus_size(bus, &used, &most), ERR_NONE);
+    char from[512], to[520];
+    snprintf(from, sizeof from, "%s", scratch_path(&scratch, "bus.db"));
+    snprintf(to, sizeof to, "%s-away", from);
+    CU_ASSERT_EQUAL(rename(from, to), 0);
+    CU_ASSERT_EQUAL(bus_size(bus, &used, &most), ERR_STORAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "restart the service"));
+    CU_ASSERT_EQUAL(rename(to, from), 0);
+    CU_ASSERT_EQUAL(bus_size(bus, &used, &most), ERR_NONE);
+    end();
+}
+
 static void test_retention_time(void)
 {
     begin();
@@ -460,6 +476,7 @@ static const struct suite_case cases[] = {
     {"a full bus refuses, and drops nothing unread", test_full},
     {"a group leaves events of other types behind", test_other_types_left_behind},
     {"however few they are, within about a second", test_others_left_behind_in_time},
+    {"a bus whose file was replaced says so", test_replaced},
     {"an URL that no driver takes is refused", test_urls},
 };
 

@@ -128,7 +128,10 @@ static void test_there_and_back(void)
     for (size_t i = 0; i < FILES; i++)
         script(files[i].name, "INSERT INTO mark VALUES (10)");
     expect_marks(11);
+    CU_ASSERT_EQUAL(chmod(path_of("order.db"), 0640), 0);
     CU_ASSERT_EQUAL(DB("restore", "--from", backup, "--force"), 0);
+    CU_ASSERT_EQUAL(stat(path_of("order.db"), &status), 0);
+    CU_ASSERT_EQUAL(status.st_mode & 0777, 0640);   /* for whom it was before */
     CU_ASSERT_PTR_NOT_NULL(strstr(ctl.out, "everything is as it was at 20"));
     expect_marks(1);
     CU_ASSERT_EQUAL(DB("check"), 0);
@@ -137,7 +140,7 @@ static void test_there_and_back(void)
     CU_ASSERT_EQUAL(DB("restore", "--from", backup), 0);   /* onto a new machine */
     expect_marks(1);
     CU_ASSERT_EQUAL(stat(path_of("order.db"), &status), 0);
-    CU_ASSERT_EQUAL(status.st_mode & 0777, 0660);
+    CU_ASSERT_EQUAL(status.st_mode & 0777, 0600);
     end();
 }
 

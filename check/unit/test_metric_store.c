@@ -168,6 +168,27 @@ static void test_other_layout(void)
     metric_store_close(new);
 }
 
+/* Its head is well, and what follows is not. */
+static void test_damaged(void)
+{
+    begin();
+    struct metric_store *store = open_store(LAYOUT);
+    unsigned char noise[4096];
+    add(store, COUNTER, 5);
+    metric_store_close(store);
+    memset(noise, 0xa5, sizeof noise);
+    FILE *file = fopen(path, "r+");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL(fseek(file, 64, SEEK_SET), 0);
+    CU_ASSERT_EQUAL(fwrite(noise, 1, sizeof noise, file), sizeof noise);
+    fclose(file);
+    store = open_store(LAYOUT);
+    CU_ASSERT_EQUAL(sum_of(store, COUNTER), 0);
+    add(store, COUNTER, 2);
+    CU_ASSERT_EQUAL(sum_of(store, COUNTER), 2);
+    metric_store_close(store);
+}
+
 /* ---- killed while it folds ---- */
 
 /*
@@ -288,6 +309,7 @@ static const struct suite_case cases[] = {
     {"counts of all processes add up, also of those that were killed; gauges end with them", test_sums},
     {"processes beyond the segments count all the same", test_too_many},
     {"a file of another layout, or of none, is replaced", test_other_layout},
+    {"a damaged file is replaced", test_damaged},
     {"nothing is lost or counted twice when who folds is killed", test_killed_while_folding},
     {"a scrape tells of all processes, and never goes back", test_scrape_of_all},
     {"where no file can be had, metrics are kept in memory", test_no_file},

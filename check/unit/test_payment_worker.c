@@ -176,6 +176,7 @@ static void test_cancel_during_a_timeout(void)
     fixture_begin();
     payments_reserve("sandbox_timeout_once", id);
     CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    charge_approved(id, taking.due[0].amount);   /* and the answer is lost */
     CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
     record(&taking.due[0], PAYMENT_UNKNOWN);
     CU_ASSERT_STRING_EQUAL(fixture_payment(id), "due");
@@ -183,6 +184,24 @@ static void test_cancel_during_a_timeout(void)
     payments_expect(id, "cancelled", "refunded");
     payments_stop();
     CU_ASSERT_EQUAL(payments_ledger("SELECT count(*) FROM charge WHERE state = 'refunded'"), 1);
+    fixture_end();
+}
+
+/* Nobody wants the charge any more, so finding out makes none. */
+static void test_cancel_before_the_gateway_heard(void)
+{
+    char id[ID_SIZE];
+    struct taking taking = {.count = 0};
+    fixture_begin();
+    payments_reserve("sandbox_approve", id);
+    CU_ASSERT_EQUAL(db_write(fixture.db, take_work, &taking), ERR_NONE);
+    CU_ASSERT_FALSE(taking.due[0].only_find_out);
+    CU_ASSERT_TRUE(fixture_apply(id, ORDER_CANCEL, "cancelled by customer"));
+    record(&taking.due[0], PAYMENT_UNKNOWN);
+    payments_start(1, 4);
+    payments_expect(id, "cancelled", "declined");
+    payments_stop();
+    CU_ASSERT_EQUAL(payments_ledger("SELECT count(*) FROM charge WHERE state IN ('approved', 'refunded')"), 0);
     fixture_end();
 }
 
@@ -434,6 +453,8 @@ static const struct suite_case cases[] = {
     {"a payment that was never tried is voided by a cancellation", test_cancel_before_the_charge},
     {"a charge that lost the race with a cancellation is given back", test_cancel_during_the_charge},
     {"a charge that is unknown at a cancellation is found out and given back", test_cancel_during_a_timeout},
+    {"a payment that the gateway never heard of is not made for an order that was cancelled",
+     test_cancel_before_the_gateway_heard},
     {"a restart between charge and record charges exactly once", test_restart_between_charge_and_record},
     {"an outcome that is recorded already changes nothing", test_outcome_recorded_twice},
     {"a thousand payments flow", test_many},

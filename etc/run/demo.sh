@@ -67,5 +67,5 @@ demo_play() {
     demands 200
     step "What is left in stock" GET "/v1/items/$sku"
     demands 200
-    printf '\nThe order %s is paid.\n' "$order"
+    printf '\nAll that it took: ./run trace show %s\nThe order %s is paid.\n' "$order" "$order"
 }

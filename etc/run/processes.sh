@@ -8,6 +8,7 @@ process_started() {
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
     # shellcheck disable=SC2086
     set -- ${stat##*) }
+    [[ $1 != Z ]] || return 1                  # it has ended, and nobody has looked yet
     printf '%s\n' "${20}"
 }
 
@@ -15,6 +16,8 @@ process_started() {
 process_spawn() {
     local name=$1 pid
     shift
+    : >>"$STATE/log/$name.log"
+    wc -l <"$STATE/log/$name.log" >"$STATE/tmp/$name.line"   # where what it says begins
     setsid "$@" </dev/null >>"$STATE/log/$name.log" 2>&1 9>&- &
     pid=$!
     # shellcheck disable=SC2034

@@ -22,7 +22,7 @@ wait_for() {
     shift 2
     until "$@" >/dev/null 2>&1; do
         if ! process_pid "$name" >/dev/null; then
-            tail -n 15 "$STATE/log/$name.log" >&2
+            tail -n "+$(($(cat "$STATE/tmp/$name.line") + 1))" "$STATE/log/$name.log" | tail -n 15 >&2
             fail "$name ended while it was starting; see $STATE/log/$name.log"
         fi
         ((SECONDS < deadline)) || fail "$what did not come about in 30 s; see $STATE/log/$name.log"
@@ -179,7 +179,7 @@ system_start() {
         running=0
     fi
     if ((running == ${#PARTS[@]})); then
-        say "Already running from $STATE, at $(jq -r .url "$STATE/demo.json")"
+        say "Already running from $STATE, at $(jq -r .url "$STATE/demo.json"), as it was started; ./run stop ends it"
         exit 0
     fi
     ((running == 0)) || fail "some of it runs already from $STATE (see ./run status); ./run stop ends it"
@@ -223,6 +223,17 @@ system_stop() {
         say "Nothing runs from $STATE"
     fi
     exec 9>&-
+}
+
+# The traces are asked for at the sockets, which the settings do not tell.
+system_trace() {
+    local name
+    local -a sockets=()
+    for name in "${SERVICES[@]}"; do
+        sockets+=(--socket "$name=unix:$STATE/run/$name.sock")
+    done
+    ((${#TRACE[@]})) || TRACE=(list)
+    exec "$(program_of tandemctl)" trace "${TRACE[0]}" "${sockets[@]}" "${TRACE[@]:1}"
 }
 
 system_status() {

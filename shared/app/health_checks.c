@@ -68,6 +68,9 @@ static enum err check_lanes(void *context)
 static enum err write_beat(struct db_connection *connection, void *context)
 {
     (void)context;
+    enum err err = db_in_place(connection);
+    if (err)
+        return err;
     struct db_statement *statement = db_query(connection, "INSERT INTO health (id, written_us) VALUES (1, $1)"
                                               " ON CONFLICT (id) DO UPDATE SET written_us = excluded.written_us");
     db_bind_int(statement, 1, clock_wall_us());

@@ -24,7 +24,7 @@ static struct text unquote(struct text value)
 }
 
 /* Neither a caller's id nor a key can hold the separator, so no two pairs share a name. */
-static void name_claim(struct call *call)
+static enum err name_claim(struct call *call)
 {
     struct buf name;
     buf_init(&name, ID_SIZE + 1 + IDEMPOTENCY_KEY_MAX);
@@ -32,12 +32,23 @@ static void name_claim(struct call *call)
     buf_add_char(&name, '\n');
     buf_add_text(&name, call->idempotency_key);
     digest_hex(buf_text(&name), call->claim.lookup);
+    enum err err = buf_check(&name);
     buf_fini(&name);
+    return err;
 }
 
 static struct text lookup_of(const struct call *call)
 {
     return (struct text){call->claim.lookup, LOOKUP_LENGTH};
+}
+
+/* Which of two it is that a repeat would be known by, nobody could say. */
+static bool is_given_twice(const struct http_request *request)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < request->param_count; i++)
+        count += text_equal_string(request->params[i].name, "HTTP_IDEMPOTENCY_KEY");
+    return count > 1;
 }
 
 enum err idempotency_key(struct call *call)
@@ -47,12 +58,12 @@ enum err idempotency_key(struct call *call)
         return call_refuse(call, ERR_MALFORMED, "idempotency-key-missing",
                            "This request needs an Idempotency-Key header, unique to it, so that it may be repeated.");
     struct text key = unquote(text_trim(given));
-    if (key.length == 0 || key.length > IDEMPOTENCY_KEY_MAX || !text_is_visible_ascii(key))
+    bool is_well = key.length > 0 && key.length <= IDEMPOTENCY_KEY_MAX && text_is_visible_ascii(key);
+    if (!is_well || is_given_twice(&call->exchange->request))
         return call_refuse(call, ERR_MALFORMED, "idempotency-key-malformed",
-                           "An Idempotency-Key is 1 to 255 printable ASCII characters without spaces.");
+                           "An Idempotency-Key is given once: 1 to 255 printable ASCII characters without spaces.");
     call->idempotency_key = key;
-    name_claim(call);
-    return ERR_NONE;
+    return name_claim(call);
 }
 
 /* What makes two requests the same: method, path and body, or what of it may be kept as a digest. It is of no more

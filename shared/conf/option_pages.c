@@ -98,7 +98,7 @@ static const char manual_head[] =
     ".Pp\n"
     ".Pa /version\n"
     "also has the digest of the settings that are in effect, and when they were read:\n"
-    ".Dl {\(dqdigest\(dq: \(dq...\(dq, \(dqloaded_at\(dq: \(dq...\(dq, \(dqawait_restart\(dq: [\(dqpool.threads\(dq]}\n"
+    ".Dl {\\(dqdigest\\(dq: \\(dq...\\(dq, \\(dqloaded_at\\(dq: \\(dq...\\(dq, \\(dqawait_restart\\(dq: [...]}\n"
     ".Xr tandemctl 1\n"
     "prints the same digest with\n"
     ".Cm conf digest .\n"

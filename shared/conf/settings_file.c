@@ -171,7 +171,10 @@ void settings_read_file(struct settings *settings, const struct source *source, 
         const struct place root = {.applies = true};
         read_group(&reading, config_root_setting(&config), &root);
     } else {
-        buf_addf(faults, "%s:%d: %s\n", source->path, config_error_line(&config), config_error_text(&config));
+        const char *what = config_error_text(&config);
+        bool is_twice = strcmp(what, "duplicate setting name") == 0;
+        buf_addf(faults, "%s:%d: %s%s\n", source->path, config_error_line(&config), what,
+                 is_twice ? ": a file has each group once; add to that, or use another file in conf.d" : "");
     }
     config_destroy(&config);
 }

@@ -74,7 +74,8 @@ void bus_rewind(struct bus_subscription *subscription);
 /** Ends a bus_fetch() that waits. Any thread. */
 void bus_wake(struct bus_subscription *subscription);
 
-/** How much it holds of what it may hold, in bytes, both of which a driver may not know: 0 then. Any thread. */
+/** How much it holds of what it may hold, in bytes, both of which a driver may not know: 0 then. Any thread.
+ *  ERR_STORAGE also when another bus has taken its place meanwhile. */
 enum err must_check bus_size(struct bus *bus, uint64_t *ret_used_bytes, uint64_t *ret_max_bytes);
 
 /** How many events of its types the group has yet to acknowledge. Any thread. */

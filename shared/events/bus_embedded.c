@@ -134,7 +134,9 @@ static enum err size_of(struct bus *base, uint64_t *ret_used_bytes, uint64_t *re
     struct bus_embedded *bus = (struct bus_embedded *)base;
     int64_t size;
     pthread_mutex_lock(&bus->lock);
-    enum err err = read_number(bus->reader, size_sql, 0, &size);
+    enum err err = db_in_place(bus->reader);
+    if (!err)
+        err = read_number(bus->reader, size_sql, 0, &size);
     pthread_mutex_unlock(&bus->lock);
     if (err)
         return err;

@@ -146,18 +146,9 @@ void fcgi_connection_idle(struct deadline *deadline)
 
 static enum server_counter timeout_of(const struct fcgi_lane *lane, const struct deadline_queue *queue)
 {
-    return queue == &lane->header ? SERVER_HEADER_TIMEOUT : queue == &lane->body ? SERVER_BODY_TIMEOUT
-                                                                                 : SERVER_WRITE_TIMEOUT;
-}
-
-void fcgi_connection_late(struct deadline *deadline)
-{
-    struct fcgi_connection *connection = of_deadline(deadline);
-    server_count(connection->lane->counters, timeout_of(connection->lane, deadline->queue));
-    give_up(connection);
-    /* with the callee still: a front that does not take a short reply */
-    if (connection->state == FCGI_CONNECTION_BUSY)
-        reactor_unwatch(&connection->lane->reactor, &connection->source);
+    if (queue == &lane->header || queue == &lane->fresh)
+        return SERVER_HEADER_TIMEOUT;
+    return queue == &lane->body ? SERVER_BODY_TIMEOUT : SERVER_WRITE_TIMEOUT;
 }
 
 static struct deadline_queue *queue_of(struct fcgi_connection *connection)
@@ -172,6 +163,16 @@ static struct deadline_queue *queue_of(struct fcgi_connection *connection)
     if (!fcgi_parser_quiet(&connection->parser))
         return &lane->header;
     return connection->awaited ? &lane->fresh : &lane->idle;
+}
+
+void fcgi_connection_late(struct deadline *deadline)
+{
+    struct fcgi_connection *connection = of_deadline(deadline);
+    server_count(connection->lane->counters, timeout_of(connection->lane, queue_of(connection)));
+    give_up(connection);
+    /* with the callee still: a front that does not take a short reply */
+    if (connection->state == FCGI_CONNECTION_BUSY)
+        reactor_unwatch(&connection->lane->reactor, &connection->source);
 }
 
 static uint32_t events_of(const struct fcgi_connection *connection)

@@ -78,6 +78,7 @@ void server_stats(const struct server *server, struct server_stats *ret)
         .requests = sums[SERVER_REQUESTS],
         .protocol_errors = sums[SERVER_PROTOCOL],
         .timeouts = sums[SERVER_HEADER_TIMEOUT] + sums[SERVER_BODY_TIMEOUT] + sums[SERVER_WRITE_TIMEOUT],
+        .header_timeouts = sums[SERVER_HEADER_TIMEOUT],
         .refused_too_large = sums[SERVER_TOO_LARGE],
         .aborted = sums[SERVER_ABORTED],
         .accept_failures = sums[SERVER_ACCEPT_FAILED],

@@ -65,6 +65,10 @@ void db_stats(struct db *db, struct db_stats *ret);
 enum err must_check db_reader_open(struct db *db, struct db_connection **ret);
 void db_reader_close(struct db_connection *connection);
 
+/** Whether what the connection has open still is the file of its path. ERR_STORAGE when that was moved, removed or
+ *  replaced: others who open it get another one. On the connection's thread. */
+enum err must_check db_in_place(struct db_connection *connection);
+
 /** Until the next call of this, statements of this reader end with ERR_DEADLINE once the monotonic clock is past
  *  deadline_ns (0: never) or *given_up (may be NULL) is true. That is looked at every few thousand steps of theirs. */
 void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, const atomic_bool *given_up);

@@ -108,6 +108,15 @@ static int is_over(void *context)
     return connection->deadline_ns && clock_now_ns() >= connection->deadline_ns;
 }
 
+enum err db_in_place(struct db_connection *connection)
+{
+    int moved = 0;
+    if (sqlite3_file_control(connection->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+        return ERR_NONE;
+    return err_because(ERR_STORAGE, "%s is not the file any more that was opened at the start; restart the service",
+                       connection->db->path);
+}
+
 void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, const atomic_bool *given_up)
 {
     connection->deadline_ns = deadline_ns;

@@ -256,7 +256,8 @@ struct log_members *log_members_new(const struct log_field *fields, size_t count
     buf_init(&members->terminal, LOG_LINE_MAX_BYTES);
     json_writer_init(&writer, &members->json);
     json_object_begin(&writer);
-    buf_consume(&members->json, 1);
+    if (!members->json.failed)
+        buf_consume(&members->json, 1);
     for (size_t i = 0; i < count; i++) {
         json_field_write(&writer, &fields[i]);
         terminal_field_write(&members->terminal, &fields[i]);

@@ -12,7 +12,8 @@ void log_head_format(const struct log_what *what, const char *service, const cha
 
     json_writer_init(&writer, out);
     json_object_begin(&writer);
-    buf_consume(out, 1);
+    if (!out->failed)
+        buf_consume(out, 1);
     json_member_string(&writer, "level", log_level_name(what->level));
     if (service)
         json_member_string(&writer, "service", service);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "telemetry/metric.h"
 #include "telemetry/metric_store.h"
 
 enum { MAGIC = 0x746d6531, BOOT_ID_SIZE = 40, LEFTS = 2, LOCK_STEP_NS = 1000000, SUM_TRIES = 1000 };
@@ -255,6 +256,24 @@ static bool is_ours(int fd, uint64_t layout)
            memcmp(head.boot_id, boot_id, sizeof boot_id) == 0;
 }
 
+/* Whether a page that says it is one holds together: what it says of slots is where slots are. METRICS itself stands for
+ * those that are nobody's. */
+static bool is_sound(const struct page *page)
+{
+    struct fold fold = fold_now(page);
+    uint32_t names = atomic_load(&page->names_count), used = atomic_load(&page->slots_used);
+
+    if (names > METRIC_NAMES_MAX || used > METRIC_SLOTS || fold.left >= LEFTS || fold.segment >= SEGMENTS)
+        return false;
+    for (uint32_t i = 0; i < names; i++) {
+        const struct metric_name *name = &page->names[i];
+        if (name->metric > METRICS || name->slots > used || name->slot > used - name->slots ||
+            name->lasting > name->slots || !memchr(name->labels, '\0', sizeof name->labels))
+            return false;
+    }
+    return true;
+}
+
 /* A new file takes the place of one that cannot be used; who has that one open keeps it. Held locked like the other. */
 static enum err replace(const char *path, uint64_t layout, int *fd, struct page **ret)
 {
@@ -322,7 +341,15 @@ static enum err open_page(const char *path, uint64_t layout, int *ret_fd, struct
     enum err err = open_locked(path, &fd);
     if (err)
         return err;
-    err = is_ours(fd, layout) ? map(fd, path, ret) : replace(path, layout, &fd, ret);
+    bool is_usable = is_ours(fd, layout);
+    if (is_usable) {
+        err = map(fd, path, ret);
+        is_usable = err || is_sound(*ret);
+        if (!is_usable)
+            munmap(*ret, sizeof **ret);
+    }
+    if (!is_usable)
+        err = replace(path, layout, &fd, ret);
     if (err)
         close(fd);
     else
