@@ -55,7 +55,8 @@ enum server_state { SERVER_IDLE, SERVER_READING, SERVER_HANDLING, SERVER_WRITING
 
 /* What the transport has seen so far; counters only rise. */
 struct server_stats {
-    uint64_t connections_accepted, connections_open, requests, protocol_errors, refused_too_large, aborted, accept_failures;
+    uint64_t connections_accepted, connections_open, requests, protocol_errors, refused_too_large, aborted;
+    uint64_t accept_failures;
     uint64_t timeouts, header_timeouts;            /* all, and of them those of headers */
 };
 

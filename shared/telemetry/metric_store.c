@@ -256,8 +256,8 @@ static bool is_ours(int fd, uint64_t layout)
            memcmp(head.boot_id, boot_id, sizeof boot_id) == 0;
 }
 
-/* Whether a page that says it is one holds together: what it says of slots is where slots are. METRICS itself stands for
- * those that are nobody's. */
+/* Whether a page that says it is one holds together: what it says of slots is where slots are. METRICS itself stands
+ * for those that are nobody's. */
 static bool is_sound(const struct page *page)
 {
     struct fold fold = fold_now(page);
