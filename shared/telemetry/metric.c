@@ -263,7 +263,7 @@ static uint64_t layout_of_table(void)
 /* The first slots of a store are nobody's, as many as the largest series takes: a handle of zeros is seen by nobody. */
 static enum err use_store(const char *path)
 {
-    struct metric_store *_Atomic store;   /* may come with the first series, while others scrape */
+    struct metric_store *store;
     const struct metric_name *first;
     enum err err = metric_store_open(path, layout_of_table(), &store);
     if (err)
