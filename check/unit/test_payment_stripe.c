@@ -59,6 +59,7 @@ struct asking {
     const char *method;
     const char *currency;
     int64_t amount_minor, asked_us;
+    bool only_find_out;
     unsigned asks;
     struct payment_answer answer;
     char reference[PAYMENT_REFERENCE_MAX + 1];
@@ -80,6 +81,7 @@ static void ask_once(struct asking *asking, void (*question)(struct payment *pay
         .amount = {asking->amount_minor, currency_find(text_of(asking->currency))},
         .reference = *asking->reference ? text_of(asking->reference) : TEXT_NONE,
         .asked_us = asking->asked_us,
+        .only_find_out = asking->only_find_out,
     };
     err_clear();
     question(payment, &request, &asking->answer);
@@ -388,6 +390,24 @@ static void test_stored_failure(void)
     end();
 }
 
+/* Nobody wants it any more: there is a charge only where one was made before. */
+static void test_only_found_out(void)
+{
+    begin();
+    struct asking unheard = asking_with("pm_card_visa"), made = asking_with("pm_card_visa");
+    unheard.only_find_out = true;
+    CU_ASSERT_EQUAL(charge(&unheard), PAYMENT_DECLINED);
+    CU_ASSERT_EQUAL(charge(&unheard), PAYMENT_DECLINED);
+    CU_ASSERT_EQUAL(charges(), 0);
+    fake_gateway_fault(gateway, GATEWAY_CHARGE, GATEWAY_DROPPED_AFTER, 1);
+    charge_once(&made);
+    *made.reference = '\0';
+    made.only_find_out = true;
+    CU_ASSERT_EQUAL(charge(&made), PAYMENT_APPROVED);
+    CU_ASSERT_EQUAL(charges(), 1);
+    end();
+}
+
 /* Told by a notice, though nothing else can be found. */
 static void test_reference_from_a_notice(void)
 {
@@ -517,6 +537,7 @@ static const struct suite_case cases[] = {
     {"what is processing is asked about by its reference", test_processing},
     {"a key that was forgotten is not charged again", test_forgotten_key},
     {"a failure that the key stands for is seen through", test_stored_failure},
+    {"for an order that was cancelled it is found out, and nothing is charged", test_only_found_out},
     {"a reference from elsewhere helps, and does no harm", test_reference_from_a_notice},
     {"two questions at once are one charge", test_two_at_once},
     {"a key that was used for another amount charges nothing", test_other_amount},
