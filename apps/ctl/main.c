@@ -162,10 +162,10 @@ static const struct command commands[] = {
      "Exit status 0 when all are ready.",
      true, status_options, command_status},
     {"trace list", NULL, 0, "the recent traces of the services, as a table",
-     "Asks GET /traces of every service at its server.listen. Exit status 0 when one at least has answered.",
+     "Asks GET /traces of every service, at the places that status asks. Exit status 0 when one at least has answered.",
      true, trace_list_options, command_trace_list},
     {"trace show", "ID", 1, "draw a trace over all services, as a waterfall",
-     "ID is that of a trace, of a request or of an order. Asks every service at its server.listen for its part.\n"
+     "ID is that of a trace, of a request or of an order. Asks every service for its part, where status asks.\n"
      "Exit status 0 when the trace was found.",
      true, trace_show_options, command_trace_show},
     {"supervise", "-- PROGRAM [ARGUMENT...]", 0, "hold a socket and keep processes of a service behind it",

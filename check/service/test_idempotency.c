@@ -146,6 +146,8 @@ static void test_malformed(void)
     EXPECT_PROBLEM(order(client, sku, "\"\""), 400, "idempotency-key-malformed");
     EXPECT_PROBLEM(order(client, sku, "k\xc3\xa4se"), 400, "idempotency-key-malformed");
     EXPECT_PROBLEM(order(client, sku, too_long), 400, "idempotency-key-malformed");
+    http_with(client, "Idempotency-Key: one-of-two");
+    EXPECT_PROBLEM(order(client, sku, "the-other"), 400, "idempotency-key-malformed");
     struct http_answer *bare = order(client, sku, longest), *again = order(client, sku, quoted);
     EXPECT_STATUS(bare, 201);
     EXPECT_STATUS(again, 201);

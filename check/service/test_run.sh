@@ -59,6 +59,12 @@ demo_ends_paid() {
     tail -n 1 "$FOLDER/story" | grep -q 'is paid\.$'
 }
 
+trace_is_drawn() {
+    local order
+    order=$(sed -nE 's/^The order (.*) is paid\.$/\1/p' "$FOLDER/story")
+    run trace show "$order" | grep -q 'POST /v1/orders'
+}
+
 has_demo_json() {
     local file=$STATE/demo.json
     [[ $(stat -c %a "$file") == 600 ]] || return 1
@@ -178,6 +184,7 @@ tap "it starts behind nginx" starts nginx
 tap "demo.json has every key, for its owner only" has_demo_json
 tap "demo.json tells the truth" demo_json_is_true
 tap "the story ends with a paid order" demo_ends_paid
+tap "what became of its order is drawn" trace_is_drawn
 tap "the front page's lines work when pasted" page_works
 tap "status is 0 while all runs" status_is 0
 tap "a second start says that it runs already" says_already_running

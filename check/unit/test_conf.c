@@ -282,7 +282,7 @@ static void test_syntax(void)
     CU_ASSERT(told_at(2, ""));
     CU_ASSERT_EQUAL(load_file("log = {\n    level = \"never ended;\n"), ERR_CONFIG);
     CU_ASSERT_EQUAL(load_file("log = { level = \"info\"; level = \"debug\"; };\n"), ERR_CONFIG);
-    CU_ASSERT(told_at(1, ""));
+    CU_ASSERT(told_at(1, "duplicate setting name: a file has each group and option once"));
     end();
 }
 

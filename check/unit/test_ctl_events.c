@@ -137,6 +137,7 @@ static void test_list(void)
     SAYS_NOT("event-2");
     CU_ASSERT_EQUAL(EVENTS("list", "--since", "1h", "--json"), 0);
     CU_ASSERT_EQUAL(objects(), 3);
+    CU_ASSERT_EQUAL(EVENTS("list", "--until", "1000000000d"), 2);
     CU_ASSERT_EQUAL(EVENTS("list", "--until", "1h", "--json"), 0);
     CU_ASSERT_STRING_EQUAL(ctl.out, "");
     CU_ASSERT_EQUAL(EVENTS("list", "--since", "yesterday"), 2);

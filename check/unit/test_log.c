@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "check/harness/suite.h"
 #include "telemetry/log.h"
+#include "telemetry/log_head.h"
 
 #define LOG_MODULE LOG_MODULE_BASE
 
@@ -130,6 +131,18 @@ static void test_heads(void)
         CU_ASSERT_EQUAL(count_of(output, "\"level\":\"warning\",\"service\":\"order\""), 1);
         end();
     }
+}
+
+/* It is then no line, and nothing else comes of it. */
+static void test_no_memory_for_a_head(void)
+{
+    const struct log_what what = {LOG_MODULE_BASE, LOG_INFO, "a", true};
+    struct buf none;
+
+    buf_init(&none, 0);
+    log_head_format(&what, "order", NULL, &none);
+    CU_ASSERT_EQUAL(buf_check(&none), ERR_MEMORY);
+    buf_fini(&none);
 }
 
 static void test_context(void)
@@ -444,6 +457,7 @@ static const struct suite_case cases[] = {
     {"a line has its members in order", test_fields},
     {"fields made ready are in each line as if they were given", test_members},
     {"each event has its own head", test_heads},
+    {"a head that there is no memory for harms nobody", test_no_memory_for_a_head},
     {"the context is on every line of the thread", test_context},
     {"lines below the level cost nothing", test_levels},
     {"input cannot forge a line in JSON", test_forged_json},

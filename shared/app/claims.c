@@ -8,6 +8,7 @@
 
 #include "app/claims.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "events/wakeup.h"
 #include "state/thread.h"
 
@@ -25,14 +26,9 @@ struct claims {
 
 /* ---- with the lock ---- */
 
-static unsigned digit(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
 static struct claim **bucket_of(struct claims *claims, const struct claim *claim)
 {
-    return &claims->buckets[(digit(claim->lookup[0]) << 4 | digit(claim->lookup[1])) % BUCKETS];
+    return &claims->buckets[(unsigned)(hex_digit(claim->lookup[0]) << 4 | hex_digit(claim->lookup[1])) % BUCKETS];
 }
 
 static struct claim *find(struct claims *claims, const struct claim *claim)

@@ -174,7 +174,7 @@ void settings_read_file(struct settings *settings, const struct source *source, 
         const char *what = config_error_text(&config);
         bool is_twice = strcmp(what, "duplicate setting name") == 0;
         buf_addf(faults, "%s:%d: %s%s\n", source->path, config_error_line(&config), what,
-                 is_twice ? ": a file has each group once; add to that, or use another file in conf.d" : "");
+                 is_twice ? ": a file has each group and option once; add to that, or use another file in conf.d" : "");
     }
     config_destroy(&config);
 }
