@@ -26,13 +26,14 @@ struct fixture {
     char folder[64], address[96];
 };
 
-/* Polls until it holds, ten seconds at most; the value says whether it did. */
+/* Polls until it holds, ten seconds at most; the value says whether it did, at the moment it was last asked. */
 #define EVENTUALLY(condition)                                                                                          \
     ({                                                                                                                 \
         int64_t until_ns_ = clock_now_ns() + 10 * NS_PER_S;                                                            \
-        while (!(condition) && clock_now_ns() < until_ns_)                                                             \
+        bool holds_;                                                                                                   \
+        while (!(holds_ = (condition)) && clock_now_ns() < until_ns_)                                                  \
             fixture_breathe();                                                                                         \
-        (condition);                                                                                                   \
+        holds_;                                                                                                        \
     })
 
 /** Options that let everything through: 2 lanes, limits far away, deadlines of 10 s. */

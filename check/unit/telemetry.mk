@@ -9,6 +9,13 @@ check_unit_test_metric_SOURCES = check/unit/test_metric.c
 check_unit_test_metric_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_metric_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 
+check_PROGRAMS += check/unit/test_log_ring
+TESTS += check/unit/test_log_ring
+
+check_unit_test_log_ring_SOURCES = check/unit/test_log_ring.c
+check_unit_test_log_ring_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_log_ring_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
+
 check_PROGRAMS += check/unit/test_log_sink check/unit/test_log_control check/unit/test_trace \
 	check/unit/test_trace_memory
 TESTS += check/unit/test_log_sink check/unit/test_log_control check/unit/test_trace check/unit/test_trace_memory

@@ -16,7 +16,7 @@
 #include "telemetry/log_writer.h"
 #include "telemetry/trace.h"
 
-enum { NAME_SIZE = 64, BUFFER_BYTES = 65536, FLUSH_MS = 100 };
+enum { NAME_SIZE = 64, BUFFER_BYTES = 256 * 1024, FLUSH_MS = 100 };
 
 /* One log a process: it is what assertions of any module and every thread write to. */
 static struct {

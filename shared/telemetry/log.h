@@ -66,7 +66,7 @@ struct log_opts {
     const char *path;                  /* LOG_TO_FILE, LOG_TO_SYSLOG; copied */
     unsigned repeat_burst;             /* see log_repeat_set() */
     unsigned sample;                   /* see log_sample_set() */
-    size_t buffer_bytes;               /* of each thread that logs; 0: 64 KiB */
+    size_t buffer_bytes;               /* of each thread that logs; 0: 256 KiB */
     unsigned flush_ms;                 /* 0: 100 */
 };
 

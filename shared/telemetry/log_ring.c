@@ -10,7 +10,8 @@ struct record {
     uint32_t length, level;
 };
 
-enum { CACHE_LINE = 64 };
+/* A thread that logs little stays within this much of its ring: the rest of the memory is never touched. */
+enum { CACHE_LINE = 64, RESTART_BYTES = 16384 };
 
 _Static_assert(sizeof(struct record) == 16, "a ring's size is a multiple of it");
 
@@ -70,14 +71,31 @@ static void copy_out(struct log_ring *ring, size_t at, char *bytes, size_t lengt
     memcpy(bytes + first, ring->data, length - first);
 }
 
+/* Up to where everything was taken, as the thread that logs sees it: what it skipped never held anything. */
+static size_t taken(const struct log_ring *ring)
+{
+    size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+
+    return tail < ring->restarted ? ring->restarted : tail;
+}
+
+/* The writer sees it together with the line that follows. It has nothing to take meanwhile, and looks at neither. */
+static size_t restart(struct log_ring *ring, size_t head)
+{
+    ring->restarted_from = head;
+    return ring->restarted = (head | (ring->size - 1)) + 1;
+}
+
 bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text line)
 {
     struct record record = {order_ns, (uint32_t)line.length, level};
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+    size_t used = head - taken(ring);
 
-    if (ring->size - (head - tail) < room_of(line.length))
+    if (line.length > ring->size || ring->size - used < room_of(line.length))
         return false;
+    if (used == 0 && (head & (ring->size - 1)) > RESTART_BYTES)
+        head = restart(ring, head);
     memcpy(place(ring, head), &record, sizeof record);
     copy_in(ring, head + sizeof record, line.at, line.length);
     atomic_store(&ring->head, head + room_of(line.length));
@@ -86,8 +104,7 @@ bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struc
 
 bool log_ring_half_full(const struct log_ring *ring)
 {
-    return atomic_load_explicit(&ring->head, memory_order_relaxed)
-        - atomic_load_explicit(&ring->tail, memory_order_relaxed) > ring->size / 2;
+    return atomic_load_explicit(&ring->head, memory_order_relaxed) - taken(ring) > ring->size / 2;
 }
 
 bool log_ring_is_empty(const struct log_ring *ring)
@@ -101,7 +118,10 @@ bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_len
 
     if (log_ring_is_empty(ring))
         return false;
-    memcpy(&record, place(ring, atomic_load_explicit(&ring->tail, memory_order_relaxed)), sizeof record);
+    size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (tail == ring->restarted_from && tail != ring->restarted)
+        atomic_store_explicit(&ring->tail, tail = ring->restarted, memory_order_release);
+    memcpy(&record, place(ring, tail), sizeof record);
     *ret_order_ns = record.order_ns;
     *ret_length = record.length;
     return true;

@@ -1,6 +1,8 @@
 /*
  * A ring of log lines between one thread that logs and the writer: bounded, and without a lock.
  *
+ * What finds it empty begins at its start again, so that a large ring costs memory only where many lines come at once.
+ *
  * Owned by both; each drops it, and the second to do so frees it.
  */
 #ifndef TANDEM_TELEMETRY_LOG_RING_H
@@ -20,6 +22,7 @@ struct log_ring {
     atomic_int owners;
     atomic_bool abandoned;            /* its thread has ended: nothing more will come */
     size_t size;                      /* a power of two */
+    size_t restarted_from, restarted; /* when the thread that logs last began at its start again */
     _Alignas(64) atomic_size_t head;  /* bytes ever put; written by the thread that logs */
     _Alignas(64) atomic_size_t tail;  /* bytes ever taken; written by the writer */
     char data[];

@@ -368,8 +368,9 @@ void log_writer_wake(struct log_writer *writer, bool urgent)
 {
     int asleep = ASLEEP;
 
-    if ((urgent && !atomic_exchange(&writer->urgent, true)) ||
-        atomic_compare_exchange_strong(&writer->state, &asleep, AWAKE))
+    /* Most find nothing to change, and looking first leaves the other threads their copy of it. */
+    if ((urgent && !atomic_load(&writer->urgent) && !atomic_exchange(&writer->urgent, true)) ||
+        (atomic_load(&writer->state) == ASLEEP && atomic_compare_exchange_strong(&writer->state, &asleep, AWAKE)))
         ring_bell(writer);
 }
 
