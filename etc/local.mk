@@ -55,7 +55,7 @@ EXTRA_DIST += $(CONF_SAMPLES)
 
 # Settings are their operator's: installing again leaves those that are there, and uninstalling those that were changed.
 install-data-local:
-	$(MKDIR_P) '$(DESTDIR)$(confdir)'
+	$(MKDIR_P) '$(DESTDIR)$(confdir)/conf.d'
 	for file in $(CONF_SAMPLES); do \
 		to='$(DESTDIR)$(confdir)'/`basename $$file`; \
 		test -e "$$to" || $(INSTALL_DATA) '$(srcdir)'/$$file "$$to" || exit 1; \
@@ -65,6 +65,7 @@ uninstall-local:
 		to='$(DESTDIR)$(confdir)'/`basename $$file`; \
 		! cmp -s '$(srcdir)'/$$file "$$to" || rm -f "$$to" || exit 1; \
 	done
+	-rmdir '$(DESTDIR)$(confdir)/conf.d' 2>/dev/null
 
 PHONY_TARGETS += update-option-pages
 update-option-pages: option-pages
@@ -119,7 +120,7 @@ etc/grafana/provisioning/dashboards/tandem.yml: etc/grafana/provisioning/dashboa
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@pkgdatadir[@]|$(pkgdatadir)|g' $(srcdir)/$@.in > $@
 
 dist_doc_DATA = README.md ARCHITECTURE.md LICENSE \
-	doc/events.md doc/gitops.md doc/observability.md doc/operating.md doc/payments.md doc/tracing.md
+	doc/events.md doc/gitops.md doc/observability.md doc/operating.md doc/payments.md doc/problems.md doc/tracing.md
 runbooksdir = $(docdir)/runbooks
 dist_runbooks_DATA = \
 	doc/runbooks/TandemAvailabilityBudgetBurnsFast.md \

@@ -99,10 +99,12 @@ static void count(const struct call *call, const struct observation *observation
     metric_observe(call->service->queue_time, call->queue_ns);
 }
 
+/* A check that answers that something is missing has done what it was asked, and so has no error of its own. */
 static void log_failure(const struct call *call)
 {
     const char *cause = call->cause ? call->cause : err_cause();
-    log_event(LOG_ERROR, "a request failed", LOG_STRING("error", err_name(call->err)), LOG_STRING("cause", cause));
+    enum err err = call->err ? call->err : ERR_UNAVAILABLE;
+    log_event(LOG_ERROR, "a request failed", LOG_STRING("error", err_name(err)), LOG_STRING("cause", cause));
 }
 
 /* What failed here is a warning: it is left out by no sample, and not by the level that leaves the others out. */

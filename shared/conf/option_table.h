@@ -168,7 +168,7 @@
             "how long a request is tried again, with growing pauses, before its spans are dropped; 0: once")          \
     TEXTUAL(OPTION_USER_URL, "user.url", "http://127.0.0.1:8080", 1000, AT_START,                                     \
             "where order and inventory reach the user service")                                                       \
-    SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/service.token", 4000, AT_START,                    \
+    SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/secrets/service.token", 4000, AT_START,                    \
            "holds the bearer token that order and inventory introspect with (tandemctl token create)")                \
     INTEGER(OPTION_USER_TIMEOUT_MS, "user.timeout_ms", "2000", 10, 600000, "ms", LIVE,                                \
             "of a call to the user service")                                                                          \
