@@ -21,7 +21,9 @@ static void look_at(struct log_sink *sink, size_t batch_max)
     bool known = fstat(sink->fd, &status) == 0;
 
     sink->is_socket = known && S_ISSOCK(status.st_mode);
-    sink->batch_max = known && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)) ? batch_max : PIPE_BUF;
+    bool takes_all = known && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode)
+                               || (S_ISCHR(status.st_mode) && !isatty(sink->fd)));
+    sink->batch_max = takes_all ? batch_max : PIPE_BUF;
     if (sink->kind == LOG_TO_SYSLOG)
         sink->batch_max = 0;
 }
