@@ -2,15 +2,18 @@
 # their own. The standalone main files are for them alone and are not installed.
 
 FRONT_TEMPLATES = etc/nginx/nginx.conf.in etc/nginx/tandem.conf.in \
-	etc/lighttpd/lighttpd.conf.in etc/lighttpd/tandem.conf.in etc/lighttpd/tandem-problems.conf.in
+	etc/nginx/tandem-upstreams.conf.in \
+	etc/lighttpd/lighttpd.conf.in etc/lighttpd/tandem.conf.in etc/lighttpd/tandem-problems.conf.in \
+	etc/lighttpd/tandem-upstreams.conf.in
 WWW_TEMPLATE = etc/www/index.html.in
 
 nginxdir = $(pkgdatadir)/nginx
-nodist_nginx_DATA = etc/nginx/tandem.conf
+nodist_nginx_DATA = etc/nginx/tandem.conf etc/nginx/tandem-upstreams.conf
 dist_nginx_DATA = etc/nginx/tandem-fastcgi.conf etc/nginx/tandem-private.conf
 
 lighttpddir = $(pkgdatadir)/lighttpd
-nodist_lighttpd_DATA = etc/lighttpd/tandem.conf etc/lighttpd/tandem-problems.conf
+nodist_lighttpd_DATA = etc/lighttpd/tandem.conf etc/lighttpd/tandem-problems.conf \
+	etc/lighttpd/tandem-upstreams.conf
 dist_lighttpd_DATA = \
 	etc/lighttpd/problem.400.html etc/lighttpd/problem.403.html etc/lighttpd/problem.404.html \
 	etc/lighttpd/problem.405.html etc/lighttpd/problem.408.html etc/lighttpd/problem.411.html \
@@ -30,17 +33,23 @@ etc/nginx/tandem.conf: etc/nginx/tandem.conf.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) -e 's|@CONF@|$(nginxdir)|g' \
 		-e 's|@ACCESS_LOG@|/var/log/nginx/tandem.log tandem|g' $(srcdir)/etc/nginx/tandem.conf.in > $@
 
+etc/nginx/tandem-upstreams.conf: etc/nginx/tandem-upstreams.conf.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) $(srcdir)/etc/nginx/tandem-upstreams.conf.in > $@
+
 LIGHTTPD_SED = $(FRONT_SED) -e 's|@CONF@|$(lighttpddir)|g'
 etc/lighttpd/tandem.conf: etc/lighttpd/tandem.conf.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(LIGHTTPD_SED) $(srcdir)/etc/lighttpd/tandem.conf.in > $@
 etc/lighttpd/tandem-problems.conf: etc/lighttpd/tandem-problems.conf.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(LIGHTTPD_SED) $(srcdir)/etc/lighttpd/tandem-problems.conf.in > $@
+etc/lighttpd/tandem-upstreams.conf: etc/lighttpd/tandem-upstreams.conf.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(LIGHTTPD_SED) $(srcdir)/etc/lighttpd/tandem-upstreams.conf.in > $@
 
 etc/www/index.html: etc/www/index.html.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(FRONT_SED) $(srcdir)/etc/www/index.html.in > $@
 
 EXTRA_DIST += $(FRONT_TEMPLATES) $(WWW_TEMPLATE) etc/debian-packages \
-	etc/run/packages.sh etc/run/build.sh etc/run/processes.sh etc/run/system.sh etc/run/seed.sh etc/run/demo.sh
+	etc/run/packages.sh etc/run/build.sh etc/run/processes.sh etc/run/keep.sh etc/run/engines.sh \
+	etc/run/system.sh etc/run/seed.sh etc/run/demo.sh
 CLEANFILES += $(nodist_nginx_DATA) $(nodist_lighttpd_DATA) $(nodist_www_DATA)
 
 # The manual page and the sample of the settings are kept in the tree, so that building needs no program that runs here;
@@ -119,8 +128,14 @@ CLEANFILES += $(nodist_grafanaprovision_DATA)
 etc/grafana/provisioning/dashboards/tandem.yml: etc/grafana/provisioning/dashboards/tandem.yml.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed -e 's|@pkgdatadir[@]|$(pkgdatadir)|g' $(srcdir)/$@.in > $@
 
+# Others who read the events; doc/events.md tells of them.
+examplesdir = $(docdir)/examples
+dist_examples_SCRIPTS = etc/examples/consume_kafka.py etc/examples/consume_rabbitmq.py
+
 dist_doc_DATA = README.md ARCHITECTURE.md LICENSE \
-	doc/events.md doc/gitops.md doc/observability.md doc/operating.md doc/payments.md doc/problems.md doc/tracing.md
+	doc/caching.md doc/conformance-bus.md doc/conformance-cache.md doc/conformance-discovery.md \
+	doc/discovery.md doc/events.md doc/gitops.md doc/observability.md doc/operating.md doc/payments.md \
+	doc/postgresql.md doc/problems.md doc/tracing.md
 runbooksdir = $(docdir)/runbooks
 dist_runbooks_DATA = \
 	doc/runbooks/TandemAvailabilityBudgetBurnsFast.md \

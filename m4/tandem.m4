@@ -12,6 +12,19 @@ AC_DEFUN([TANDEM_LIBRARY], [
     $2 (Debian: $3)"])
 ])
 
+# TANDEM_DRIVER(NAME, PREFIX, MODULE, DEBIAN-PACKAGE): a library that one driver stands on. --with-NAME asks for it,
+# --without-NAME leaves it out; else it is used where it is found. Defines HAVE_PREFIX.
+AC_DEFUN([TANDEM_DRIVER], [
+  AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1], [build the driver that uses $3; as a rule when that is found])],
+    [], [with_$1=auto])
+  tandem_have_$1=no
+  AS_IF([test "x$with_$1" != xno], [PKG_CHECK_MODULES([$2], [$3], [tandem_have_$1=yes],
+    [AS_IF([test "x$with_$1" != xauto], [tandem_missing="$tandem_missing
+    $3 (Debian: $4)"])])])
+  AS_IF([test "$tandem_have_$1" = yes], [AC_DEFINE([HAVE_$2], [1], [Define when the driver of $1 is built.])])
+  AM_CONDITIONAL([WITH_$2], [test "$tandem_have_$1" = yes])
+])
+
 AC_DEFUN([TANDEM_LIBRARIES], [
   PKG_PROG_PKG_CONFIG
   AS_IF([test -z "$PKG_CONFIG"], [AC_MSG_ERROR([pkg-config is missing (Debian: pkg-config)])])
@@ -22,6 +35,7 @@ AC_DEFUN([TANDEM_LIBRARIES], [
   TANDEM_LIBRARY([SODIUM], [libsodium >= 1.0.18], [libsodium-dev])
   TANDEM_LIBRARY([CURL], [libcurl >= 7.74], [libcurl4-openssl-dev])
   TANDEM_LIBRARY([ZLIB], [zlib >= 1.2.11], [zlib1g-dev])
+  TANDEM_DRIVER([redis], [REDIS], [hiredis >= 0.14], [libhiredis-dev])
   AC_CHECK_HEADER([fcgiapp.h],
     [AC_CHECK_LIB([fcgi], [FCGX_InitRequest], [FCGI_LIBS=-lfcgi],
       [tandem_missing="$tandem_missing
@@ -29,6 +43,10 @@ AC_DEFUN([TANDEM_LIBRARIES], [
     [tandem_missing="$tandem_missing
     libfcgi (Debian: libfcgi-dev)"])
   AC_SUBST([FCGI_LIBS])
+  TANDEM_DRIVER([rabbitmq], [RABBITMQ], [librabbitmq >= 0.11], [librabbitmq-dev])
+
+  TANDEM_DRIVER([postgresql], [POSTGRESQL], [libpq >= 14], [libpq-dev])
+  TANDEM_DRIVER([kafka], [KAFKA], [rdkafka >= 2.0], [librdkafka-dev])
 
   AC_ARG_ENABLE([tests], [AS_HELP_STRING([--disable-tests], [build without CUnit; make check is then not available])],
     [], [enable_tests=yes])

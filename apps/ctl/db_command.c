@@ -20,7 +20,7 @@ enum { PATH_SIZE = 4352 };
 
 static bool is_there(const struct db_file *file)
 {
-    return access(file->path, F_OK) == 0;
+    return file->is_server || access(file->path, F_OK) == 0;
 }
 
 /* ---- db backup ---- */
@@ -110,7 +110,9 @@ int command_db_backup(const struct invocation *invocation)
 {
     struct db_files files;
     int status = EXIT_FAILURE;
-    if (db_files_find(invocation, &files))
+    if (db_files_find(invocation, &files) &&
+        db_files_are_files(&files, "a database on a server is backed up by the server's tools: pg_dump, or"
+                                   " pg_basebackup for all of them at one moment"))
         status = back_up(&files, invocation_value(invocation, "to"));
     db_files_fini(&files);
     return status;
@@ -126,14 +128,24 @@ static const char *schema_of(const struct db_findings *findings, char out[static
     return out;
 }
 
-static bool check_file(const struct db_file *file)
+/* Pages and indexes of a server are its own affair (pg_amcheck): it is reached, and has the schema. */
+static enum err inspect(const struct db_file *file, struct db_findings *ret)
 {
     struct migration_set sets[DB_SETS_MAX];
-    struct db_findings findings;
-    char schema[64];
+    struct database_settings given;
     for (size_t i = 0; i < file->set_count; i++)
         sets[i] = *file->sets[i];
-    enum err err = db_inspect(file->path, sets, file->set_count, &findings);
+    if (!file->is_server)
+        return db_inspect(file->path, sets, file->set_count, ret);
+    db_file_opts(file, &given);
+    return db_inspect_server(&given.opts, sets, file->set_count, ret);
+}
+
+static bool check_file(const struct db_file *file)
+{
+    struct db_findings findings;
+    char schema[64];
+    enum err err = inspect(file, &findings);
     if (err) {
         printf("%-14s %-6s %s\n", file->name, "failed", err_cause());
         return false;
@@ -160,6 +172,7 @@ static bool find_in_backup(struct db_files *files, const char *folder)
         if (!manifest_find(&manifest, files->list[i].name))
             continue;
         files->list[kept] = files->list[i];
+        files->list[kept].is_server = false;
         files->list[kept].path = arena_printf(&files->arena, "%s/%s", folder, files->list[i].name);
         if (!files->list[kept++].path) {
             invocation_failure("no memory for the names of databases");
@@ -200,7 +213,8 @@ static bool vacuum_file(const struct db_file *file, unsigned timeout_ms)
 int command_db_vacuum(const struct invocation *invocation)
 {
     struct db_files files;
-    bool done = db_files_find(invocation, &files);
+    bool done = db_files_find(invocation, &files) &&
+                db_files_are_files(&files, "a server vacuums by itself (autovacuum), or with vacuumdb");
     if (done) {
         for (size_t i = 0; i < files.count; i++)
             if (is_there(&files.list[i]) || strcmp(files.list[i].name, "payments.db") != 0)

@@ -48,16 +48,35 @@ static const struct migration_set *set_of(const char *service)
     return NULL;
 }
 
+bool db_sets_of(const char *service, struct migration_set sets[static DB_SETS_MAX])
+{
+    const struct migration_set *own = set_of(service);
+    if (!own)
+        return false;
+    sets[0] = events_migrations;
+    sets[1] = app_migrations;
+    sets[2] = *own;
+    return true;
+}
+
 static bool add_service(struct db_files *files, const char *service, const struct settings *settings)
 {
     const struct migration_set *const sets[] = {&events_migrations, &app_migrations, set_of(service)};
-    const char *path = settings_text(settings, OPTION_DB_PATH);
+    struct database_settings given;
+    database_settings(settings, service, &given);
+    const char *path = *given.url ? given.url : given.opts.path;
     if (*path == '\0') {
-        invocation_failure("db.path of the %s service is not set", service);
+        invocation_failure("neither db.path nor db.url of the %s service is set", service);
         return false;
     }
-    return add(files, arena_printf(&files->arena, "%s.db", service), arena_string(&files->arena, text_of(path)), sets,
-               DB_SETS_MAX);
+    bool done = add(files, arena_printf(&files->arena, "%s.db", service), arena_string(&files->arena, text_of(path)),
+                    sets, DB_SETS_MAX);
+    if (done) {
+        files->list[files->count - 1].service = service;
+        files->list[files->count - 1].settings = settings;
+        files->list[files->count - 1].is_server = database_is_server(settings);
+    }
+    return done;
 }
 
 /* As the order service finds it: beside its own database, unless it is said. */
@@ -96,18 +115,38 @@ bool db_files_find(const struct invocation *invocation, struct db_files *files)
     for (size_t i = 0; option_services[i] && done; i++) {
         struct settings *settings = load_settings(invocation, option_services[i]);
         done = settings && add_service(files, option_services[i], settings);
+        files->settings[i] = settings;   /* to be given back with the files */
         if (done && strcmp(option_services[i], "order") == 0)
             done = add_ledger(files, settings);
         if (done && !option_services[i + 1])
             done = add_bus(files, settings);
         if (done)
             files->busy_timeout_ms = (unsigned)settings_int(settings, OPTION_DB_BUSY_TIMEOUT_MS);
-        settings_unref(settings);
     }
     return done;
 }
 
+void db_file_opts(const struct db_file *file, struct database_settings *ret)
+{
+    database_settings_for_command(file->settings, file->service, ret);
+    if (!file->is_server)
+        ret->opts.path = file->path, ret->opts.url = NULL;   /* that of a backup, for one */
+}
+
+bool db_files_are_files(const struct db_files *files, const char *help)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        if (files->list[i].is_server) {
+            invocation_failure("%s: %s", files->list[i].path, help);
+            return false;
+        }
+    }
+    return true;
+}
+
 void db_files_fini(struct db_files *files)
 {
+    for (size_t i = 0; i < DB_FILES_MAX; i++)
+        settings_unref(files->settings[i]);
     arena_fini(&files->arena);
 }

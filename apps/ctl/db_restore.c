@@ -189,7 +189,8 @@ int command_db_restore(const struct invocation *invocation)
     struct restore restore = {.from = invocation_value(invocation, "from")};
     struct manifest manifest = {.count = 0};
     int status = EXIT_FAILURE;
-    if (db_files_find(invocation, &restore.files)) {
+    if (db_files_find(invocation, &restore.files) &&
+        db_files_are_files(&restore.files, "a database on a server is restored by the server's tools: pg_restore")) {
         enum err err = run(&restore, invocation_value(invocation, "force") != NULL, &manifest);
         if (err)
             invocation_failure("%s", err_cause());

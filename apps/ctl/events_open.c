@@ -4,12 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/bus_settings.h"
 #include "apps/ctl/commands.h"
 #include "apps/ctl/events_open.h"
 #include "base/clock.h"
 #include "conf/option.h"
-
-enum { CACHE_KIB = 512, WAL_CHECKPOINT_BYTES = 1024 * 1024, WAL_MAX_BYTES = 64 * 1024 * 1024 };
 
 /* ---- the bus ---- */
 
@@ -18,12 +17,8 @@ bool events_open_bus(const struct invocation *invocation, struct bus **ret)
     struct settings *settings = load_settings(invocation, option_services[0]);
     if (!settings)
         return false;
-    const struct bus_opts opts = {
-        .url = settings_text(settings, OPTION_BUS_URL),
-        .max_bytes = (size_t)settings_int(settings, OPTION_BUS_MAX_BYTES),
-        .busy_timeout_ms = (unsigned)settings_int(settings, OPTION_BUS_BUSY_TIMEOUT_MS),
-        .only_looks = true,
-    };
+    struct bus_opts opts = bus_settings(settings);
+    opts.only_looks = true;
     enum err err = bus_open(&opts, ret);
     settings_unref(settings);
     if (err)
@@ -32,17 +27,6 @@ bool events_open_bus(const struct invocation *invocation, struct bus **ret)
 }
 
 /* ---- the services ---- */
-
-/* NULL for what is no service's. */
-static const char *group_of(const struct db_file *file)
-{
-    for (size_t i = 0; option_services[i]; i++) {
-        size_t length = strlen(option_services[i]);
-        if (strncmp(file->name, option_services[i], length) == 0 && strcmp(file->name + length, ".db") == 0)
-            return option_services[i];
-    }
-    return NULL;
-}
 
 static bool is_service(const char *group)
 {
@@ -56,15 +40,13 @@ static bool open_service(struct events_services *services, const struct db_file 
 {
     struct events_service *service = &services->list[services->count];
     struct migration_set sets[DB_SETS_MAX];
-    const struct db_opts opts = {
-        .path = file->path, .batch_max = 1, .queue_max = 1, .busy_timeout_ms = services->files.busy_timeout_ms,
-        .cache_kib = CACHE_KIB, .wal_checkpoint_bytes = WAL_CHECKPOINT_BYTES, .wal_max_bytes = WAL_MAX_BYTES,
-    };
+    struct database_settings given;
+    db_file_opts(file, &given);
     for (size_t i = 0; i < file->set_count; i++)
         sets[i] = *file->sets[i];
-    *service = (struct events_service){.group = group_of(file)};
+    *service = (struct events_service){.group = file->service};
     services->count++;
-    enum err err = db_open(&opts, &service->db);
+    enum err err = db_open(&given.opts, &service->db);
     if (!err)
         err = migrate_check(service->db, sets, file->set_count);
     if (!err && to_change)
@@ -88,8 +70,8 @@ bool events_services_open(const struct invocation *invocation, bool to_change, s
     }
     for (size_t i = 0; i < ret->files.count; i++) {
         const struct db_file *file = &ret->files.list[i];
-        const char *group = group_of(file);
-        if (!group || (only && strcmp(only, group) != 0) || access(file->path, F_OK) != 0)
+        const char *group = file->service;
+        if (!group || (only && strcmp(only, group) != 0) || (!file->is_server && access(file->path, F_OK) != 0))
             continue;
         if (!open_service(ret, file, to_change))
             return false;

@@ -3,14 +3,19 @@ tandemctl_SOURCES = \
 	apps/ctl/commands.h \
 	apps/ctl/conf_command.c \
 	apps/ctl/db_command.c \
+	apps/ctl/db_copy.c \
 	apps/ctl/db_files.c apps/ctl/db_files.h \
 	apps/ctl/db_manifest.c apps/ctl/db_manifest.h \
+	apps/ctl/db_place.c apps/ctl/db_place.h \
 	apps/ctl/db_restore.c \
+	apps/ctl/endpoints_command.c \
 	apps/ctl/events_command.c \
 	apps/ctl/events_dead.h \
 	apps/ctl/events_dead_command.c \
 	apps/ctl/events_dead_decide.c \
 	apps/ctl/events_open.c apps/ctl/events_open.h \
+	apps/ctl/front_command.c \
+	apps/ctl/front_render.c apps/ctl/front_render.h \
 	apps/ctl/get_command.c \
 	apps/ctl/invocation.c apps/ctl/invocation.h \
 	apps/ctl/main.c \

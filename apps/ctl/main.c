@@ -46,6 +46,20 @@ static const struct ctl_option trace_show_options[] = {
     END,
 };
 
+static const struct ctl_option endpoints_options[] = {
+    {"socket", "NAME=ADDRESS", "ask this instead of what the settings say; may be repeated", false},
+    {"timeout-ms", "N", "for each service (default: 5000)", false},
+    END,
+};
+
+static const struct ctl_option front_render_options[] = {
+    {"out", "FILE", "where to put it, whole or not at all (default: standard output)", false},
+    {"pid-file", "FILE", "of the web server, which is told to begin anew when FILE has changed", false},
+    {"watch", NULL, "go on, and do it again whenever the instances change, until SIGTERM", false},
+    {"timeout-ms", "N", "for the registry to answer at first (default: 10000)", false},
+    END,
+};
+
 static const struct ctl_option supervise_options[] = {
     {"listen", "ADDRESS", "unix:/path.sock, 127.0.0.1:9001 or [::1]:9001; not used when a socket is inherited", false},
     {"socket-mode", "N", "permission bits of the unix socket, in decimal (default: 432, which is 0660)", false},
@@ -115,6 +129,19 @@ static const struct ctl_option db_check_options[] = {
     END,
 };
 
+static const struct ctl_option db_copy_options[] = {
+    {"password-file", "FILE", "with the password for a server, when a URL is given", false},
+    {"unfinished", NULL, "leave the copy unfinished: another run brings over what has changed by then", false},
+    {"progress", NULL, "tell how far it is on standard error, also when that is no terminal", false},
+    END,
+};
+
+static const struct ctl_option db_digest_options[] = {
+    {"password-file", "FILE", "with the password for a server, when a URL is given", false},
+    {"progress", NULL, "tell how far it is on standard error, also when that is no terminal", false},
+    END,
+};
+
 static const struct ctl_option conf_print_options[] = {
     {"service", "NAME", "as user, order or inventory has them (default: what all share)", false},
     END,
@@ -168,6 +195,15 @@ static const struct command commands[] = {
      "ID is that of a trace, of a request or of an order. Asks every service for its part, where status asks.\n"
      "Exit status 0 when the trace was found.",
      true, trace_show_options, command_trace_show},
+    {"endpoints", NULL, 0, "which instances of others the services see, and why one is not called",
+     "Asks GET /endpoints of every service, at the places that status asks. SHARE is below 100% while an instance is\n"
+     "new, CALLS are under way. Exit status 0 when all have answered.",
+     true, endpoints_options, command_endpoints},
+    {"front render", "nginx|lighttpd", 1, "write the web server's upstream lists from discovery",
+     "Writes where the services take FastCGI, by their instances of scheme fcgi, as a file that the web server\n"
+     "includes: for nginx the upstream blocks, for lighttpd fastcgi.server. The server begins anew without losing a\n"
+     "request: nginx by SIGHUP, lighttpd by SIGUSR1. While the registry is away the file stays as it is.",
+     true, front_render_options, command_front_render},
     {"supervise", "-- PROGRAM [ARGUMENT...]", 0, "hold a socket and keep processes of a service behind it",
      "Listens, and runs PROGRAM, a service, with the socket as descriptor 0. One that ends is started again.\n"
      "SIGHUP replaces them one by one and loses no request; SIGTERM ends all.",
@@ -215,6 +251,14 @@ static const struct command commands[] = {
     {"db vacuum", NULL, 0, "give back the room that deleted rows have left",
      "Writes each database anew. A running service's changes wait meanwhile, up to db.busy_timeout_ms.",
      true, no_options, command_db_vacuum},
+    {"db copy", "FROM TO", 2, "copy a service's database to another engine, or another place",
+     "FROM and TO are files, sqlite:PATH, postgresql://… or the name of a service, whose database the settings say.\n"
+     "Copies FROM as of one moment, while it may be in use, and reads the copy back; prints each table's rows and\n"
+     "digest. TO is empty, or a copy that was cut off or left unfinished, which is gone on with.",
+     true, db_copy_options, command_db_copy},
+    {"db digest", "DATABASE", 1, "print how many rows each table has, and their digest",
+     "DATABASE is as in 'db copy'. Two databases of the same lines hold the same, on whichever engine they are.",
+     true, db_digest_options, command_db_digest},
     {"conf check", NULL, 0, "say everything that is wrong with the settings",
      "Reads the settings as each of the services would.", true, no_options, command_conf_check},
     {"conf print", NULL, 0, "print every setting, its help, and where its value comes from",

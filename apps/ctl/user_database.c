@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include "app/database_settings.h"
 #include "app/idempotency.h"
 #include "apps/ctl/user_database.h"
 #include "apps/user/store.h"
@@ -9,19 +10,12 @@ enum err user_database_change(const struct settings *settings, db_work *work, vo
 {
     /* the same sets as the service itself has */
     const struct migration_set sets[] = {events_migrations, app_migrations, user_migrations};
-    const struct db_opts opts = {
-        .path = settings_text(settings, OPTION_DB_PATH),
-        .batch_max = 1,
-        .queue_max = 1,
-        .busy_timeout_ms = (unsigned)settings_int(settings, OPTION_DB_BUSY_TIMEOUT_MS),
-        .cache_kib = (unsigned)settings_int(settings, OPTION_DB_CACHE_KIB),
-        .wal_checkpoint_bytes = (size_t)settings_int(settings, OPTION_DB_WAL_CHECKPOINT_BYTES),
-        .wal_max_bytes = (size_t)settings_int(settings, OPTION_DB_WAL_MAX_BYTES),
-    };
+    struct database_settings given;
     struct db *db;
-    if (opts.path[0] == '\0')
-        return err_because(ERR_CONFIG, "db.path of the user service is not set");
-    enum err err = db_open(&opts, &db);
+    database_settings_for_command(settings, "user", &given);
+    if (!*given.url && !*given.opts.path)
+        return err_because(ERR_CONFIG, "neither db.path nor db.url of the user service is set");
+    enum err err = db_open(&given.opts, &db);
     if (err)
         return err;
     err = migrate(db, sets, sizeof sets / sizeof sets[0]);

@@ -4,6 +4,7 @@
 
 #include "app/service.h"
 #include "apps/inventory/events.h"
+#include "apps/inventory/inventory.h"
 #include "apps/inventory/stock.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -50,6 +51,7 @@ struct handling {
     const struct event *event;
     struct arena arena;
     struct order_data data;
+    struct stock_lines changed;
 };
 
 static enum err read_data(struct handling *handling, const struct json_field *fields)
@@ -113,19 +115,22 @@ static enum err reserve(struct handling *handling, enum stock_result *ret, struc
                                  clock_wall_us(), ret, &at);
     if (!err && *ret == STOCK_REJECTED)
         *ret_short = lines[at].sku;
+    handling->changed = (struct stock_lines){handling->data.lines.elements, handling->data.lines.count};
     return err;
 }
 
 static enum err sell(struct handling *handling, enum stock_result *ret, struct text *ret_short)
 {
     (void)ret_short;
-    return stock_sell(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret);
+    return stock_sell(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret,
+                      &handling->changed);
 }
 
 static enum err release(struct handling *handling, enum stock_result *ret, struct text *ret_short)
 {
     (void)ret_short;
-    return stock_release(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret);
+    return stock_release(handling->db, &handling->arena, handling->data.order_id, clock_wall_us(), ret,
+                         &handling->changed);
 }
 
 /* What is said of each result; type NULL: nothing. */
@@ -142,6 +147,12 @@ static const struct answer {
     [STOCK_STILL_REJECTED] = {"stock.rejected.v1", "insufficient stock", true},
 };
 
+static void forget_changed(const struct handling *handling)
+{
+    for (size_t i = 0; i < handling->changed.count; i++)
+        item_cache_changed(inventory_items(handling->service), handling->db, handling->changed.lines[i].sku);
+}
+
 static enum err handle(struct db_connection *db, const struct event *event, struct service *service,
                        const struct json_field *fields, handling_work *work)
 {
@@ -152,6 +163,8 @@ static enum err handle(struct db_connection *db, const struct event *event, stru
     enum err err = read_data(&handling, fields);
     if (!err)
         err = work(&handling, &result, &short_sku);
+    if (!err)
+        forget_changed(&handling);
     if (!err && answers[result].ignored)
         count_ignored(event);
     if (!err && answers[result].type)

@@ -8,7 +8,9 @@ noinst_LIBRARIES += apps/inventory/libinventory.a
 apps_inventory_libinventory_a_SOURCES = \
 	apps/inventory/events.c apps/inventory/events.h \
 	apps/inventory/expiry.c apps/inventory/expiry.h \
+	apps/inventory/inventory.h \
 	apps/inventory/item.c apps/inventory/item.h \
+	apps/inventory/item_cache.c apps/inventory/item_cache.h \
 	apps/inventory/routes.c apps/inventory/routes.h \
 	apps/inventory/stock.c apps/inventory/stock.h \
 	apps/inventory/store.c apps/inventory/store.h

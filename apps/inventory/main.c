@@ -1,10 +1,12 @@
 /* tandem-inventory: items, their prices and their stock. */
 #include "config.h"
 
-#include "app/background.h"
+#include <stdlib.h>
+
 #include "app/service.h"
 #include "apps/inventory/events.h"
 #include "apps/inventory/expiry.h"
+#include "apps/inventory/inventory.h"
 #include "apps/inventory/routes.h"
 #include "apps/inventory/store.h"
 #include "base/clock.h"
@@ -23,9 +25,18 @@ static enum err expire(void *context, struct db_connection *reader, bool *ret_mo
     return err;
 }
 
+static void stop(struct service *service)
+{
+    struct inventory *inventory = service->app;
+    background_stop(inventory->background);
+    item_cache_free(inventory->items);
+    free(inventory);
+    service->app = NULL;
+}
+
 static enum err start(struct service *service)
 {
-    struct background *background = NULL;
+    struct inventory *inventory = calloc(1, sizeof *inventory);
     const struct background_opts opts = {
         .db = service->db,
         .what = "expiring reservations",
@@ -33,15 +44,15 @@ static enum err start(struct service *service)
         .step = expire,
         .context = service,
     };
-    enum err err = background_start(&opts, &background);
-    service->app = background;
+    if (!inventory)
+        return err_because(ERR_MEMORY, "no memory for the service's own");
+    service->app = inventory;
+    enum err err = item_cache_new(service, &inventory->items);
+    if (!err)
+        err = background_start(&opts, &inventory->background);
+    if (err)
+        stop(service);
     return err;
-}
-
-static void stop(struct service *service)
-{
-    background_stop(service->app);
-    service->app = NULL;
 }
 
 int main(int argc, char **argv)

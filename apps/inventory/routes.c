@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "app/service.h"
+#include "apps/inventory/inventory.h"
 #include "apps/inventory/item.h"
 #include "apps/inventory/routes.h"
 #include "apps/inventory/stock.h"
@@ -19,11 +20,15 @@ static void answer_item(struct call *call, int status, const struct item *item)
 
 static enum err item_query(struct call *call)
 {
-    struct item item;
-    enum err err = store_item_find(call->db, call_arena(call), call_path(call, "sku"), &item);
-    if (!err)
-        answer_item(call, 200, &item);
-    return err;
+    struct item_answer answer;
+    struct json_writer writer;
+    enum err err = item_cache_find(inventory_items(call->service), call, call_path(call, "sku"), &answer);
+    if (err)
+        return err;
+    call_header(call, "ETag", "\"%lld\"", (long long)answer.version);
+    call_json(call, 200, &writer);
+    json_raw(&writer, answer.json);
+    return ERR_NONE;
 }
 
 static enum err items_query(struct call *call)
@@ -113,6 +118,7 @@ static enum err putting_command(struct call *call)
         err = emit_changed(call, &item);
     if (err)
         return err;
+    item_cache_changed(inventory_items(call->service), call->db, item.sku);
     if (item.version == 1)
         call_header(call, "Location", "/v1/items/%.*s", TEXT_ARGS(item.sku));
     answer_item(call, item.version == 1 ? 201 : 200, &item);
@@ -159,9 +165,11 @@ static enum err stocking_command(struct call *call)
                            "That would leave less than nothing, or less than what is reserved for orders.");
     if (err == ERR_TOO_LARGE)
         return call_refuse(call, ERR_INVALID, "too-much-stock", "That would be more stock than can be accounted for.");
-    if (!err)
-        answer_item(call, 200, &item);
-    return err;
+    if (err)
+        return err;
+    item_cache_changed(inventory_items(call->service), call->db, item.sku);
+    answer_item(call, 200, &item);
+    return ERR_NONE;
 }
 
 /* ---- the table ---- */
@@ -170,7 +178,7 @@ static const struct input item_body = {item_fields, sizeof(struct item_input)};
 static const struct input stock_body = {stock_fields, sizeof(struct stock_input)};
 
 const struct endpoint inventory_endpoints[] = {
-    {.route = {HTTP_GET, "/v1/items"}, .query = items_query},
+    {.route = {HTTP_GET, "/v1/items"}, .query = items_query, .may_be_stale = true},
     {.route = {HTTP_GET, "/v1/items/{sku}"}, .query = item_query},
     {.route = {HTTP_PUT, "/v1/items/{sku}"}, .access = ROLE_ADMIN, .input = &item_body,
      .check = putting_check, .command = putting_command},

@@ -92,37 +92,39 @@ static enum err sell_line(struct db_connection *db, struct arena *arena, struct 
 }
 
 enum err stock_sell(struct db_connection *db, struct arena *arena, struct text order_id, int64_t now_us,
-                    enum stock_result *ret)
+                    enum stock_result *ret, struct stock_lines *ret_changed)
 {
-    struct stock_line *lines = NULL;
-    size_t count = 0;
+    struct stock_lines changed = {.count = 0};
     bool moved = false;
     enum err err = store_reservation_move(db, order_id, RESERVED, SOLD, now_us, &moved);
     if (!err && moved)
-        err = store_reservation_lines(db, arena, order_id, &lines, &count);
-    for (size_t i = 0; i < count && !err; i++)
-        err = sell_line(db, arena, order_id, &lines[i], now_us);
-    if (!err)
-        *ret = moved ? STOCK_SOLD : STOCK_IGNORED;
-    return err;
+        err = store_reservation_lines(db, arena, order_id, &changed.lines, &changed.count);
+    for (size_t i = 0; i < changed.count && !err; i++)
+        err = sell_line(db, arena, order_id, &changed.lines[i], now_us);
+    if (err)
+        return err;
+    *ret = moved ? STOCK_SOLD : STOCK_IGNORED;
+    *ret_changed = changed;
+    return ERR_NONE;
 }
 
 enum err stock_release(struct db_connection *db, struct arena *arena, struct text order_id, int64_t now_us,
-                       enum stock_result *ret)
+                       enum stock_result *ret, struct stock_lines *ret_changed)
 {
-    struct stock_line *lines = NULL;
-    size_t count = 0;
+    struct stock_lines changed = {.count = 0};
     bool buried = false, moved = false;
     enum err err = store_reservation_add(db, order_id, RELEASED, now_us, &buried);
     if (!err && !buried)
         err = store_reservation_move(db, order_id, RESERVED, RELEASED, now_us, &moved);
     if (!err && moved)
-        err = store_reservation_lines(db, arena, order_id, &lines, &count);
-    for (size_t i = 0; i < count && !err; i++)
-        err = store_unreserve(db, &lines[i], now_us);
-    if (!err)
-        *ret = moved ? STOCK_RELEASED : STOCK_IGNORED;
-    return err;
+        err = store_reservation_lines(db, arena, order_id, &changed.lines, &changed.count);
+    for (size_t i = 0; i < changed.count && !err; i++)
+        err = store_unreserve(db, &changed.lines[i], now_us);
+    if (err)
+        return err;
+    *ret = moved ? STOCK_RELEASED : STOCK_IGNORED;
+    *ret_changed = changed;
+    return ERR_NONE;
 }
 
 enum err stock_ask(struct db_connection *db, struct text order_id, int64_t before_us, int64_t now_us, bool *ret_asked)

@@ -40,6 +40,12 @@ enum stock_result {
     STOCK_STILL_REJECTED,
 };
 
+/* Lines of an order whose items an event has changed. */
+struct stock_lines {
+    struct stock_line *lines;      /* in the arena */
+    size_t count;
+};
+
 /** Adds movement->delta to what is on hand and keeps the movement. ERR_NOT_FOUND; ERR_CONFLICT when less than nothing,
  *  or less than what is reserved, would be left; ERR_TOO_LARGE when more than STOCK_MAX would. */
 enum err must_check stock_move(struct db_connection *db, struct arena *arena, const struct movement *movement,
@@ -51,11 +57,11 @@ enum err must_check stock_reserve(struct db_connection *db, struct text order_id
 
 /** order.paid. */
 enum err must_check stock_sell(struct db_connection *db, struct arena *arena, struct text order_id, int64_t now_us,
-                               enum stock_result *ret);
+                               enum stock_result *ret, struct stock_lines *ret_changed);
 
 /** order.cancelled. For an order never heard of it leaves the tombstone. */
 enum err must_check stock_release(struct db_connection *db, struct arena *arena, struct text order_id, int64_t now_us,
-                                  enum stock_result *ret);
+                                  enum stock_result *ret, struct stock_lines *ret_changed);
 
 /** Its time is up: makes the order wait from now on, once it is asked. *ret_asked is false when it does not wait since
  *  before_us any more. */

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/service.h"
 #include "apps/order/app.h"
@@ -30,6 +31,13 @@ static void sandbox_file(const struct settings *settings, struct buf *out)
     buf_add_string(out, "payments.db");
 }
 
+/* Where the database is on a server and nothing else is said. */
+static bool has_no_place(const struct settings *settings)
+{
+    return strcmp(settings_text(settings, OPTION_PAYMENT_DRIVER), "sandbox") == 0 &&
+           !*settings_text(settings, OPTION_PAYMENT_SANDBOX_FILE) && !*settings_text(settings, OPTION_DB_PATH);
+}
+
 static enum err start_payment(struct service *service, struct order_app *app)
 {
     const struct settings *settings = service->settings;
@@ -49,6 +57,8 @@ static enum err start_payment(struct service *service, struct order_app *app)
         .breaker_probes = (unsigned)settings_int(settings, OPTION_CLIENT_BREAKER_PROBES),
     };
     enum err err = buf_check(&file);
+    if (!err && has_no_place(settings))
+        err = err_because(ERR_CONFIG, "payment.sandbox_file is not set, and there is no db.path to put it beside");
     if (!err)
         err = payment_open(&opts, &app->payment);
     buf_fini(&file);

@@ -22,7 +22,7 @@ static const struct migration migrations[] = {
      " currency TEXT NOT NULL,"
      " state TEXT NOT NULL CHECK (state IN ('none', 'approved', 'declined', 'refunded')),"
      " tries INTEGER NOT NULL,"
-     " created_us BIGINT NOT NULL);"},
+     " created_us BIGINT NOT NULL);", NULL},
 };
 
 extern const struct migration_set sandbox_migrations;

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 
 static const struct span_attribute transaction[] = {
-    {.key = "db.system.name", .type = SPAN_ATTRIBUTE_TEXT, .text = {"sqlite", sizeof "sqlite" - 1}},
     {.key = "db.namespace", .type = SPAN_ATTRIBUTE_TEXT, .text = {"order", sizeof "order" - 1}},
     {.key = "db.operation.name", .type = SPAN_ATTRIBUTE_TEXT, .text = {"transaction", sizeof "transaction" - 1}},
 };
@@ -43,11 +42,12 @@ void payment_trace_answered(struct payment_trace *trace, enum payment_outcome ou
     trace_enter(NULL);
 }
 
-void payment_trace_record(struct payment_trace *trace)
+void payment_trace_record(struct payment_trace *trace, const char *system_name)
 {
     trace_rewind(&trace->part, trace->mark);
     trace->transaction = trace_begin(&trace->part, TEXT("transaction"), SPAN_CLIENT, clock_now_ns());
     trace_shared(trace->transaction, transaction, SHARED);
+    trace_text(&trace->part, trace->transaction, "db.system.name", text_of(system_name));
     trace_enter(&trace->part);
 }
 

@@ -26,8 +26,9 @@ void payment_trace_ask(struct payment_trace *trace, struct arena *arena, const s
 /** What the gateway said. An unknown outcome is an error. */
 void payment_trace_answered(struct payment_trace *trace, enum payment_outcome outcome);
 
-/** The answer is being recorded, in the writer's transaction, perhaps not for the first time … */
-void payment_trace_record(struct payment_trace *trace);
+/** The answer is being recorded, in the writer's transaction, perhaps not for the first time; system_name is as of
+ *  db_system_name() … */
+void payment_trace_record(struct payment_trace *trace, const char *system_name);
 
 /** … and was, or was not. */
 void payment_trace_recorded(struct payment_trace *trace, const struct db_committed *committed, enum err err);

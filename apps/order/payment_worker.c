@@ -94,6 +94,8 @@ static size_t take_due(struct payment_worker *worker, struct payment_due *due)
         log_event(LOG_ERROR, "payments that are due cannot be read", LOG_ERR(err));
         count_failure(worker);
         take.count = 0;
+        if (err == ERR_UNAVAILABLE)   /* perhaps they were taken: what is left open is taken up anew, as by a start */
+            atomic_store(&worker->leads, false);
         int64_t pause_ms = err == ERR_BUSY ? atomic_load(&worker->retry_first_ms) : STORE_PAUSE_MS;
         take.next_us = clock_wall_us() + pause_ms * 1000;
     }
@@ -122,7 +124,7 @@ struct latch {
 static enum err record_work(struct db_connection *db, void *context)
 {
     struct recording *recording = context;
-    payment_trace_record(recording->trace);
+    payment_trace_record(recording->trace, db_system_name(recording->worker->opts.db));
     enum err err = payment_record(db, &recording->record);
     trace_enter(NULL);
     return err;
@@ -221,7 +223,7 @@ static void try_to_record(struct recording *recordings, size_t count)
 /* Trouble of the database, not of this payment. Anything else would not get better, and is left to the lease. */
 static bool may_pass(enum err err)
 {
-    return err == ERR_STORAGE_FULL || err == ERR_BUSY || err == ERR_MEMORY;
+    return err == ERR_STORAGE_FULL || err == ERR_BUSY || err == ERR_MEMORY || err == ERR_UNAVAILABLE;
 }
 
 static size_t keep_open(struct recording *recordings, size_t count)
@@ -361,21 +363,19 @@ static enum err resume_work(struct db_connection *db, void *context)
 /* What is leased was taken by a process that has ended, since it no longer leads. */
 static bool take_over(struct payment_worker *worker)
 {
-    if (!db_lease_take(worker->opts.db, LEASE_BACKGROUND))
-        return false;
     enum err err = db_write(worker->opts.db, resume_work, NULL);
     if (err)
         log_event(LOG_ERROR, "payments that were left open cannot be taken up", LOG_ERR(err));
     return err == ERR_NONE;
 }
 
-/* When another process does, it is asked again soon. */
+/* Asked each time, since a lease may be lost (state/db.h). When another process leads, it is asked again soon. */
 static bool leads(struct payment_worker *worker)
 {
-    if (atomic_load(&worker->leads))
-        return true;
     pthread_mutex_lock(&worker->leading);
-    if (!atomic_load(&worker->leads))
+    if (!db_lease_take(worker->opts.db, LEASE_BACKGROUND))
+        atomic_store(&worker->leads, false);
+    else if (!atomic_load(&worker->leads))
         atomic_store(&worker->leads, take_over(worker));
     pthread_mutex_unlock(&worker->leading);
     if (!atomic_load(&worker->leads))

@@ -48,3 +48,29 @@ CLEANFILES += check/bench/bench_observe
 PHONY_TARGETS += bench-observe
 bench-observe: all check/bench/bench_observe
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_observe
+
+EXTRA_PROGRAMS += check/bench/bench_postgresql
+check_bench_bench_postgresql_SOURCES = check/bench/bench_postgresql.c check/bench/load.c check/bench/load.h
+check_bench_bench_postgresql_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_bench_bench_postgresql_LDADD = $(HARNESS) $(LIBS_ORDER) $(CUNIT_LIBS)
+CLEANFILES += check/bench/bench_postgresql
+
+PHONY_TARGETS += bench-postgresql
+bench-postgresql: check/bench/bench_postgresql
+	./check/bench/bench_postgresql
+
+EXTRA_PROGRAMS += check/bench/bench_cache
+check_bench_bench_cache_SOURCES = check/bench/bench_cache.c
+check_bench_bench_cache_LDADD = $(LIBS_CACHE)
+CLEANFILES += check/bench/bench_cache
+
+# Instructions of a hit: of many hits less those of none, divided.
+PHONY_TARGETS += bench-cache
+bench-cache: check/bench/bench_cache
+	./check/bench/bench_cache
+	@if command -v valgrind >/dev/null; then \
+		count() { valgrind --tool=callgrind --callgrind-out-file=/dev/null ./check/bench/bench_cache hits $$1 2>&1 | \
+			sed -n 's/.*Collected : //p'; }; \
+		few=$$(count 1000) many=$$(count 101000); \
+		echo "a hit: $$(( (many - few) / 100000 )) instructions (callgrind)"; \
+	fi

@@ -119,13 +119,21 @@ static void *accept_all(void *argument)
 
 struct fake_service *fake_service_start(fake_answer *answer, void *context)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return fake_service_start_at(0, answer, context);
+}
+
+struct fake_service *fake_service_start_at(unsigned port, fake_answer *answer, void *context)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    const int on = 1;
     socklen_t length = sizeof address;
     struct fake_service *fake = calloc(1, sizeof *fake);
     assert(fake);
     fake->answer = answer;
     fake->context = context;
     fake->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fake->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fake->listen_fd, (struct sockaddr *)&address, sizeof address) || listen(fake->listen_fd, BACKLOG) ||
         getsockname(fake->listen_fd, (struct sockaddr *)&address, &length) ||
         pthread_create(&fake->acceptor, NULL, accept_all, fake))

@@ -23,6 +23,8 @@ struct fake_service;
 
 /** On a free port of 127.0.0.1. Never NULL. */
 struct fake_service *fake_service_start(fake_answer *answer, void *context);
+/** On that port, where one was before; 0: a free one. */
+struct fake_service *fake_service_start_at(unsigned port, fake_answer *answer, void *context);
 void fake_service_stop(struct fake_service *fake);
 
 const char *fake_service_url(const struct fake_service *fake);

@@ -22,6 +22,18 @@ struct suite_case {
 /** Runs every case in order and returns what main() is to return. TANDEM_ONLY=TEXT runs those whose name has TEXT. */
 int suite_main(const char *suite, const struct suite_case *cases, size_t count);
 
+/* What all cases are run on in turn: "sqlite", "postgresql". */
+struct suite_variant {
+    const char *name;
+    const char *(*missing)(void);  /* why it cannot be had here: its cases are skipped; NULL when it can. May be NULL */
+    void (*begin)(void);           /* before its first case */
+    void (*end)(void);             /* after all; may be NULL */
+};
+
+/** Runs every case on every variant. TANDEM_ONLY=TEXT is looked for in "variant: case". */
+int suite_main_on(const char *suite, const struct suite_variant *variants, size_t variant_count,
+                  const struct suite_case *cases, size_t count);
+
 /** Marks the running case as skipped, for a part that this machine lacks; a failure when TANDEM_REQUIRE is set. */
 void suite_skip(const char *why);
 

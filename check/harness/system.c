@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "base/buf.h"
 #include "check/harness/process.h"
+#include "check/harness/rabbitmq.h"
 #include "check/harness/system.h"
 #include "check/harness/system_accounts.h"
 #include "check/harness/template.h"
@@ -23,11 +25,17 @@ struct system {
     char *folder;
     char url[64], source[PATH_SIZE], build[PATH_SIZE];
     unsigned port;
+    struct postgres *postgres;
     struct process services[SYSTEM_SERVICES], front;
     struct system_accounts accounts;
 };
 
 static const char *const service_names[] = {"user", "inventory", "order"};
+
+struct postgres *system_postgres(const struct system *system)
+{
+    return system->postgres;
+}
 
 const char *system_service_name(enum system_service service)
 {
@@ -186,13 +194,28 @@ static enum err start_service(struct system *system, enum system_service service
     return process_start(arguments.list, log, SIGKILL, &system->services[service]);
 }
 
+static void write_bus(const struct system *system, FILE *file)
+{
+    if (!system->opts.rabbitmq) {
+        fprintf(file, "bus = { url = \"embedded:%s/bus.db\"; };\n", system->folder);
+        return;
+    }
+    fprintf(file, "bus = { url = \"amqp://guest@");
+    for (unsigned i = 0; i < system->opts.rabbitmq; i++)
+        fprintf(file, "%s127.0.0.1:%u", i ? "," : "", rabbitmq_port(i));
+    fprintf(file, "/\"; password_file = \"%s/broker.password\"; };\n", system->folder);
+}
+
 static enum err write_settings(const struct system *system)
 {
+    char url[POSTGRES_URL_SIZE];
     FILE *file = fopen(path_in(system, "%s", "tandem.conf"), "w");
     if (!file)
         return err_because(ERR_IO, "the settings cannot be written");
     fprintf(file, "server = { transport = \"%s\"; };\n", system->opts.transport);
-    fprintf(file, "bus = { url = \"embedded:%s/bus.db\"; };\n", system->folder);
+    write_bus(system, file);
+    if (system->postgres)
+        fprintf(file, "db = { url = \"%s\"; };\n", postgres_url(system->postgres, "tandem_{service}", url));
     fprintf(file, "user = { url = \"%s\"; token_file = \"%s/service.token\"; };\n", system->url, system->folder);
     fprintf(file, "service = {\n");
     for (int i = 0; i < SYSTEM_SERVICES; i++)
@@ -289,9 +312,39 @@ static enum err make_folders(struct system *system)
     return ERR_NONE;
 }
 
+static bool is_on_postgres(const struct system_opts *opts)
+{
+    const char *database = getenv("TANDEM_DATABASE");
+    return opts->postgresql || (database && strcmp(database, "postgresql") == 0);
+}
+
+static enum err start_postgres(struct system *system)
+{
+    char database[32];
+    enum err err = postgres_start(true, &system->postgres);
+    for (int i = 0; i < SYSTEM_SERVICES && !err; i++) {
+        snprintf(database, sizeof database, "tandem_%s", service_names[i]);
+        err = postgres_create(system->postgres, database);
+    }
+    return err;
+}
+
+static enum err start_rabbitmq(struct system *system)
+{
+    int fd = open(path_in(system, "%s", "broker.password"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    bool written = fd >= 0 && write(fd, "guest", 5) == 5;
+    if (fd >= 0)
+        close(fd);
+    return written ? rabbitmq_start(system->opts.rabbitmq, false) : err_because(ERR_IO, "a password cannot be written");
+}
+
 static enum err bring_up(struct system *system)
 {
     enum err err = make_folders(system);
+    if (!err && is_on_postgres(&system->opts))
+        err = start_postgres(system);
+    if (!err && system->opts.rabbitmq)
+        err = start_rabbitmq(system);
     if (!err)
         err = write_settings(system);
     if (!err)
@@ -465,6 +518,9 @@ enum err system_stop(struct system *system)
             fprintf(stderr, "# %s: %s\n", service_names[i], err_cause());
         err = err ? err : latest;
     }
+    postgres_stop(system->postgres);
+    if (system->opts.rabbitmq)
+        rabbitmq_stop();
     if (system->folder)
         process_remove(system->folder);
     system_accounts_free(&system->accounts);

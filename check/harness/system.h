@@ -4,7 +4,7 @@
  * a customer, and the services' own accounts. One thread: main().
  *
  * With TANDEM_VALGRIND=1 the services run under valgrind, and a leak is a bad exit status. Programs come from
- * TANDEM_BUILDDIR, configurations from TANDEM_SRCDIR.
+ * TANDEM_BUILDDIR, configurations from TANDEM_SRCDIR. TANDEM_DATABASE=postgresql is as if every system asked for it.
  */
 #ifndef TANDEM_CHECK_HARNESS_SYSTEM_H
 #define TANDEM_CHECK_HARNESS_SYSTEM_H
@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "check/harness/http_client.h"
+#include "check/harness/postgres.h"
 
 enum system_service { SYSTEM_USER, SYSTEM_INVENTORY, SYSTEM_ORDER, SYSTEM_SERVICES };
 
@@ -24,6 +25,8 @@ struct system_opts {
     const char *front;               /* "nginx" or "lighttpd" */
     const char *transport;           /* "native" or "libfcgi" */
     unsigned workers;                /* of each service, under tandemctl supervise; 0: one, under spawn-fcgi */
+    bool postgresql;                 /* state is in a PostgreSQL server of the system's own */
+    unsigned rabbitmq;               /* events go through a RabbitMQ of so many nodes; 0: through the embedded bus */
     bool access_log;                 /* of the front, log/access.log */
     const char *const *settings;     /* further ones of all services, "path=value", ends with NULL; may be NULL */
 };
@@ -41,6 +44,9 @@ const char *system_service_name(enum system_service service);
 const char *system_url(const struct system *system);
 unsigned system_port(const struct system *system);
 const char *system_folder(const struct system *system);
+
+/** The server; NULL when there is none. Of RabbitMQ there is one at a time (check/harness/rabbitmq.h). */
+struct postgres *system_postgres(const struct system *system);
 
 /** Paths; each valid until the next call. */
 const char *system_socket(const struct system *system, enum system_service service);

@@ -164,6 +164,11 @@ static void test_access_line(void)
 
 /* ---- rotation ---- */
 
+static bool is_there(void *path)
+{
+    return access(path, F_OK) == 0;
+}
+
 static void test_rotation(void)
 {
     struct http_client *client = variant_anonymous();
@@ -172,6 +177,7 @@ static void test_rotation(void)
     for (int i = 0; i < ROTATIONS * ROTATED_REQUESTS; i++) {
         if (i % ROTATED_REQUESTS == 0) {
             snprintf(old, sizeof old, "%s.%u.%d", file, mark, i / ROTATED_REQUESTS);
+            CU_ASSERT_TRUE(process_until(is_there, file, PATIENCE_MS));   /* opened anew since the last time */
             CU_ASSERT_EQUAL(rename(file, old), 0);
             for (enum system_service service = 0; service < SYSTEM_SERVICES; service++)
                 system_service_signal(variant_system(), service, SIGUSR1);

@@ -17,7 +17,7 @@
 
 enum { PATIENCE_MS = 20000, PATH_SIZE = 256, PIPE_BYTES = 4096 };
 enum { ROUNDS = 10, ROUND_REQUESTS = 200 };
-enum { LOST_REQUESTS = 8000 };   /* more lines than the buffers of all threads hold */
+enum { LOST_REQUESTS = 24000 };   /* more lines than the buffers of all threads hold */
 
 static char pipe_path[PATH_SIZE], file_setting[PATH_SIZE + 16];
 static const char *settings[] = {"log.sink=file", file_setting, NULL};

@@ -279,5 +279,8 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
+#ifdef ON_POSTGRESQL
+    return variants_main_on_postgresql("order_postgresql", cases, sizeof cases / sizeof cases[0], NULL, 2);
+#endif
     return variants_main("order", cases, sizeof cases / sizeof cases[0], NULL);
 }

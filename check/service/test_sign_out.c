@@ -1,6 +1,7 @@
 /*
  * What ends or changes at the user service is heard of everywhere, by each of several processes, within a second.
- * SIGN_OUTS=200 in the environment for more of them.
+ * SIGN_OUTS=200 in the environment for more of them. Compiled with TEST_REDIS=1 too, for services that share what they
+ * know of tokens in a Redis.
  */
 #include "config.h"
 
@@ -13,6 +14,9 @@
 #include "check/service/control.h"
 #include "check/service/steps.h"
 #include "check/service/variants.h"
+#if TEST_REDIS
+#include "check/harness/redis.h"
+#endif
 
 /* A second is the stated bound, and thirty are those of the cache. So many answers come from every process, as good as
  * surely: connections are shared out among them as they come. */
@@ -20,8 +24,7 @@ enum { WORKERS = 3, SIGN_OUTS = 10, SIGN_OUTS_MAX = 100000, BOUND_MS = 1000, IN_
 
 #define PASSWORD "a good password"
 
-static const char *const settings[] = {"log.level=warning", "session.per_user_max=3",
-                                       "session.attempts_per_minute=0", NULL};
+#define SETTINGS "log.level=warning", "session.per_user_max=3", "session.attempts_per_minute=0"
 
 struct person {
     char email[64], path[96], token[TOKEN_TEXT];
@@ -224,7 +227,45 @@ static const struct suite_case cases[] = {
     {"every event that all this has brought about is as its schema says", test_schemas},
 };
 
+#if TEST_REDIS
+
+static void test_missing(void)
+{
+    suite_skip(redis_lacks());
+}
+
 int main(void)
 {
+    static const struct suite_case missing = {"there is a Redis", test_missing};
+    static struct redis_server server;
+    char url[64];
+    const char *const settings[] = {SETTINGS, "cache.driver=redis", url, NULL};
+    if (redis_lacks())
+        return suite_main("sign_out with Redis", &missing, 1);
+    char *folder = process_folder();
+    if (!folder || redis_start(&server, folder, false)) {
+        printf("Bail out! Redis does not start: %s\n", err_cause());
+        return EXIT_FAILURE;
+    }
+    snprintf(url, sizeof url, "cache.redis_url=redis://127.0.0.1:%u", server.port);
+    int status =
+        variants_main_supervised("sign_out with Redis", cases, sizeof cases / sizeof cases[0], settings, WORKERS);
+    char keys[REDIS_ANSWER_SIZE];
+    if (redis_ask(server.port, "INFO commandstats", keys) || !strstr(keys, "cmdstat_eval")) {
+        printf("# the services have not used their Redis\n");
+        status = EXIT_FAILURE;
+    }
+    redis_kill(&server);
+    free(folder);
+    return status;
+}
+
+#else
+
+int main(void)
+{
+    static const char *const settings[] = {SETTINGS, NULL};
     return variants_main_supervised("sign_out", cases, sizeof cases / sizeof cases[0], settings, WORKERS);
 }
+
+#endif

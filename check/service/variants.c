@@ -32,6 +32,7 @@ static const struct exclusion {
 static struct {
     const char *const *settings;
     unsigned workers;
+    bool postgresql;
     const struct variant *variant;
     struct system *system;
     struct http_client *clients[CLIENTS_MAX];
@@ -43,7 +44,7 @@ static struct {
 static void start(const struct variant *variant)
 {
     struct system_opts opts = {.front = variant->front, .transport = variant->transport, .workers = running.workers,
-                               .access_log = true,
+                               .postgresql = running.postgresql, .access_log = true,
                                .settings = running.settings};
     running.variant = variant;
     if (system_start(&opts, &running.system)) {
@@ -83,6 +84,8 @@ static const char *excluded(const struct variant *variant, const char *case_name
 
 static bool is_wanted(const struct variant *variant)
 {
+    if (running.postgresql && variant != variants)
+        return false;
     const char *only = getenv("TANDEM_VARIANT");
     return !only || strstr(variant->name, only);
 }
@@ -147,6 +150,21 @@ int variants_main_supervised(const char *suite, const struct suite_case *cases, 
 {
     running.workers = workers;
     return variants_main(suite, cases, count, settings);
+}
+
+static void missing(void)
+{
+    suite_skip(postgres_missing());
+}
+
+int variants_main_on_postgresql(const char *suite, const struct suite_case *cases, size_t count,
+                                const char *const *settings, unsigned workers)
+{
+    static const struct suite_case none[] = {{"there is a server", missing}};
+    if (postgres_missing())
+        return suite_main(suite, none, 1);
+    running.postgresql = true;
+    return variants_main_supervised(suite, cases, count, settings, workers);
 }
 
 /* ---- for the cases ---- */

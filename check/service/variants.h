@@ -26,6 +26,10 @@ int variants_main(const char *suite, const struct suite_case *cases, size_t coun
 int variants_main_supervised(const char *suite, const struct suite_case *cases, size_t count,
                              const char *const *settings, unsigned workers);
 
+/** The same, behind the first variant only and on PostgreSQL. */
+int variants_main_on_postgresql(const char *suite, const struct suite_case *cases, size_t count,
+                                const char *const *settings, unsigned workers);
+
 /* ---- for the cases ---- */
 
 /** The running system; the case has failed already when it is NULL, and ends. */

@@ -9,7 +9,7 @@
 #include "check/harness/process.h"
 #include "check/torture/audit.h"
 
-enum { PATH_SIZE = 512, PATIENCE_MS = 120000 };
+enum { PATH_SIZE = 512, PATIENCE_MS = 120000, ARGUMENTS = 16 };
 
 struct ending {
     struct process process;
@@ -35,18 +35,22 @@ static void read_report(const char *path, struct audit_report *report)
              figures ? figures : "");
 }
 
-void audit_run(const char *folder, const char *journal, unsigned wait_ms, unsigned restored,
-               struct audit_report *ret)
+void audit_run(const struct audit_subject *subject, unsigned wait_ms, unsigned restored, struct audit_report *ret)
 {
     const char *build = getenv("TANDEM_BUILDDIR");
     char program[PATH_SIZE], log[PATH_SIZE], wait[16], mark[16];
     struct ending ending = {.status = -1};
     snprintf(program, sizeof program, "%s/check/torture/auditor", build && *build ? build : ".");
-    snprintf(log, sizeof log, "%s/audit.log", folder);
+    snprintf(log, sizeof log, "%s/audit.log", subject->folder);
     snprintf(wait, sizeof wait, "%u", wait_ms);
     snprintf(mark, sizeof mark, "%u", restored);
-    const char *const argv[] = {program, "--folder", folder, "--journal", journal, "--wait-ms", wait,
-                                "--restored", mark, NULL};
+    const char *argv[ARGUMENTS] = {program, "--folder", subject->folder, "--journal", subject->journal, "--wait-ms",
+                                   wait, "--restored", mark};
+    size_t count = 9;
+    if (subject->postgresql) {
+        argv[count++] = "--postgresql";
+        argv[count++] = subject->postgresql;
+    }
     *ret = (struct audit_report){.status = -1, .settled_ms = -1};
     unlink(log);
     if (process_start(argv, log, SIGKILL, &ending.process))

@@ -15,10 +15,15 @@ struct audit_report {
     char text[64 * 1024];          /* all of it, cut at that */
 };
 
+/* What there is to be read. */
+struct audit_subject {
+    const char *folder, *journal;
+    const char *postgresql;        /* where the databases are, as libpq has it; NULL: in the folder */
+};
+
 /** Waits up to wait_ms (0: not) until the system is at rest, and audits it; as one that was restored from the backup of
  *  that mark of the journal, unless restored is 0. */
-void audit_run(const char *folder, const char *journal, unsigned wait_ms, unsigned restored,
-               struct audit_report *ret);
+void audit_run(const struct audit_subject *subject, unsigned wait_ms, unsigned restored, struct audit_report *ret);
 
 /** A figure by its name, "charges"; -1 when the report has none. */
 long audit_figure(const struct audit_report *report, const char *name);

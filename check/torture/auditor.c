@@ -3,10 +3,12 @@
  * everything that does not fit together. It shares no code with the services.
  *
  *     auditor --folder DIR --journal FILE [--ledger FILE] [--wait-ms N] [--restored N]
+ *             [--postgresql CONNINFO]
  *
- * DIR has user.db, order.db, inventory.db and bus.db; the ledger is DIR/payments.db unless said otherwise. Nothing is
- * changed. With --wait-ms what comes to hold by itself may take so long. With --restored the system is that of a
- * backup, which was begun at the N-th mark of the journal.
+ * DIR has user.db, order.db, inventory.db and bus.db; the ledger is DIR/payments.db unless said otherwise. With
+ * --postgresql the first three are the databases tandem_user and so on of that server (libpq's "host=… user=…").
+ * Nothing is changed. With --wait-ms what comes to hold by itself may take so long. With --restored the system is that
+ * of a backup, which was begun at the N-th mark of the journal.
  *
  * Exit status: 0 when all claims hold, 1 when one is broken, 2 when it cannot tell.
  */
@@ -23,16 +25,21 @@
 
 #include "check/torture/auditor_checks.h"
 #include "check/torture/auditor_journal.h"
+#include "check/torture/auditor_mirror.h"
 
 enum { TOLD_MAX = 10, ASK_EVERY_MS = 5, BUSY_MS = 10000, PATH_SIZE = 4096 };
 
 struct audit {
-    const char *folder, *journal, *ledger;
+    const char *folder, *journal, *ledger, *postgresql;
     long wait_ms;
     unsigned marks;
     sqlite3 *db;
+    struct mirror *mirror;                 /* NULL: the services' data is in files */
     unsigned broken;
 };
+
+static const char *const services[][2] = {{"user", "u"}, {"order", "o"}, {"inventory", "i"}};
+enum { SERVICES = sizeof services / sizeof services[0] };
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
@@ -64,16 +71,26 @@ static sqlite3_stmt *prepare(struct audit *audit, const char *sql)
 
 /* ---- opening ---- */
 
+/* Without a path it is an empty one in memory. */
 static void attach(struct audit *audit, const char *path, const char *schema)
 {
     sqlite3_stmt *statement = prepare(audit, "ATTACH ?1 AS ?2");
-    char uri[PATH_SIZE];
-    snprintf(uri, sizeof uri, "file:%s?mode=ro", path);
+    char uri[PATH_SIZE] = ":memory:";
+    if (path)
+        snprintf(uri, sizeof uri, "file:%s?mode=ro", path);
     sqlite3_bind_text(statement, 1, uri, -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(statement, 2, schema, -1, SQLITE_STATIC);
     if (sqlite3_step(statement) != SQLITE_DONE)
-        fail("%s: %s", path, sqlite3_errmsg(audit->db));
+        fail("%s: %s", uri, sqlite3_errmsg(audit->db));
     sqlite3_finalize(statement);
+}
+
+/* Has what is in a server as it is now. */
+static void look(struct audit *audit)
+{
+    for (size_t i = 0; audit->mirror && i < SERVICES; i++)
+        if (!mirror_take(audit->mirror, services[i][0], services[i][1]))
+            exit(2);
 }
 
 static bool has_table(struct audit *audit, const char *name)
@@ -85,20 +102,37 @@ static bool has_table(struct audit *audit, const char *name)
     return has;
 }
 
+static void attach_file(struct audit *audit, const char *name, const char *schema)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s/%s.db", audit->folder, name);
+    attach(audit, path, schema);
+}
+
+static void open_services(struct audit *audit)
+{
+    if (audit->postgresql && !(audit->mirror = mirror_open(audit->db, audit->postgresql)))
+        exit(2);
+    for (size_t i = 0; i < SERVICES; i++)
+        if (audit->mirror)
+            attach(audit, NULL, services[i][1]);
+        else
+            attach_file(audit, services[i][0], services[i][1]);
+    look(audit);
+}
+
 static void open_all(struct audit *audit)
 {
-    static const char *const names[][2] = {{"user", "u"}, {"order", "o"}, {"inventory", "i"}, {"bus", "b"}};
-    char path[PATH_SIZE];
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI;
     if (sqlite3_open_v2(":memory:", &audit->db, flags, NULL) != SQLITE_OK)
         fail("%s", sqlite3_errmsg(audit->db));
     sqlite3_busy_timeout(audit->db, BUSY_MS);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s.db", audit->folder, names[i][0]);
-        attach(audit, path, names[i][1]);
-    }
-    snprintf(path, sizeof path, "%s/payments.db", audit->folder);
-    attach(audit, audit->ledger ? audit->ledger : path, "l");
+    open_services(audit);
+    attach_file(audit, "bus", "b");
+    if (audit->ledger)
+        attach(audit, audit->ledger, "l");
+    else
+        attach_file(audit, "payments", "l");
     run(audit, claims_prepare);
     run(audit, has_table(audit, "refund") ? claims_ledger_of_refunds : claims_ledger_of_states);
     if (!journal_read(audit->db, audit->journal, audit->marks))
@@ -171,6 +205,7 @@ static long now_ms(void)
 
 static bool is_settled(struct audit *audit)
 {
+    look(audit);
     for (size_t i = 0; i < claim_count; i++)
         if (claims[i].in_time && !holds(audit, &claims[i]))
             return false;
@@ -212,6 +247,7 @@ static void read_arguments(struct audit *audit, int argc, char **argv)
         {"ledger", required_argument, NULL, 'l'},
         {"wait-ms", required_argument, NULL, 'w'},
         {"restored", required_argument, NULL, 'r'},
+        {"postgresql", required_argument, NULL, 'p'},
         {NULL, 0, NULL, 0},
     };
     int given;
@@ -222,11 +258,13 @@ static void read_arguments(struct audit *audit, int argc, char **argv)
         case 'l': audit->ledger = optarg; break;
         case 'w': audit->wait_ms = strtol(optarg, NULL, 10); break;
         case 'r': audit->marks = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'p': audit->postgresql = optarg; break;
         default: exit(2);
         }
     }
     if (!audit->folder || !audit->journal || optind != argc)
-        fail("usage: auditor --folder DIR --journal FILE [--ledger FILE] [--wait-ms N] [--restored N]");
+        fail("usage: auditor --folder DIR --journal FILE [--ledger FILE] [--wait-ms N] [--restored N]"
+             " [--postgresql CONNINFO]");
 }
 
 int main(int argc, char **argv)
@@ -236,11 +274,13 @@ int main(int argc, char **argv)
     open_all(&audit);
     if (audit.wait_ms > 0)
         wait_until_settled(&audit);
+    look(&audit);
     run(&audit, journal_prepare);
     for (size_t i = 0; i < claim_count; i++)
         judge(&audit, &claims[i]);
     judge_files(&audit);
     report(&audit);
+    mirror_close(audit.mirror);
     sqlite3_close(audit.db);
     return audit.broken ? 1 : 0;
 }

@@ -1,11 +1,12 @@
 # Torture: the system is killed at every moment, and audited. ROUNDS and SEED may be given; see torture.c.
 
-# The auditor reads databases with nothing but SQLite, and shares no code with what it audits.
+# The auditor reads databases with nothing but SQLite and libpq, and shares no code with what it audits.
 check_PROGRAMS += check/torture/auditor
 check_torture_auditor_SOURCES = check/torture/auditor.c \
 	check/torture/auditor_checks.c check/torture/auditor_checks.h \
-	check/torture/auditor_journal.c check/torture/auditor_journal.h
-check_torture_auditor_LDADD = $(SQLITE_LIBS)
+	check/torture/auditor_journal.c check/torture/auditor_journal.h \
+	check/torture/auditor_mirror.c check/torture/auditor_mirror.h
+check_torture_auditor_LDADD = $(SQLITE_LIBS) $(POSTGRESQL_LIBS)
 
 check_LIBRARIES += check/torture/libtorture.a
 check_torture_libtorture_a_SOURCES = \
@@ -14,9 +15,10 @@ check_torture_libtorture_a_SOURCES = \
 	check/torture/customers.c check/torture/customers.h \
 	check/torture/journal.c check/torture/journal.h \
 	check/torture/trial.c check/torture/trial.h \
-	check/torture/trial_gateway.c check/torture/trial_gateway.h
+	check/torture/trial_gateway.c check/torture/trial_gateway.h \
+	check/torture/witness.c check/torture/witness.h
 check_torture_libtorture_a_CPPFLAGS = $(CHECK_CPPFLAGS)
-LIBS_TORTURE = check/torture/libtorture.a $(HARNESS) $(LIBS_NET) $(SQLITE_LIBS) $(CUNIT_LIBS)
+LIBS_TORTURE = check/torture/libtorture.a $(HARNESS) $(LIBS_EVENTS) $(LIBS_NET) $(SQLITE_LIBS) $(CUNIT_LIBS)
 
 TORTURE_TESTS = check/torture/test_auditor check/torture/test_recovery check/torture/torture check/torture/walk
 check_PROGRAMS += $(TORTURE_TESTS)

@@ -83,7 +83,7 @@ static void expect_clean(const char *folder, unsigned wait_ms)
 {
     char journal[PATH_SIZE];
     path_of(folder, "journal", journal);
-    audit_run(folder, journal, wait_ms, 0, &here.report);
+    audit_run(&(struct audit_subject){.folder = folder, .journal = journal}, wait_ms, 0, &here.report);
     CU_ASSERT_EQUAL(here.report.status, 0);
     if (here.report.status != 0)
         audit_print(&here.report);
@@ -142,7 +142,7 @@ static void expect_broken(const struct fault *fault)
     char journal[PATH_SIZE], line[128];
     path_of(here.planted, "journal", journal);
     snprintf(line, sizeof line, "BROKEN %s\n", fault->broken);
-    audit_run(here.planted, journal, 0, 0, &here.report);
+    audit_run(&(struct audit_subject){.folder = here.planted, .journal = journal}, 0, 0, &here.report);
     CU_ASSERT_EQUAL(here.report.status, 1);
     if (!strstr(here.report.text, line)) {
         CU_assertImplementation(CU_FALSE, __LINE__, line, __FILE__, "", CU_FALSE);
@@ -367,11 +367,11 @@ static void test_restored(void)
                    "{\"op\": \"order\", \"key\": \"late\", \"attempt\": 1, \"status\": 201, \"digest\": \"0\","
                    " \"id\": \"gone\", \"user\": \"x\", \"lines\": \"x*1\", \"total\": 1, \"currency\": \"EUR\","
                    " \"method\": \"\"}\n");
-    audit_run(here.planted, journal, 0, 1, &here.report);
+    audit_run(&(struct audit_subject){.folder = here.planted, .journal = journal}, 0, 1, &here.report);
     CU_ASSERT_EQUAL(here.report.status, 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(here.report.text, claim));
     CU_ASSERT_PTR_NULL(strstr(here.report.text, "order gone"));
-    audit_run(here.planted, journal, 0, 0, &here.report);
+    audit_run(&(struct audit_subject){.folder = here.planted, .journal = journal}, 0, 0, &here.report);
     CU_ASSERT_PTR_NOT_NULL(strstr(here.report.text, "order gone"));
 }
 
@@ -382,11 +382,11 @@ static void test_unreadable(void)
     path_of(here.planted, "bus.db", bus);
     copy_all(here.clean, here.planted);
     add_to_journal("no JSON\n");
-    audit_run(here.planted, journal, 0, 0, &here.report);
+    audit_run(&(struct audit_subject){.folder = here.planted, .journal = journal}, 0, 0, &here.report);
     CU_ASSERT_EQUAL(here.report.status, 2);
     copy_all(here.clean, here.planted);
     CU_ASSERT_EQUAL(unlink(bus), 0);
-    audit_run(here.planted, journal, 0, 0, &here.report);
+    audit_run(&(struct audit_subject){.folder = here.planted, .journal = journal}, 0, 0, &here.report);
     CU_ASSERT_EQUAL(here.report.status, 2);
 }
 

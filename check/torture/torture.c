@@ -6,6 +6,7 @@
  *     SEED=S      repeats the decisions of a run: what customers do, what is killed, and when
  *     FRONT=NAME  nginx or lighttpd; TRANSPORT=NAME native or libfcgi
  *     WORKERS=N   processes of each service
+ *     ENGINES=LIST  postgresql, rabbitmq or both with a comma between them, which are killed too; NODES=N of RabbitMQ
  *     GATEWAY=N   rounds with a payment gateway that goes wrong as well (make check: 6; make torture: a tenth)
  *     EXPIRE=N    rounds in which reservations expire meanwhile (make check: 4; make torture: a tenth)
  */
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "check/harness/process.h"
+#include "check/harness/rabbitmq.h"
 #include "check/harness/suite.h"
 #include "check/torture/trial.h"
 
@@ -94,28 +96,68 @@ static void kill_all(void)
     kill_front();
 }
 
+static void kill_database(void)
+{
+    postgres_killed(system_postgres(trial.system));
+}
+
+static void kill_broker(void)
+{
+    rabbitmq_kill_node(chance_below(&trial.chance, trial.opts.rabbitmq));
+}
+
+static bool has_database(void)
+{
+    return trial.opts.postgresql;
+}
+
+static bool has_broker(void)
+{
+    return trial.opts.rabbitmq > 0;
+}
+
 static struct {
     const char *name;
     void (*kill)(void);
+    bool (*is_there)(void);      /* NULL: always */
     unsigned weight, killed;
 } victims[] = {
-    {"services", kill_worker, 8, 0},
-    {"supervisors", kill_supervisor, 2, 0},
-    {"services with their supervisors", kill_both, 4, 0},
-    {"web servers", kill_front, 2, 0},
-    {"workers of web servers", kill_front_worker, 1, 0},
-    {"all services at once", kill_services, 2, 0},
-    {"everything at once", kill_all, 2, 0},
+    {"services", kill_worker, NULL, 8, 0},
+    {"supervisors", kill_supervisor, NULL, 2, 0},
+    {"services with their supervisors", kill_both, NULL, 4, 0},
+    {"web servers", kill_front, NULL, 2, 0},
+    {"workers of web servers", kill_front_worker, NULL, 1, 0},
+    {"all services at once", kill_services, NULL, 2, 0},
+    {"everything at once", kill_all, NULL, 2, 0},
+    {"databases", kill_database, has_database, 4, 0},
+    {"brokers", kill_broker, has_broker, 4, 0},
 };
-enum { VICTIMS = sizeof victims / sizeof victims[0], WEIGHTS = 21 };
+enum { VICTIMS = sizeof victims / sizeof victims[0] };
+
+static unsigned weight_of(size_t victim)
+{
+    return !victims[victim].is_there || victims[victim].is_there() ? victims[victim].weight : 0;
+}
 
 static void kill_one(void)
 {
-    unsigned at = 0, weight = chance_below(&trial.chance, WEIGHTS);
-    while (weight >= victims[at].weight)
-        weight -= victims[at++].weight;
+    unsigned weights = 0, at = 0;
+    for (size_t i = 0; i < VICTIMS; i++)
+        weights += weight_of(i);
+    unsigned weight = chance_below(&trial.chance, weights);
+    while (weight >= weight_of(at))
+        weight -= weight_of(at++);
     victims[at].kill();
     victims[at].killed++;
+}
+
+/* Engines first, without which no service becomes ready. */
+static enum err revive(void)
+{
+    enum err err = has_database() ? postgres_up(system_postgres(trial.system)) : ERR_NONE;
+    if (!err && has_broker())
+        err = rabbitmq_start_again();
+    return err ? err : system_revive(trial.system);
 }
 
 /* ---- a round ---- */
@@ -155,7 +197,7 @@ static bool go_round(unsigned round)
         if (!wait_for_moment(before + at, chance_below(&trial.chance, LATER_MAX_US)))
             return false;
         kill_one();
-        if (system_revive(trial.system))
+        if (revive())
             return trial_fail("round %u: %s", round, err_cause());
     }
     snprintf(what, sizeof what, "round %u", round);
@@ -188,6 +230,7 @@ static void torture(const char *const *chosen, const struct trial_gateway *gatew
     struct system_opts opts = {.front = trial_text("FRONT", "nginx"), .transport = trial_text("TRANSPORT", "native"),
                                .workers = trial_number("WORKERS", 1), .settings = chosen};
     unsigned round = 0;
+    trial_engines(&opts);
     trial = (struct trial){.gateway = gateway};
     bool going = trial_begin(&trial, &opts, trial_seed());
     int64_t begun_ns = clock_now_ns();

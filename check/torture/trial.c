@@ -4,13 +4,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "check/harness/process.h"
+#include "check/harness/rabbitmq.h"
 #include "check/harness/suite.h"
 #include "check/torture/trial.h"
 
-enum { FINAL_MS = 10000 };
+/* A broker that was killed takes its time to be there again. */
+enum { FINAL_MS = 10000, FINAL_BROKER_MS = 30000, PATH_SIZE = 512, SETTINGS_MAX = 32 };
 
 const char *trial_text(const char *name, const char *otherwise)
 {
@@ -34,6 +37,18 @@ const char *const *trial_settings(const char *const *usual)
     return trial_number("EXPIRE", 0) ? trial_expiring : usual;
 }
 
+static bool is_asked_for(const char *engine)
+{
+    const char *found = strstr(trial_text("ENGINES", ""), engine);
+    return found && (found[strlen(engine)] == ',' || found[strlen(engine)] == '\0');
+}
+
+void trial_engines(struct system_opts *opts)
+{
+    opts->postgresql = is_asked_for("postgresql");
+    opts->rabbitmq = is_asked_for("rabbitmq") ? trial_number("NODES", 1) : 0;
+}
+
 uint64_t trial_seed(void)
 {
     const char *given = trial_text("SEED", NULL);
@@ -54,12 +69,43 @@ bool trial_fail(const char *format, ...)
     return false;
 }
 
+/* The settings, and that what goes through a broker is kept for the witness as well. */
+static const char *const *with_witness(const char *const *settings)
+{
+    static const char *all[SETTINGS_MAX];
+    size_t count = 0;
+    while (settings && settings[count] && count < SETTINGS_MAX - 2) {
+        all[count] = settings[count];
+        count++;
+    }
+    all[count] = "bus.groups=order, inventory, " WITNESS_GROUP;
+    all[count + 1] = NULL;
+    return all;
+}
+
+static enum err start_witness(struct trial *trial)
+{
+    char url[PATH_SIZE] = "", password_file[PATH_SIZE], path[PATH_SIZE];
+    size_t length = (size_t)snprintf(url, sizeof url, "amqp://guest@");
+    for (unsigned i = 0; i < trial->opts.rabbitmq; i++)
+        length += (size_t)snprintf(url + length, sizeof url - length, "%s127.0.0.1:%u", i ? "," : "", rabbitmq_port(i));
+    snprintf(url + length, sizeof url - length, "/");
+    snprintf(password_file, sizeof password_file, "%s/broker.password", system_folder(trial->system));
+    snprintf(path, sizeof path, "%s/bus.db", system_folder(trial->system));
+    return witness_start(url, password_file, path, &trial->witness);
+}
+
 bool trial_begin(struct trial *trial, const struct system_opts *opts, uint64_t seed)
 {
-    if (system_start(opts, &trial->system)) {
+    trial->opts = *opts;
+    if (opts->rabbitmq)
+        trial->opts.settings = with_witness(opts->settings);
+    if (system_start(&trial->opts, &trial->system)) {
         trial->system = NULL;
         return trial_fail("%s", err_cause());
     }
+    if (opts->rabbitmq && start_witness(trial))
+        return trial_fail("%s", err_cause());
     snprintf(trial->journal_path, sizeof trial->journal_path, "%s/journal", system_folder(trial->system));
     if (journal_open(trial->journal_path, &trial->journal))
         return trial_fail("%s", err_cause());
@@ -78,6 +124,7 @@ void trial_end(struct trial *trial)
 {
     customers_stop(trial->customers);
     journal_close(trial->journal);
+    witness_stop(trial->witness);
     if (system_stop(trial->system))
         trial_fail("%s", err_cause());
 }
@@ -97,9 +144,25 @@ bool trial_run_out(struct trial *trial)
     return true;
 }
 
+/* What a broker still holds is seen nowhere until it arrives: what is broken then may come to hold. */
+static void audit_until(const struct audit_subject *subject, unsigned wait_ms, unsigned mark,
+                        struct audit_report *report)
+{
+    int64_t until_ns = clock_now_ns() + wait_ms * NS_PER_MS;
+    do {
+        audit_run(subject, wait_ms, mark, report);
+    } while (wait_ms > FINAL_MS && report->status == 1 && clock_now_ns() < until_ns);
+}
+
 bool trial_audit_restored(struct trial *trial, unsigned mark, const char *what)
 {
-    audit_run(system_folder(trial->system), trial->journal_path, FINAL_MS, mark, &trial->report);
+    char conninfo[PATH_SIZE];
+    const struct postgres *postgres = system_postgres(trial->system);
+    struct audit_subject subject = {.folder = system_folder(trial->system), .journal = trial->journal_path,
+                                    .postgresql = postgres ? conninfo : NULL};
+    if (postgres)
+        snprintf(conninfo, sizeof conninfo, "host=%s user=tandem", postgres_folder(postgres));
+    audit_until(&subject, trial->opts.rabbitmq ? FINAL_BROKER_MS : FINAL_MS, mark, &trial->report);
     if (trial->report.settled_ms > trial->slowest_ms)
         trial->slowest_ms = trial->report.settled_ms;
     if (trial->report.status == 0)

@@ -13,13 +13,16 @@
 #include "check/torture/chance.h"
 #include "check/torture/customers.h"
 #include "check/torture/trial_gateway.h"
+#include "check/torture/witness.h"
 
 enum { TRIAL_CUSTOMERS = 6, TRIAL_PATIENCE_MS = 60000 };
 
 struct trial {
+    struct system_opts opts;         /* it was begun with */
     struct system *system;
     struct customers *customers;
     struct journal *journal;
+    struct witness *witness;         /* of a broker; NULL: the bus keeps its events itself */
     struct chance chance;            /* beside that of the customers */
     struct audit_report report;      /* the latest */
     long slowest_ms;                 /* the longest that anything took to be final */
@@ -37,6 +40,10 @@ const char *const *trial_settings(const char *const *usual);
 /* Reservations expire while their payments, the first answer to which was lost, are waiting to be asked for again; and
  * what is open for a second is nudged. */
 extern const char *const trial_expiring[];
+
+/** Has the system be on what ENGINES in the environment says: postgresql, rabbitmq (NODES=N of it), or both with a
+ *  comma between them; on what is built in otherwise. */
+void trial_engines(struct system_opts *opts);
 
 /** SEED from the environment, or one of the clock; printed. */
 uint64_t trial_seed(void);

@@ -55,8 +55,9 @@ silent_pages() {
 
 silent_subcommands() {
     local command
-    for command in "user create" "token create" "db backup" "db restore" "db check" "db vacuum" "conf check" \
-        "conf print" "conf digest" "conf keygen" "conf sign" "conf verify" "trace list" "trace show" get status; do
+    for command in "user create" "token create" "db backup" "db restore" "db check" "db vacuum" "db copy" \
+        "db digest" "conf check" "conf print" "conf digest" "conf keygen" "conf sign" "conf verify" "trace list" \
+        "trace show" get status endpoints "front render"; do
         grep -qE "^\.(It )?Cm $command( |\$)" apps/ctl/tandemctl.1 || echo "tandemctl.1 does not tell of $command"
         # shellcheck disable=SC2086
         "$BUILD/tandemctl" $command --help | grep -q . || echo "tandemctl $command --help is silent"

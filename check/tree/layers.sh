@@ -10,7 +10,9 @@ conf telemetry base
 state conf telemetry base
 net conf telemetry base
 events state conf telemetry base
-app events state net conf telemetry base'
+cache events state net conf telemetry base
+discovery state net conf telemetry base
+app cache discovery events state net conf telemetry base'
 
 includes() {
     sources | xargs grep -nHE '^#include "' | sed -E 's/^([^:]+):([0-9]+):#include "([^"]+)".*/\1 \2 \3/'

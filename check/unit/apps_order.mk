@@ -76,9 +76,34 @@ check_unit_test_ctl_db_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_ctl_db_LDADD = $(HARNESS) $(SCRATCH) apps/order/liborder.a apps/inventory/libinventory.a $(LIBS_USER) \
 	$(CUNIT_LIBS)
 
+check_PROGRAMS += check/unit/test_ctl_db_copy
+TESTS += check/unit/test_ctl_db_copy
+check_unit_test_ctl_db_copy_SOURCES = check/unit/test_ctl_db_copy.c check/unit/ctl_program.c check/unit/ctl_program.h
+check_unit_test_ctl_db_copy_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_ctl_db_copy_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_USER) $(SQLITE_LIBS) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_db_copy
+TESTS += check/unit/test_db_copy
+check_unit_test_db_copy_SOURCES = check/unit/test_db_copy.c check/unit/order_filling.c check/unit/order_filling.h
+check_unit_test_db_copy_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_db_copy_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_ORDER) $(CUNIT_LIBS)
+
+# As many orders as are asked for, there and back; the figures are printed.
+PHONY_TARGETS += check-db-copy
+ROWS = 100000
+check-db-copy: check/unit/test_db_copy
+	ROWS=$(ROWS) TANDEM_ONLY='and back on SQLite' ./check/unit/test_db_copy
+
 check_PROGRAMS += check/unit/test_ctl_events
 TESTS += check/unit/test_ctl_events
 check_unit_test_ctl_events_SOURCES = check/unit/test_ctl_events.c check/unit/ctl_program.c check/unit/ctl_program.h
 check_unit_test_ctl_events_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_ctl_events_LDADD = check/unit/libevents_fixture.a $(HARNESS) $(SCRATCH) apps/order/liborder.a \
 	apps/inventory/libinventory.a $(LIBS_USER) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_schema
+TESTS += check/unit/test_schema
+check_unit_test_schema_SOURCES = check/unit/test_schema.c
+check_unit_test_schema_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_schema_LDADD = $(HARNESS) $(SCRATCH) apps/order/liborder.a apps/inventory/libinventory.a $(LIBS_USER) \
+	$(CUNIT_LIBS)

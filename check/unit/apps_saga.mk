@@ -2,7 +2,7 @@
 # order's as well.
 check_LIBRARIES += check/unit/libsagainventory.a
 check_unit_libsagainventory_a_SOURCES = \
-	apps/inventory/events.c apps/inventory/item.c apps/inventory/stock.c apps/inventory/store.c \
+	apps/inventory/events.c apps/inventory/item.c apps/inventory/item_cache.c apps/inventory/stock.c apps/inventory/store.c \
 	check/unit/saga_inventory.c check/unit/saga_sides.h
 check_unit_libsagainventory_a_CPPFLAGS = $(CHECK_CPPFLAGS) \
 	-Dstore_item_find=inventory_item_find -Dstore_item_put=inventory_item_put

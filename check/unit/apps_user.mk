@@ -9,7 +9,7 @@ check_unit_test_user_account_LDADD = $(HARNESS) $(LIBS_USER) $(CUNIT_LIBS)
 
 check_unit_test_user_store_SOURCES = check/unit/test_user_store.c
 check_unit_test_user_store_CPPFLAGS = $(CHECK_CPPFLAGS)
-check_unit_test_user_store_LDADD = $(HARNESS) $(LIBS_USER) $(CUNIT_LIBS)
+check_unit_test_user_store_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_USER) $(CUNIT_LIBS)
 
 check_unit_test_ctl_SOURCES = check/unit/test_ctl.c check/unit/ctl_program.c check/unit/ctl_program.h
 check_unit_test_ctl_CPPFLAGS = $(CHECK_CPPFLAGS)

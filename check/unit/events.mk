@@ -16,6 +16,14 @@ events_tests = check/unit/test_event check/unit/test_bus check/unit/test_bus_bro
 check_PROGRAMS += $(events_tests)
 TESTS += $(events_tests)
 
+if WITH_RABBITMQ
+check_PROGRAMS += check/unit/test_bus_amqp
+TESTS += check/unit/test_bus_amqp
+check_unit_test_bus_amqp_SOURCES = check/unit/test_bus_amqp.c
+check_unit_test_bus_amqp_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_bus_amqp_LDADD = $(HARNESS) $(LIBS_EVENTS) $(CUNIT_LIBS)
+endif
+
 check_unit_test_event_SOURCES = check/unit/test_event.c
 check_unit_test_event_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_event_LDADD = $(HARNESS) $(LIBS_EVENTS) $(CUNIT_LIBS)
@@ -44,7 +52,15 @@ check_unit_test_consumer_SOURCES = check/unit/test_consumer.c
 check_unit_test_consumer_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_consumer_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
 
-# Figures, never a test: make check/bench/bench_events && ./check/bench/bench_events
+if WITH_KAFKA
+check_PROGRAMS += check/unit/test_bus_kafka_parts
+TESTS += check/unit/test_bus_kafka_parts
+check_unit_test_bus_kafka_parts_SOURCES = check/unit/test_bus_kafka_parts.c
+check_unit_test_bus_kafka_parts_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_bus_kafka_parts_LDADD = $(HARNESS) $(LIBS_EVENTS_CHECK)
+endif
+
+# Figures, never a test: make bench-events
 EXTRA_PROGRAMS += check/bench/bench_events
 CLEANFILES += check/bench/bench_events
 check_bench_bench_events_SOURCES = check/bench/bench_events.c

@@ -47,7 +47,7 @@ struct bus *fixture_bus_open(struct scratch *scratch)
 struct db *fixture_db_open(struct scratch *scratch, const char *name)
 {
     static const struct migration migrations[] = {
-        {1, "001_effect", "CREATE TABLE effect (seen INTEGER PRIMARY KEY, number INTEGER, subject TEXT);"}};
+        {1, "001_effect", "CREATE TABLE effect (seen INTEGER PRIMARY KEY, number INTEGER, subject TEXT);", NULL}};
     const struct migration_set sets[] = {events_migrations, {"test", migrations, 1}};
     struct db *db = NULL;
     struct db_opts opts = scratch_db_opts(scratch_path(scratch, name));

@@ -68,6 +68,7 @@ struct step {
     const struct stock_line *lines;
     size_t count, short_at;
     enum stock_result result;
+    struct stock_lines changed;    /* gone with the arena */
 };
 
 static enum err reserve_work(struct db_connection *db, void *context)
@@ -82,7 +83,7 @@ static enum err sell_work(struct db_connection *db, void *context)
     struct step *step = context;
     struct arena arena;
     arena_init(&arena, 65536);
-    enum err err = stock_sell(db, &arena, step->order_id, clock_wall_us(), &step->result);
+    enum err err = stock_sell(db, &arena, step->order_id, clock_wall_us(), &step->result, &step->changed);
     arena_fini(&arena);
     return err;
 }
@@ -92,7 +93,7 @@ static enum err release_work(struct db_connection *db, void *context)
     struct step *step = context;
     struct arena arena;
     arena_init(&arena, 65536);
-    enum err err = stock_release(db, &arena, step->order_id, clock_wall_us(), &step->result);
+    enum err err = stock_release(db, &arena, step->order_id, clock_wall_us(), &step->result, &step->changed);
     arena_fini(&arena);
     return err;
 }

@@ -1,7 +1,9 @@
 # One program a module; a makefile for each layer.
 include $(srcdir)/check/unit/app.mk
 include $(srcdir)/check/unit/base.mk
+include $(srcdir)/check/unit/cache.mk
 include $(srcdir)/check/unit/conf.mk
+include $(srcdir)/check/unit/discovery.mk
 include $(srcdir)/check/unit/events.mk
 include $(srcdir)/check/unit/net.mk
 include $(srcdir)/check/unit/state.mk

@@ -31,3 +31,18 @@ check_unit_test_retry_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
 check_unit_test_client_guard_SOURCES = check/unit/test_client_guard.c
 check_unit_test_client_guard_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_client_guard_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_instances check/unit/test_balancer check/unit/test_client_instances
+TESTS += check/unit/test_instances check/unit/test_balancer check/unit/test_client_instances
+
+check_unit_test_instances_SOURCES = check/unit/test_instances.c
+check_unit_test_instances_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_instances_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_balancer_SOURCES = check/unit/test_balancer.c
+check_unit_test_balancer_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_balancer_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+
+check_unit_test_client_instances_SOURCES = check/unit/test_client_instances.c
+check_unit_test_client_instances_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_client_instances_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)

@@ -54,10 +54,11 @@ enum err saga_inventory_expire_rashly(struct db_connection *db, int order)
 {
     struct arena arena;
     enum stock_result result;
+    struct stock_lines changed;
     arena_init(&arena, ARENA_MAX_BYTES);
     enum err err = saga_inventory_expire(db, order);
     if (!err)
-        err = stock_release(db, &arena, text_of(saga_order_id(order)), clock_wall_us(), &result);
+        err = stock_release(db, &arena, text_of(saga_order_id(order)), clock_wall_us(), &result, &changed);
     arena_fini(&arena);
     return err;
 }

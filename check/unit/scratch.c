@@ -10,6 +10,13 @@
 #include "base/clock.h"
 #include "check/unit/scratch.h"
 
+static const struct scratch_engine *engine;
+
+void scratch_use(const struct scratch_engine *use)
+{
+    engine = use;
+}
+
 void scratch_init(struct scratch *scratch)
 {
     const char *parent = getenv("TMPDIR");
@@ -34,14 +41,18 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 
 void scratch_fini(struct scratch *scratch)
 {
+    if (engine)
+        engine->forget();
     int left = nftw(scratch->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     assert(left == 0);
 }
 
 struct db_opts scratch_db_opts(const char *path)
 {
-    return (struct db_opts){.path = path, .batch_max = 64, .queue_max = 4096, .busy_timeout_ms = 5000,
-                            .cache_kib = 512, .wal_checkpoint_bytes = 256 * 1024, .wal_max_bytes = 1024 * 1024};
+    return (struct db_opts){.path = path, .url = engine ? engine->url(path) : NULL, .batch_max = 64,
+                            .queue_max = 4096, .busy_timeout_ms = 5000, .cache_kib = 512,
+                            .wal_checkpoint_bytes = 256 * 1024, .wal_max_bytes = 1024 * 1024,
+                            .connect_timeout_ms = 5000, .start_timeout_ms = 5000, .statement_timeout_ms = 20000};
 }
 
 bool scratch_eventually(bool (*holds)(void *context), void *context)

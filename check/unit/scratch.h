@@ -22,8 +22,18 @@ void scratch_fini(struct scratch *scratch);
 /** The path of a file in the folder; valid until the next call. */
 const char *scratch_path(struct scratch *scratch, const char *name);
 
-/** Options for a database at path: small batches, a small log. */
+/** Options for a database at path: small batches, a small log. On PostgreSQL (check/unit/engines.h) a database of that
+ *  server stands for each path. */
 struct db_opts scratch_db_opts(const char *path);
+
+/* What stands for a file where the engine has none: its URL, which stays valid; and the end of all there were. */
+struct scratch_engine {
+    const char *(*url)(const char *path);
+    void (*forget)(void);
+};
+
+/** From here on the databases are that engine's; NULL: SQLite's. */
+void scratch_use(const struct scratch_engine *engine);
 
 /** Asks until it holds; false when it has not within SCRATCH_PATIENCE_MS. */
 bool scratch_eventually(bool (*holds)(void *context), void *context);

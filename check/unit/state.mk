@@ -1,6 +1,7 @@
 check_LIBRARIES += check/unit/libscratch.a
-check_unit_libscratch_a_SOURCES = check/unit/scratch.c check/unit/scratch.h
-SCRATCH = check/unit/libscratch.a
+check_unit_libscratch_a_SOURCES = check/unit/engines.c check/unit/engines.h check/unit/scratch.c check/unit/scratch.h
+check_unit_libscratch_a_CPPFLAGS = $(CHECK_CPPFLAGS)
+SCRATCH = check/unit/libscratch.a $(HARNESS)
 
 check_PROGRAMS += check/unit/test_db check/unit/test_db_durable check/unit/test_db_faults \
 	check/unit/test_db_statement check/unit/test_migrate check/unit/test_turn
@@ -41,3 +42,10 @@ check_unit_test_backup_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
 check_unit_test_db_unaltered_SOURCES = check/unit/test_db_unaltered.c
 check_unit_test_db_unaltered_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_db_unaltered_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+check_PROGRAMS += check/unit/test_db_postgres
+TESTS += check/unit/test_db_postgres
+
+check_unit_test_db_postgres_SOURCES = check/unit/test_db_postgres.c
+check_unit_test_db_postgres_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_db_postgres_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)

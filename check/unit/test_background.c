@@ -4,7 +4,7 @@
 
 #include "app/background.h"
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/scratch.h"
 
 
@@ -37,6 +37,7 @@ static enum err step(void *context, struct db_connection *reader, bool *ret_more
 static void begin_worker(struct worker *worker, unsigned interval_ms)
 {
     struct db_opts opts = scratch_db_opts(scratch_path(&scratch, "service.db"));
+    atomic_store(&worker->steps, 0);
     CU_ASSERT_EQUAL_FATAL(db_open(&opts, &worker->db), ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(db_start(worker->db), ERR_NONE);
     const struct background_opts background = {.db = worker->db, .what = "counting", .interval_ms = interval_ms,
@@ -116,5 +117,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("background", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("background", cases, sizeof cases / sizeof cases[0]);
 }

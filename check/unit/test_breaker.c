@@ -15,7 +15,7 @@ static int64_t now_ns;
 
 static void begin(unsigned probes)
 {
-    const struct breaker_opts opts = {FAILURES, OPEN_MS, probes};
+    const struct breaker_opts opts = {.failures_max = FAILURES, .open_ms = OPEN_MS, .probes_max = probes};
     now_ns = 1000 * NS_PER_S;
     breaker_init(&breaker, &opts);
 }

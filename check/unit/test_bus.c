@@ -456,6 +456,13 @@ static void test_urls(void)
         opts.url = wrong[i];
         CU_ASSERT_EQUAL(bus_open(&opts, &bus), ERR_CONFIG);
     }
+    opts.url = "amqp://guest:secret@127.0.0.1";
+    CU_ASSERT_EQUAL(bus_open(&opts, &bus), ERR_CONFIG);
+    CU_ASSERT_PTR_NULL(strstr(err_cause(), "secret"));
+#ifndef HAVE_RABBITMQ
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "--with-rabbitmq"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "librabbitmq-dev"));
+#endif
     opts.url = "embedded:/no/such/folder/bus.db";
     CU_ASSERT_EQUAL(bus_open(&opts, &bus), ERR_STORAGE);
     bus_close(NULL);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/scratch.h"
 
 static struct scratch scratch;
@@ -63,7 +63,7 @@ static void test_columns(void)
 static void test_binding(void)
 {
     struct db_connection *reader = reader_with_items();
-    static const char sql[] = "SELECT $1 IS NULL, $2, typeof($2), typeof($3)";
+    static const char sql[] = "SELECT coalesce($1, 'absent'), $2, coalesce($3, 'absent')";
     char text[] = "copied";
     struct db_statement *query = db_query(reader, sql);
     db_bind_text(query, 1, TEXT_NONE);
@@ -71,9 +71,9 @@ static void test_binding(void)
     db_bind_null(query, 3);
     memset(text, 'x', sizeof text - 1);
     CU_ASSERT(db_next(query));
-    CU_ASSERT_EQUAL(db_int(query, 0), 1);
+    CU_ASSERT(text_equal_string(db_text(query, 0), "absent"));
     CU_ASSERT(text_equal_string(db_text(query, 1), "copied"));
-    CU_ASSERT(text_equal_string(db_text(query, 3), "null"));
+    CU_ASSERT(text_equal_string(db_text(query, 2), "absent"));
     CU_ASSERT_EQUAL(db_done(query), ERR_NONE);
 
     query = db_query(reader, sql);   /* nothing is left of what was bound before */
@@ -160,7 +160,7 @@ static enum err change_rows(struct db_connection *connection, void *context)
     if (!err)
         err = db_run(db_query(connection, "INSERT INTO item (id, name) VALUES (1, 'z') ON CONFLICT DO NOTHING"),
                      &changes[1]);
-    struct db_statement *insert = db_query(connection, "INSERT INTO item (name) VALUES ('r') RETURNING id");
+    struct db_statement *insert = db_query(connection, "INSERT INTO item (id, name) VALUES (3, 'r') RETURNING id");
     changes[2] = db_next(insert) ? db_int(insert, 0) : -1;
     CU_ASSERT_FALSE(db_next(insert));
     changes[3] = db_changes(insert);
@@ -251,5 +251,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("db_statement", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("db_statement", cases, sizeof cases / sizeof cases[0]);
 }

@@ -18,8 +18,8 @@ enum { FILE_MAX = 4 * 1024 * 1024, PATH_SIZE = 512, LIST_SIZE = 512, PAGE = 4096
 
 static const struct migration rows[] = {
     {1, "001_one", "CREATE TABLE one (id INTEGER PRIMARY KEY, padding TEXT); CREATE INDEX one_padding ON one (padding);"
-                   "INSERT INTO one VALUES (1, hex(zeroblob(9000))), (2, hex(zeroblob(9000)));"},
-    {2, "002_two", "CREATE TABLE two (id INTEGER);"},
+                   "INSERT INTO one VALUES (1, hex(zeroblob(9000))), (2, hex(zeroblob(9000)));", NULL},
+    {2, "002_two", "CREATE TABLE two (id INTEGER);", NULL},
 };
 static const struct migration_set set_of_program = {"shop", rows, 1}, set_of_newer = {"shop", rows, 2};
 

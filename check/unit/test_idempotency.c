@@ -5,7 +5,7 @@
 
 #include "app/idempotency.h"
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/scratch.h"
 
 enum { RETENTION_S = 3600 };
@@ -93,5 +93,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("idempotency", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("idempotency", cases, sizeof cases / sizeof cases[0]);
 }

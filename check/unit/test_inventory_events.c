@@ -6,7 +6,7 @@
 #include "apps/inventory/events.h"
 #include "apps/inventory/expiry.h"
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/inventory_fixture.h"
 #include "telemetry/metric.h"
 
@@ -142,12 +142,16 @@ static void test_asked_again(void)
 /* What order.lines_max may be at the most, with the longest skus and quantities. */
 enum { LINES_MAX = 2000, QUANTITY_MAX = 1000000000 };
 
+#define ZEROS_16 "0000000000000000"
+#define ZEROS_64 ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_16
+
 static enum err add_items(struct db_connection *db, void *context)
 {
     (void)context;
     return db_script(db, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)"
                          " INSERT INTO item (sku, name, price_minor, currency, on_hand, version, updated_us)"
-                         " SELECT printf('%064d', i), 'An item', 1, 'EUR', 1000000000, 1, 1 FROM n;"
+                         " SELECT substr('" ZEROS_64 "' || i, length('' || i) + 1), 'An item', 1, 'EUR', 1000000000, 1,"
+                         " 1 FROM n;"
                          "INSERT INTO stock_movement SELECT sku, sku, on_hand, 'delivery', 'user u', 1 FROM item"
                          " WHERE on_hand = 1000000000");
 }
@@ -248,5 +252,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("inventory_events", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("inventory_events", cases, sizeof cases / sizeof cases[0]);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/inventory_fixture.h"
 
 static const struct stock_line tea_2_cup_1[] = {{{"tea", 3}, 2}, {{"cup", 3}, 1}};
@@ -189,5 +189,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("inventory_stock", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("inventory_stock", cases, sizeof cases / sizeof cases[0]);
 }

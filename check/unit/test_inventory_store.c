@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "apps/inventory/item.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/inventory_fixture.h"
 
 static void test_sku(void)
@@ -111,5 +111,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("inventory_store", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("inventory_store", cases, sizeof cases / sizeof cases[0]);
 }

@@ -5,7 +5,7 @@
 
 #include "apps/order/card_number.h"
 #include "apps/order/place.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/order_fixture.h"
 
 #define LINE(sku, quantity) "{\"sku\":\"" sku "\",\"quantity\":" quantity "}"
@@ -144,5 +144,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("order_place", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("order_place", cases, sizeof cases / sizeof cases[0]);
 }

@@ -5,7 +5,7 @@
 
 #include "apps/order/store.h"
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/order_fixture.h"
 
 enum { ARENA_BYTES = 4 * 1024 * 1024 };
@@ -217,6 +217,8 @@ static void test_lists_use_indexes(void)
          " ORDER BY id DESC LIMIT 2", "orders_user"},
         {"EXPLAIN QUERY PLAN SELECT order_id FROM payment WHERE due_us <= 1 ORDER BY due_us LIMIT 2", "payment_due"},
     };
+    if (!engines_is_sqlite())
+        return;   /* whose planner goes by what is in the tables, and would read these whole */
     begin();
     for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
         struct db_statement *row = db_query(reader, plans[i].query);
@@ -336,5 +338,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("order_store", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("order_store", cases, sizeof cases / sizeof cases[0]);
 }

@@ -6,7 +6,7 @@
 #include "apps/order/stuck.h"
 #include "apps/order/tally.h"
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/order_fixture.h"
 #include "telemetry/metric.h"
 
@@ -169,5 +169,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("order_stuck", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("order_stuck", cases, sizeof cases / sizeof cases[0]);
 }

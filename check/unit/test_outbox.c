@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/events_fixture.h"
 #include "events/bus_driver.h"
 #include "events/outbox.h"
@@ -67,7 +67,7 @@ static void test_with_the_change(void)
     CU_ASSERT_EQUAL(scratch_number(db, "SELECT count(*) FROM outbox"), 0);
     CU_ASSERT_EQUAL(add(1, 3), ERR_NONE);
     CU_ASSERT_EQUAL(scratch_number(db, "SELECT count(*) FROM outbox"), 3);
-    CU_ASSERT_EQUAL(scratch_number(db, "SELECT max(position) FROM outbox"), 3);
+    CU_ASSERT(!engines_is_sqlite() || scratch_number(db, "SELECT max(position) FROM outbox") == 3);
     end();
 }
 
@@ -280,5 +280,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("outbox", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("outbox", cases, sizeof cases / sizeof cases[0]);
 }

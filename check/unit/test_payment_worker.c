@@ -5,7 +5,7 @@
 
 #include "apps/order/payment_record.h"
 #include "base/clock.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/payment_fixture.h"
 #include "telemetry/log.h"
 
@@ -51,7 +51,7 @@ static void test_origin(void)
     fixture_reopen();
     payments_reserve("sandbox_approve", nobodys);
     CU_ASSERT_EQUAL(scratch_script(fixture.db, "UPDATE payment SET request_id = NULL, traceparent = NULL"
-                                               " WHERE rowid = (SELECT max(rowid) FROM payment)"), ERR_NONE);
+                                               " WHERE order_id = (SELECT max(order_id) FROM payment)"), ERR_NONE);
     payments_start(1, 4);
     payments_expect(paid, "paid", "approved");
     payments_expect(declined, "cancelled", "declined");
@@ -464,5 +464,5 @@ static const struct suite_case cases[] = {
 int main(void)
 {
     log_level_set(LOG_CRITICAL);
-    return suite_main("payment_worker", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("payment_worker", cases, sizeof cases / sizeof cases[0]);
 }

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
 #include "check/unit/events_fixture.h"
 #include "events/bus_driver.h"
 #include "events/outbox.h"
@@ -341,5 +341,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("relay", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("relay", cases, sizeof cases / sizeof cases[0]);
 }

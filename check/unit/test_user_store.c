@@ -7,20 +7,18 @@
 #include <unistd.h>
 
 #include "apps/user/store.h"
-#include "check/harness/suite.h"
+#include "check/unit/engines.h"
+#include "check/unit/scratch.h"
 
-static char folder[64], path[128];
+static struct scratch scratch;
 static struct db *db;
 static struct db_connection *reader;
 static struct arena arena;
 
 static void begin(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/tandem-user-store-XXXXXX");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/user.db", folder);
-    const struct db_opts opts = {.path = path, .batch_max = 16, .queue_max = 64, .busy_timeout_ms = 1000,
-                                 .cache_kib = 512, .wal_checkpoint_bytes = 1 << 20, .wal_max_bytes = 8 << 20};
+    scratch_init(&scratch);
+    struct db_opts opts = scratch_db_opts(scratch_path(&scratch, "user.db"));
     CU_ASSERT_EQUAL_FATAL(db_open(&opts, &db), ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(migrate(db, &user_migrations, 1), ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(db_start(db), ERR_NONE);
@@ -30,16 +28,10 @@ static void begin(void)
 
 static void end(void)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-turn", "-lease"};
-    char file[160];
     arena_fini(&arena);
     db_reader_close(reader);
     db_close(db);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
-        unlink(file);
-    }
-    CU_ASSERT_EQUAL(rmdir(folder), 0);
+    scratch_fini(&scratch);
 }
 
 /* ---- changes, as jobs of the writer ---- */
@@ -366,5 +358,5 @@ static const struct suite_case cases[] = {
 
 int main(void)
 {
-    return suite_main("user_store", cases, sizeof cases / sizeof cases[0]);
+    return engines_main("user_store", cases, sizeof cases / sizeof cases[0]);
 }

@@ -28,13 +28,19 @@ process_spawn() {
 
 # process_pid NAME: its id, when it runs and is ours: started when the file says, and from a program that we start.
 process_pid() {
+    process_of "$STATE/run/$1.pid"
+}
+
+# process_of FILE: the same for the process in this file.
+process_of() {
     local pid started program
-    { read -r pid started <"$STATE/run/$1.pid"; } 2>/dev/null || return 1
+    { read -r pid started <"$1"; } 2>/dev/null || return 1
     [[ $started && $(process_started "$pid") == "$started" ]] || return 1
     program=$(readlink "/proc/$pid/exe") || return 1
     program=${program% (deleted)}
     case ${program##*/} in
         tandem-* | nginx | lighttpd | lighttpd-angel | spawn-fcgi | setsid | bash) printf '%s\n' "$pid" ;;
+        postgres | beam.smp | epmd | setpriv | dash | sh) printf '%s\n' "$pid" ;;
         *) return 1 ;;
     esac
 }
@@ -67,5 +73,20 @@ process_stop() {
             process_gone "$1" 50 || say "$1 (process $pid) is still there" >&2
         fi
     fi
+    stop_kept "$1" "$2"
     rm -f "$STATE/run/$1.pid"
+}
+
+# stop_kept NAME SIGNAL: ends the program of a keeper (etc/run/keep.sh) that was killed, and has left it alone.
+stop_kept() {
+    local file=$STATE/run/$1.program pid tenths
+    if pid=$(process_of "$file"); then
+        kill -s "$2" "$pid" 2>/dev/null || true
+        for ((tenths = 0; tenths < 100; tenths++)); do
+            process_of "$file" >/dev/null || break
+            sleep 0.1
+        done
+        ! process_of "$file" >/dev/null || kill -s KILL "$pid" 2>/dev/null || true
+    fi
+    rm -f "$file"
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 SERVICES=(user inventory order)
-PARTS=(front order inventory user)   # as they are stopped
+WAIT_S=30                            # for a part to answer; engines may take longer (etc/run/engines.sh)
 URL=http://${ADDRESS/#0.0.0.0/127.0.0.1}:$PORT
 
 program_of() {
@@ -14,18 +14,48 @@ tandemctl() {
     "$(program_of tandemctl)" "$@"
 }
 
+# ---- parts: what is running, each known by its name ----
+
+# instances_of SERVICE: the names of its processes. The first has the service's own.
+instances_of() {
+    local number
+    printf '%s\n' "$1"
+    for ((number = 2; number <= INSTANCES; number++)); do
+        printf '%s-%s\n' "$1" "$number"
+    done
+}
+
+# Written down for whoever stops it, who is not told again what it was started with.
+choose_parts() {
+    local name
+    PARTS=(front)
+    for name in order inventory user; do
+        mapfile -t -O "${#PARTS[@]}" PARTS < <(instances_of "$name")
+    done
+    for name in "${WITH[@]}"; do
+        mapfile -t -O "${#PARTS[@]}" PARTS < <(engine_parts "$name")
+    done
+    printf '%s\n' "${PARTS[@]}" >"$STATE/run/parts"
+}
+
+# Those that were chosen last, as they are stopped.
+recall_parts() {
+    PARTS=(front order inventory user)
+    [[ ! -s $STATE/run/parts ]] || mapfile -t PARTS <"$STATE/run/parts"
+}
+
 # ---- asking until it answers ----
 
-# wait_for WHAT NAME COMMAND…: until the command succeeds; fails when part NAME ends, or after half a minute.
+# wait_for WHAT NAME COMMAND…: until the command succeeds; fails when part NAME ends, or after WAIT_S.
 wait_for() {
-    local what=$1 name=$2 deadline=$((SECONDS + 30))
+    local what=$1 name=$2 deadline=$((SECONDS + WAIT_S))
     shift 2
     until "$@" >/dev/null 2>&1; do
         if ! process_pid "$name" >/dev/null; then
             tail -n "+$(($(cat "$STATE/tmp/$name.line") + 1))" "$STATE/log/$name.log" | tail -n 15 >&2
             fail "$name ended while it was starting; see $STATE/log/$name.log"
         fi
-        ((SECONDS < deadline)) || fail "$what did not come about in 30 s; see $STATE/log/$name.log"
+        ((SECONDS < deadline)) || fail "$what did not come about in $WAIT_S s; see $STATE/log/$name.log"
         sleep 0.05
     done
 }
@@ -67,7 +97,32 @@ render() {
         -e "s|@RUN@|$STATE/run|g" -e "s|@CONF@|$STATE/conf/front|g" -e "s|@WWW@|$STATE/conf/www|g" \
         -e "s|@USER@|$user|g" -e "s|@WORKERS@|auto|g" -e "s|@ACCESS_LOG@|$access|g" \
         -e "s|@FILES_MAX@|$FILES_MAX|g" -e "s|@CONNECTIONS_MAX@|$((FILES_MAX / 2 - 64))|g" \
-        -e "s|@BODY_MAX_BYTES@|1048576|g" -e "s|@BODY_MAX_KIB@|1024|g" "$1"
+        -e "s|@BODY_MAX_BYTES@|1048576|g" -e "s|@BODY_MAX_KIB@|1024|g" < <(each_instance "$1")
+}
+
+# each_instance FILE: the template, with what it says of a service's socket said of each of its processes: in nginx's a
+# line, in lighttpd's what is between ( and ).
+each_instance() {
+    awk -v instances="$INSTANCES" '
+        function repeat(text, join, first, number, all, one) {
+            for (number = 1; number <= instances; number++) {
+                one = text
+                if (number > 1)
+                    sub(/\.sock/, "-" number ".sock", one)
+                all = all (number > 1 ? join : "") one
+            }
+            return all
+        }
+        /@RUN@\/[a-z]+\.sock/ && /;$/ { print repeat($0, "\n"); next }
+        /@RUN@\/[a-z]+\.sock/ {
+            block = $0
+            while (block !~ /\)\),?$/ && (getline line) > 0)
+                block = block "\n" line
+            end = match(block, /\)\),?$/)
+            print repeat(substr(block, 1, end - 1), "), (\n") substr(block, end)
+            next
+        }
+        { print }' "$1"
 }
 
 make_front_files() {
@@ -82,17 +137,36 @@ make_front_files() {
     render "$SOURCE/etc/www/index.html.in" >"$STATE/conf/www/index.html"
 }
 
+bus_settings() {
+    if has_engine rabbitmq; then
+        printf 'url = "%s"; password_file = "%s";' "$(rabbitmq_url)" "$STATE/conf/rabbitmq.password"
+    else
+        printf 'url = "embedded:%s/data/bus.db";' "$STATE"
+    fi
+}
+
+# database_of SERVICE: where its data is.
+database_of() {
+    if has_engine postgresql; then postgresql_url "$1"; else printf '%s/data/%s.db\n' "$STATE" "$1"; fi
+}
+
+# Beside the path lies what the processes of this machine share, wherever the data is.
+database_settings() {
+    printf 'path = "%s/data/%s.db";' "$STATE" "$1"
+    ! has_engine postgresql || printf ' url = "%s";' "$(postgresql_url "$1")"
+}
+
 make_settings() {
     local name
     {
         printf '# Made anew by each ./run start.\n'
-        printf 'bus = { url = "embedded:%s/data/bus.db"; };\n' "$STATE"
+        printf 'bus = { %s };\n' "$(bus_settings)"
         printf 'user = { url = "%s"; };\n' "$URL"
         printf 'log = { format = "text"; };\n'
         printf 'service = {\n'
         for name in "${SERVICES[@]}"; do
-            printf '    %s = { db = { path = "%s"; }; user = { token_file = "%s"; }; };\n' \
-                "$name" "$STATE/data/$name.db" "$STATE/conf/$name.token"
+            printf '    %s = { db = { %s }; user = { token_file = "%s"; }; };\n' \
+                "$name" "$(database_settings "$name")" "$STATE/conf/$name.token"
         done
         printf '};\n'
     } >"$STATE/conf/tandem.conf"
@@ -101,12 +175,25 @@ make_settings() {
 
 # ---- parts ----
 
+# start_service NAME SERVICE: one process of it, whose name it is. One of several is started again when it ends; without
+# one that is the only one of its kind, the system has ended.
 start_service() {
-    local name=$1 socket=$STATE/run/$1.sock
+    local name=$1 service=$2 socket=$STATE/run/$1.sock
+    local -a keeper=()
+    ((INSTANCES == 1)) || keeper=("$SOURCE/etc/run/keep.sh" "$STATE/run/$name.program" TERM)
     rm -f "$socket"
-    process_spawn "$name" spawn-fcgi -n -s "$socket" -M 0660 -b 4096 -- "$(program_of "tandem-$name")" \
-        --config "$STATE/conf/tandem.conf"
+    process_spawn "$name" "${keeper[@]}" spawn-fcgi -n -s "$socket" -M 0660 -b 4096 -- \
+        "$(program_of "tandem-$service")" --config "$STATE/conf/tandem.conf"
     wait_for "an answer of $name" "$name" tandemctl get "unix:$socket" /ping
+}
+
+start_services() {
+    local service name
+    for service in "$@"; do
+        while read -r name; do
+            start_service "$name" "$service"
+        done < <(instances_of "$service")
+    done
 }
 
 start_front() {
@@ -120,13 +207,14 @@ start_front() {
 
 stop_parts() {
     local name signal
+    recall_parts
     for name in "${PARTS[@]}"; do
         signal=TERM
         [[ $name != front ]] || signal=$(front_signal)
         process_stop "$name" "$signal"
         rm -f "$STATE/run/$name.sock"
     done
-    rm -f "$STATE/demo.json" "$STATE"/run/{nginx,lighttpd}.pid
+    rm -f "$STATE/demo.json" "$STATE"/run/{nginx,lighttpd}.pid "$STATE/run/parts"
 }
 
 # What asks the front to end after the requests under way.
@@ -171,6 +259,7 @@ system_start() {
     local running name
     make_folders
     lock_state
+    recall_parts
     refuse_foreign
     running=$(count_running)
     if ((running > 0)) && [[ ! -f $STATE/demo.json ]]; then
@@ -190,14 +279,16 @@ system_start() {
     raise_limits
     trap 'undo_start $?' EXIT
     trap 'exit 130' INT TERM HUP
+    choose_parts
+    for name in "${WITH[@]}"; do
+        "engine_${name}_start"
+    done
     make_front_files
     make_settings
-    start_service user
+    start_services user
     start_front
     seed_accounts
-    for name in inventory order; do
-        start_service "$name"
-    done
+    start_services inventory order
     for name in "${SERVICES[@]}"; do
         wait_for "readiness of $name" "$name" answers "$URL/$name/readyz"
     done
@@ -214,6 +305,7 @@ system_stop() {
         return
     fi
     lock_state
+    recall_parts
     refuse_foreign
     if (($(count_running))); then
         stop_parts
@@ -228,21 +320,23 @@ system_stop() {
 # The traces are asked for at the sockets, which the settings do not tell.
 system_trace() {
     local name
-    local -a sockets=()
-    for name in "${SERVICES[@]}"; do
-        sockets+=(--socket "$name=unix:$STATE/run/$name.sock")
+    local -a asked=()
+    recall_parts
+    for name in "${PARTS[@]}"; do
+        [[ ! -S $STATE/run/$name.sock ]] || asked+=(--socket "${name%%-*}=unix:$STATE/run/$name.sock")
     done
     ((${#TRACE[@]})) || TRACE=(list)
-    exec "$(program_of tandemctl)" trace "${TRACE[0]}" "${sockets[@]}" "${TRACE[@]:1}"
+    exec "$(program_of tandemctl)" trace "${TRACE[0]}" "${asked[@]}" "${TRACE[@]:1}"
 }
 
 system_status() {
     local name pid running
-    for name in front "${SERVICES[@]}"; do
+    recall_parts
+    for name in "${PARTS[@]}"; do
         if pid=$(process_pid "$name"); then
-            printf '%-10s runs     process %s\n' "$name" "$pid"
+            printf '%-12s runs     process %s\n' "$name" "$pid"
         else
-            printf '%-10s stopped\n' "$name"
+            printf '%-12s stopped\n' "$name"
         fi
     done
     running=$(count_running)
@@ -261,20 +355,42 @@ paint() {
     exec sed -u -E "$script"
 }
 
-# Until a part ends, or until Ctrl-C.
+# tell_ended: what has ended, each once. False when nothing else does what it did.
+tell_ended() {
+    local name missing=no
+    for name in "${PARTS[@]}"; do
+        if process_pid "$name" >/dev/null; then
+            continue
+        elif [[ " ${TOLD[*]} " != *" $name "* ]]; then
+            say "$name has ended; see $STATE/log/$name.log" >&2
+            TOLD+=("$name")
+        fi
+        runs_elsewhere "${name%%-*}" || missing=yes
+    done
+    [[ $missing == no ]]
+}
+
+# runs_elsewhere KIND: whether any process of a service runs.
+runs_elsewhere() {
+    local name
+    for name in "${PARTS[@]}"; do
+        [[ ${name%%-*} != "$1" ]] || ! process_pid "$name" >/dev/null || return 0
+    done
+    return 1
+}
+
+# Until a part ends that has no other to do its work, or until Ctrl-C.
 system_follow() {
     tail -q -n 0 -F "$STATE"/log/*.log > >(paint) &
-    local tail=$! name
+    local tail=$!
+    local -a TOLD=()
     # shellcheck disable=SC2064
     trap "trap '' INT TERM HUP; kill $tail 2>/dev/null; wait $tail || true; system_stop; exit 0" INT TERM HUP
-    while (($(count_running) == ${#PARTS[@]})); do
+    while tell_ended; do
         sleep 1 &
         wait $! || true
     done
     kill "$tail"
-    for name in "${PARTS[@]}"; do
-        process_pid "$name" >/dev/null || say "$name has ended; see $STATE/log/$name.log" >&2
-    done
     system_stop
     exit 1
 }
@@ -283,12 +399,12 @@ system_follow() {
 
 write_demo_json() {
     local name pids='{}' sockets='{}' databases='{}'
-    for name in front "${SERVICES[@]}"; do
+    for name in "${PARTS[@]}"; do
         pids=$(jq -c --arg k "$name" --argjson v "$(process_pid "$name")" '.[$k] = $v' <<<"$pids")
     done
     for name in "${SERVICES[@]}"; do
         sockets=$(jq -c --arg k "$name" --arg v "$STATE/run/$name.sock" '.[$k] = $v' <<<"$sockets")
-        databases=$(jq -c --arg k "$name" --arg v "$STATE/data/$name.db" '.[$k] = $v' <<<"$databases")
+        databases=$(jq -c --arg k "$name" --arg v "$(database_of "$name")" '.[$k] = $v' <<<"$databases")
     done
     jq -n --arg url "$URL" --arg front "$FRONT" --arg admin "$ADMIN" --arg admin_password "$(cat "$ADMIN_PASSWORD")" \
         --arg customer "$CUSTOMER" --arg customer_password "$(cat "$CUSTOMER_PASSWORD")" \

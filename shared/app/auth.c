@@ -20,7 +20,8 @@ static const char *const result_names[RESULTS] = {
 
 enum err auth_new(const struct auth_opts *opts, struct auth **ret)
 {
-    const struct auth_cache_opts cache_opts = {opts->cache_entries, opts->unknown_entries};
+    const struct auth_cache_opts cache_opts = {opts->cache_entries, opts->unknown_entries, opts->marks,
+                                               opts->remote};
     struct auth *auth = calloc(1, sizeof *auth);
     if (!auth)
         return err_because(ERR_MEMORY, "no memory for authentication");

@@ -3,7 +3,7 @@
  *
  * A token's digest is looked up in a bounded cache (auth_cache.h). One that is not there is introspected at the user
  * service, which blocks a worker; all who bring the same token meanwhile wait for that one answer without holding a
- * thread (auth_flights.h), each until its own deadline at the latest.
+ * thread (cache/flights.h), each until its own deadline at the latest.
  *
  * What is known stays known for auth.cache_ttl_s, and while the user service cannot be asked for auth.stale_max_s more.
  * A sign-out, and a change of password, role or status, is heard of by an event, by every process for itself
@@ -20,11 +20,15 @@
 #include "net/client.h"
 
 struct auth;
+struct cache_remote;
+struct marks;
 
 struct auth_opts {
     struct client *client;         /* to the user service; must outlive this */
     struct bus *bus;               /* brings word of what was revoked; must outlive this */
     const char *token_file;        /* holds the bearer token that this service calls with; read at each use */
+    struct marks *marks;           /* of what was revoked; must outlive this */
+    struct cache_remote *remote;   /* what is known by all processes; may be NULL; must outlive this */
     unsigned cache_entries, unknown_entries;
     unsigned flights_max, waiters_max;
 };

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,232 +8,179 @@
 #include "base/clock.h"
 
 enum {
-    WAYS = 4,
-    REVOCATIONS = 256,         /* the latest, for answers that are on their way */
-    SETS_AT_ONCE = 256,        /* looked through under the lock, when a user's tokens are forgotten */
-    SPREADS = 256,             /* a lifetime is shorter by 0 to SPREADS - 1 parts of … */
-    SPREAD_WHOLE = 5 * SPREADS,
-};
-
-struct remembered {
-    struct identity identity;
-    int64_t asked_ns;          /* 0: none */
-    int64_t until_ns;          /* the token's own end */
-    unsigned spread;
-};
-
-struct unknown {
-    char token_digest[TOKEN_DIGEST_SIZE];
-    int64_t asked_ns;          /* 0: none */
+    ENTRY_BYTES = 384,         /* of a token in memory, with all that is kept beside it */
+    VALUE_MAX_BYTES = 96,
+    FLIGHTS_NONE = 1,          /* who leads a question is told by who parks the others */
 };
 
 struct auth_cache {
-    pthread_mutex_t lock;
-    size_t sets, unknown_sets;
-    struct remembered *entries;
-    struct unknown *unknown;
-    uint64_t revoked;                                  /* how many, ever: a mark */
-    char revocations[REVOCATIONS][TOKEN_DIGEST_SIZE];  /* a ring: token digests and user ids, which differ in length */
+    struct cache *cache;
 };
+
+/* An identity as it is kept: "USER-ID ROLE EXPIRES-US". The key is the digest. */
+struct storage {
+    char bytes[VALUE_MAX_BYTES];
+};
+
+static struct text digest_text(const char *token_digest)
+{
+    return (struct text){token_digest, TOKEN_DIGEST_SIZE - 1};
+}
 
 enum err auth_cache_new(const struct auth_cache_opts *opts, struct auth_cache **ret)
 {
+    const struct cache_opts cache_opts = {
+        .name = "token",
+        .marks = opts->marks,
+        .remote = opts->remote,
+        .max_bytes = (size_t)opts->entries * ENTRY_BYTES,
+        .value_max_bytes = VALUE_MAX_BYTES,
+        .absent_entries = opts->unknown_entries,
+        .flights_max = FLIGHTS_NONE,
+        .waiters_max = FLIGHTS_NONE,
+    };
     struct auth_cache *cache = calloc(1, sizeof *cache);
     if (!cache)
         return err_because(ERR_MEMORY, "no memory for the token cache");
-    cache->sets = opts->entries / WAYS + 1;
-    cache->unknown_sets = opts->unknown_entries / WAYS + 1;
-    cache->entries = calloc(cache->sets * WAYS, sizeof cache->entries[0]);
-    cache->unknown = calloc(cache->unknown_sets * WAYS, sizeof cache->unknown[0]);
-    pthread_mutex_init(&cache->lock, NULL);
-    if (!cache->entries || !cache->unknown) {
+    enum err err = cache_new(&cache_opts, &cache->cache);
+    if (err)
         auth_cache_free(cache);
-        return err_because(ERR_MEMORY, "no memory for the token cache");
-    }
-    *ret = cache;
-    return ERR_NONE;
+    else
+        *ret = cache;
+    return err;
 }
 
 void auth_cache_free(struct auth_cache *cache)
 {
     if (!cache)
         return;
-    pthread_mutex_destroy(&cache->lock);
-    free(cache->entries);
-    free(cache->unknown);
+    cache_free(cache->cache);
     free(cache);
 }
 
-/* ---- with the lock ---- */
+/* ---- identities as values ---- */
 
-static size_t set_of(const char *token_digest, size_t sets)
+/* Left of a token's life, on the monotonic clock of when it is looked at. */
+static int64_t until_ns(const struct identity *identity, int64_t now_ns)
 {
-    char head[9];
-    memcpy(head, token_digest, sizeof head - 1);
-    head[sizeof head - 1] = '\0';
-    return strtoul(head, NULL, 16) % sets * WAYS;
+    return now_ns + (identity->expires_us - clock_wall_us()) * (NS_PER_S / US_PER_S);
 }
 
-static struct remembered *find(struct auth_cache *cache, const char *token_digest)
+static void write_identity(const struct identity *identity, int64_t now_ns, struct cache_value *value)
 {
-    struct remembered *set = &cache->entries[set_of(token_digest, cache->sets)];
-    for (int i = 0; i < WAYS; i++) {
-        if (set[i].asked_ns && strcmp(set[i].identity.token_digest, token_digest) == 0)
-            return &set[i];
-    }
-    return NULL;
+    int length = snprintf(value->data, value->capacity, "%s %u %lld", identity->user_id, identity->role,
+                          (long long)identity->expires_us);
+    value->length = (size_t)length;
+    value->group = (struct text){value->data, strlen(identity->user_id)};
+    value->until_ns = until_ns(identity, now_ns);
 }
 
-static struct unknown *find_unknown(struct auth_cache *cache, const char *token_digest)
+/* What other processes have put into the remote part may be anything. */
+static bool read_identity(const struct cache_value *value, const char *token_digest, struct identity *ret)
 {
-    struct unknown *set = &cache->unknown[set_of(token_digest, cache->unknown_sets)];
-    for (int i = 0; i < WAYS; i++) {
-        if (set[i].asked_ns && strcmp(set[i].token_digest, token_digest) == 0)
-            return &set[i];
-    }
-    return NULL;
+    struct text rest = {value->data, value->length};
+    struct text user_id = text_split(&rest, ' ');
+    struct text role = text_split(&rest, ' ');
+    struct identity identity;
+    int64_t number;
+    if (!id_is_valid(user_id) || !rest.at || text_to_int(role, &number) || text_to_int(rest, &identity.expires_us))
+        return false;
+    identity.role = (unsigned)number;
+    if (identity.role != ROLE_CUSTOMER && identity.role != ROLE_ADMIN && identity.role != ROLE_SERVICE)
+        return false;
+    memcpy(identity.user_id, user_id.at, ID_LENGTH);
+    identity.user_id[ID_LENGTH] = '\0';
+    memcpy(identity.token_digest, token_digest, sizeof identity.token_digest);
+    *ret = identity;
+    return true;
 }
 
-static enum auth_known judge(const struct remembered *entry, const struct auth_lifetimes *lifetimes, int64_t now_ns)
+static struct cache_lifetimes lifetimes_of(const struct auth_lifetimes *lifetimes)
 {
-    int64_t fresh_ns = lifetimes->fresh_ns - lifetimes->fresh_ns / SPREAD_WHOLE * entry->spread;
-    int64_t age_ns = now_ns - entry->asked_ns;
-    if (now_ns >= entry->until_ns)
-        return AUTH_NOTHING;
-    if (age_ns < fresh_ns)
-        return AUTH_FRESH;
-    return age_ns < lifetimes->fresh_ns + lifetimes->stale_ns ? AUTH_STALE : AUTH_NOTHING;
+    return (struct cache_lifetimes){.fresh_ns = lifetimes->fresh_ns, .stale_ns = lifetimes->stale_ns,
+                                    .absent_ns = lifetimes->unknown_ns, .near_ns = lifetimes->fresh_ns};
 }
 
-/* Whether something of this identity was revoked after the mark. What the ring has forgotten may have been. */
-static bool revoked_since(const struct auth_cache *cache, const struct identity *identity, uint64_t mark)
-{
-    if (cache->revoked - mark > REVOCATIONS)
-        return true;
-    for (uint64_t i = mark; i < cache->revoked; i++) {
-        const char *revoked = cache->revocations[i % REVOCATIONS];
-        if (strcmp(revoked, identity->token_digest) == 0 || strcmp(revoked, identity->user_id) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void note_revocation(struct auth_cache *cache, struct text what)
-{
-    char *place = cache->revocations[cache->revoked % REVOCATIONS];
-    memcpy(place, what.at, what.length);
-    place[what.length] = '\0';
-    cache->revoked++;
-}
-
-/* ---- from outside ---- */
+/* ---- recalling and remembering ---- */
 
 enum auth_known auth_cache_recall(struct auth_cache *cache, const char *token_digest,
                                   const struct auth_lifetimes *lifetimes, int64_t now_ns, struct identity *ret)
 {
-    enum auth_known known = AUTH_NOTHING;
-    pthread_mutex_lock(&cache->lock);
-    const struct remembered *entry = find(cache, token_digest);
-    if (entry)
-        known = judge(entry, lifetimes, now_ns);
-    if (known != AUTH_NOTHING) {
-        *ret = entry->identity;
-    } else {
-        const struct unknown *unknown = find_unknown(cache, token_digest);
-        if (unknown && now_ns - unknown->asked_ns < lifetimes->unknown_ns)
-            known = AUTH_UNKNOWN;
-    }
-    pthread_mutex_unlock(&cache->lock);
-    return known;
-}
-
-uint64_t auth_cache_mark(struct auth_cache *cache)
-{
-    pthread_mutex_lock(&cache->lock);
-    uint64_t mark = cache->revoked;
-    pthread_mutex_unlock(&cache->lock);
-    return mark;
-}
-
-static void put(struct auth_cache *cache, const struct identity *identity, int64_t until_ns, int64_t now_ns)
-{
-    struct remembered *place = find(cache, identity->token_digest);
-    if (!place) {
-        struct remembered *set = place = &cache->entries[set_of(identity->token_digest, cache->sets)];
-        for (int i = 1; i < WAYS; i++) {
-            if (set[i].asked_ns < place->asked_ns)
-                place = &set[i];
-        }
-    }
-    *place = (struct remembered){
-        .identity = *identity,
-        .asked_ns = now_ns,
-        .until_ns = until_ns,
-        .spread = random_below(SPREADS),
+    static const enum auth_known known[] = {
+        [CACHE_NOTHING] = AUTH_NOTHING, [CACHE_FRESH] = AUTH_FRESH, [CACHE_DUE] = AUTH_FRESH,
+        [CACHE_STALE] = AUTH_STALE, [CACHE_ABSENT] = AUTH_UNKNOWN,
     };
+    struct storage storage;
+    struct cache_value value = {.data = storage.bytes, .capacity = sizeof storage.bytes};
+    const struct cache_lifetimes cache_lifetimes = lifetimes_of(lifetimes);
+    enum auth_known found =
+        known[cache_get(cache->cache, digest_text(token_digest), &cache_lifetimes, now_ns, &value)];
+    if ((found == AUTH_FRESH || found == AUTH_STALE) && !read_identity(&value, token_digest, ret))
+        return AUTH_NOTHING;
+    return found;
 }
 
-bool auth_cache_remember(struct auth_cache *cache, const struct identity *identity, uint64_t mark, int64_t now_ns)
+bool auth_cache_remember(struct auth_cache *cache, const struct identity *identity, int64_t mark, int64_t now_ns)
 {
-    int64_t left_ns = (identity->expires_us - clock_wall_us()) * (NS_PER_S / US_PER_S);
-    pthread_mutex_lock(&cache->lock);
-    bool revoked = revoked_since(cache, identity, mark);
-    if (!revoked && left_ns > 0)
-        put(cache, identity, now_ns + left_ns, now_ns);
-    pthread_mutex_unlock(&cache->lock);
-    return !revoked;
+    struct storage storage;
+    struct cache_value value = {.data = storage.bytes, .capacity = sizeof storage.bytes};
+    write_identity(identity, now_ns, &value);
+    return cache_put(cache->cache, digest_text(identity->token_digest), &value, mark, now_ns);
 }
 
 void auth_cache_remember_unknown(struct auth_cache *cache, const char *token_digest, int64_t now_ns)
 {
-    pthread_mutex_lock(&cache->lock);
-    struct remembered *known = find(cache, token_digest);
-    if (known)   /* it was somebody's, and is not any more */
-        *known = (struct remembered){.asked_ns = 0};
-    struct unknown *place = find_unknown(cache, token_digest);
-    if (!place) {
-        struct unknown *set = place = &cache->unknown[set_of(token_digest, cache->unknown_sets)];
-        for (int i = 1; i < WAYS; i++) {
-            if (set[i].asked_ns < place->asked_ns)
-                place = &set[i];
-        }
-    }
-    memcpy(place->token_digest, token_digest, sizeof place->token_digest);
-    place->asked_ns = now_ns;
-    pthread_mutex_unlock(&cache->lock);
+    cache_put_absent(cache->cache, digest_text(token_digest), cache_mark(), now_ns);
 }
+
+/* ---- asking ---- */
+
+static enum err load(void *context, struct cache_value *ret)
+{
+    const struct auth_asking *asking = context;
+    struct identity identity = {.role = 0};
+    enum err err = asking->ask(asking->context, &identity);
+    if (!err)
+        write_identity(&identity, clock_now_ns(), ret);
+    return err == ERR_UNAUTHENTICATED ? ERR_NOT_FOUND : err;
+}
+
+enum err auth_cache_fetch(struct auth_cache *cache, const struct auth_asking *asking,
+                          const struct auth_lifetimes *lifetimes, struct identity *ret, int64_t *ret_mark)
+{
+    struct storage storage;
+    struct cache_value value = {.data = storage.bytes, .capacity = sizeof storage.bytes};
+    const struct cache_request request = {
+        .key = digest_text(asking->token_digest),
+        .lifetimes = lifetimes_of(lifetimes),
+        .load = load,
+        .context = (void *)(uintptr_t)asking,
+        .deadline_ns = asking->deadline_ns,
+    };
+    enum err err = cache_fetch(cache->cache, &request, &value, ret_mark);
+    if (err == ERR_NOT_FOUND)
+        return err_because(ERR_UNAUTHENTICATED, "the token is not active");
+    if (!err && !read_identity(&value, asking->token_digest, ret))
+        err = err_because(ERR_UNAVAILABLE, "what is remembered of a token is not understood");
+    return err;
+}
+
+bool auth_cache_holds(const struct auth_cache *cache, const struct identity *identity, int64_t mark)
+{
+    return cache_holds(cache->cache, digest_text(identity->token_digest), mark) &&
+           cache_group_holds(cache->cache, text_of(identity->user_id), mark);
+}
+
+/* ---- revoking ---- */
 
 void auth_cache_revoke_token(struct auth_cache *cache, struct text token_digest)
 {
-    if (token_digest.length != TOKEN_DIGEST_SIZE - 1)
-        return;
-    pthread_mutex_lock(&cache->lock);
-    note_revocation(cache, token_digest);
-    struct remembered *entry = find(cache, cache->revocations[(cache->revoked - 1) % REVOCATIONS]);
-    if (entry)
-        *entry = (struct remembered){.asked_ns = 0};
-    pthread_mutex_unlock(&cache->lock);
+    if (token_digest.length == TOKEN_DIGEST_SIZE - 1)
+        cache_invalidate(cache->cache, token_digest);
 }
 
-static void forget_user(struct auth_cache *cache, size_t from_set, struct text user_id)
-{
-    size_t end = from_set + SETS_AT_ONCE < cache->sets ? from_set + SETS_AT_ONCE : cache->sets;
-    for (struct remembered *entry = &cache->entries[from_set * WAYS]; entry < &cache->entries[end * WAYS]; entry++) {
-        if (entry->asked_ns && text_equal_string(user_id, entry->identity.user_id))
-            *entry = (struct remembered){.asked_ns = 0};
-    }
-}
-
-/* In steps, so that nobody waits for all of a large table; what is remembered meanwhile was asked for after. */
 void auth_cache_revoke_user(struct auth_cache *cache, struct text user_id)
 {
-    if (user_id.length != ID_LENGTH)
-        return;
-    for (size_t set = 0; set < cache->sets; set += SETS_AT_ONCE) {
-        pthread_mutex_lock(&cache->lock);
-        if (set == 0)
-            note_revocation(cache, user_id);
-        forget_user(cache, set, user_id);
-        pthread_mutex_unlock(&cache->lock);
-    }
+    if (user_id.length == ID_LENGTH)
+        cache_invalidate_group(cache->cache, user_id);
 }

@@ -10,9 +10,6 @@
 #include "app/service.h"
 #include "base/clock.h"
 
-/* How often a question is asked again because what it was about was revoked while it was under way. */
-enum { QUESTIONS_MAX = 3 };
-
 #define CALL_OF(waiting) ((struct call *)((char *)(waiting) - offsetof(struct call, guest)))
 
 static void count(struct auth *auth, enum auth_result result)
@@ -105,7 +102,7 @@ static void tell(struct auth *auth, struct call *call, struct db_connection *rea
     }
 }
 
-/* The leader has no time left, which is nobody else's fault: the next leads. */
+/* The leader has no time left, or its answer is of before, which is nobody else's fault: the next leads. */
 static void ask_again(struct auth *auth, struct call *call)
 {
     if (clock_now_ns() < call->deadline_ns)
@@ -114,15 +111,17 @@ static void ask_again(struct auth *auth, struct call *call)
         pipeline_identified(call, ERR_DEADLINE);
 }
 
-static void land(struct auth *auth, struct call *leader, enum err err, const struct identity *identity)
+/* Who came after a revocation is not to have the answer from before it. */
+static void land(struct auth *auth, struct call *leader, enum err err, const struct identity *identity, int64_t mark)
 {
-    struct flight_guest *guest = flights_land(auth->flights, leader->caller.token_digest);
+    struct flight_guest *guest = flights_land(auth->flights, text_of(leader->caller.token_digest));
+    bool is_of_before = !err && guest && !auth_cache_holds(auth->cache, identity, mark);
     char cause[256];
     snprintf(cause, sizeof cause, "%s", err_cause());
     while (guest) {
         struct call *call = CALL_OF(guest);
         guest = guest->next;
-        if (err == ERR_DEADLINE)
+        if (err == ERR_DEADLINE || is_of_before)
             ask_again(auth, call);
         else
             tell(auth, call, leader->db, err, identity, cause);
@@ -135,28 +134,22 @@ static void land(struct auth *auth, struct call *leader, enum err err, const str
 
 /* ---- a flight ---- */
 
-static enum err question(struct auth *auth, struct call *call, struct identity *ret)
+static enum err question(void *context, struct identity *ret)
 {
-    for (unsigned i = 0; i < QUESTIONS_MAX; i++) {
-        uint64_t mark = auth_cache_mark(auth->cache);
-        enum err err = auth_question(auth, call, ret);
-        if (err)
-            return err;
-        memcpy(ret->token_digest, call->caller.token_digest, sizeof ret->token_digest);
-        if (auth_cache_remember(auth->cache, ret, mark, clock_now_ns()))
-            return ERR_NONE;
-    }
-    return err_because(ERR_UNAVAILABLE, "what the token stands for changes too fast");
+    const struct call *call = context;
+    return auth_question(call->service->auth, call, ret);
 }
 
 static void lead(struct call *call)
 {
     struct auth *auth = call->service->auth;
+    struct auth_lifetimes lifetimes = lifetimes_of(call);
+    const struct auth_asking asking = {.token_digest = call->caller.token_digest, .ask = question, .context = call,
+                                       .deadline_ns = call->deadline_ns};
     struct identity identity = {.role = 0};
-    enum err err = question(auth, call, &identity);
-    if (err == ERR_UNAUTHENTICATED)
-        auth_cache_remember_unknown(auth->cache, call->caller.token_digest, clock_now_ns());
-    land(auth, call, err, &identity);
+    int64_t mark = 0;
+    enum err err = auth_cache_fetch(auth->cache, &asking, &lifetimes, &identity, &mark);
+    land(auth, call, err, &identity, mark);
 }
 
 void auth_ask(struct auth *auth, struct call *call)
@@ -165,7 +158,7 @@ void auth_ask(struct auth *auth, struct call *call)
     call->guest.deadline_ns = call->deadline_ns;
     call->queued_since_ns = clock_now_ns();
     observe_leave();   /* once it is on board another thread may end it */
-    enum err err = flights_board(auth->flights, call->caller.token_digest, &call->guest, &leads, &is_earliest);
+    enum err err = flights_board(auth->flights, text_of(call->caller.token_digest), &call->guest, &leads, &is_earliest);
     if (err) {
         pipeline_identified(call, settle(auth, call, err, NULL));
         return;
@@ -177,7 +170,7 @@ void auth_ask(struct auth *auth, struct call *call)
         return;
     err = pipeline_to_worker(call, POOL_ASKING, lead);
     if (err)
-        land(auth, call, err, NULL);
+        land(auth, call, err, NULL, 0);
 }
 
 int64_t auth_end_overdue(struct auth *auth)

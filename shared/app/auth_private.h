@@ -7,7 +7,7 @@
 
 #include "app/auth.h"
 #include "app/auth_cache.h"
-#include "app/auth_flights.h"
+#include "cache/flights.h"
 #include "telemetry/metric.h"
 
 struct auth_watch;

@@ -20,12 +20,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "app/auth_flights.h"
 #include "app/claims.h"
 #include "app/pool.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
+#include "cache/flights.h"
 #include "conf/settings.h"
 #include "net/problem.h"
 #include "net/route.h"
@@ -74,6 +74,7 @@ struct endpoint {
     call_work *check, *task, *query, *command;
     void (*later)(struct call *call);
     enum pool_kind pool;            /* whose share of the workers the task is of */
+    bool may_be_stale;              /* the query may be answered as of a moment ago, by a replica */
 };
 
 struct call {
@@ -82,7 +83,8 @@ struct call {
     struct exchange *exchange;
     const struct endpoint *endpoint;   /* NULL until routed */
     struct route_match match;
-    struct db_connection *db;          /* query, task: the thread's reader; command: the writer's connection */
+    struct db_connection *db;          /* query, task: the thread's reader; command: the writer's connection; NULL on a
+                                          lane that has none */
     struct identity caller;
     struct text request_id;
     struct text traceparent;           /* of the span under way (telemetry/trace.h); without tracing, as it came */

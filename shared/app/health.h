@@ -15,6 +15,19 @@
 
 struct health;
 
+enum health_state { HEALTH_OK, HEALTH_DEGRADED, HEALTH_FAILED };
+
+enum { HEALTH_NOTE_SIZE = CHECK_CAUSE_SIZE + 64 };
+
+struct health_verdict {
+    enum health_state state;
+    char note[HEALTH_NOTE_SIZE];           /* the check that is worst off, and why; "" when all are well */
+};
+
+/** What /readyz would say, of the latest answers of the checks, and has them made again. Never blocks; one thread,
+ *  while the part runs. */
+void health_verdict(struct service *service, struct health_verdict *ret);
+
 /** The rows of these endpoints, which every service's table begins with. */
 extern const struct endpoint common_endpoints[];
 extern const size_t common_endpoint_count;

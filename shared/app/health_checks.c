@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/auth.h"
+#include "app/database_settings.h"
 #include "app/health.h"
 #include "app/reload.h"
 #include "app/service.h"
@@ -77,7 +78,7 @@ static enum err write_beat(struct db_connection *connection, void *context)
     return db_run(statement, NULL);
 }
 
-/* Through the writer, to the disk, as every change goes. */
+/* Through a writer, to the disk, as every change goes; on a server too. */
 static enum err check_database(void *context)
 {
     struct service *service = context;
@@ -102,7 +103,9 @@ static enum err check_disk(void *context)
     struct service *service = context;
     int64_t least_bytes = number(service, OPTION_HEALTH_DISK_FREE_MIN_BYTES);
     const char *bus = settings_text(service->settings, OPTION_BUS_URL);
-    enum err err = check_space("the database", settings_text(service->settings, OPTION_DB_PATH), least_bytes);
+    enum err err = ERR_NONE;
+    if (!database_is_server(service->settings))
+        err = check_space("the database", settings_text(service->settings, OPTION_DB_PATH), least_bytes);
     if (!err && strncmp(bus, embedded, strlen(embedded)) == 0)
         err = check_space("the bus", bus + strlen(embedded), least_bytes);
     return err;

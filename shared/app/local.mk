@@ -3,14 +3,17 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/arguments.c shared/app/arguments.h \
 	shared/app/auth.c shared/app/auth.h \
 	shared/app/auth_cache.c shared/app/auth_cache.h \
-	shared/app/auth_flights.c shared/app/auth_flights.h \
 	shared/app/auth_lookup.c shared/app/auth_private.h \
 	shared/app/auth_watch.c \
 	shared/app/background.c shared/app/background.h \
+	shared/app/bus_settings.c shared/app/bus_settings.h \
 	shared/app/call.c shared/app/call.h \
 	shared/app/call_trace.c shared/app/call_trace.h \
 	shared/app/claims.c shared/app/claims.h \
 	shared/app/checks.c shared/app/checks.h \
+	shared/app/database_settings.c shared/app/database_settings.h \
+	shared/app/discovery_page.c \
+	shared/app/discovery_settings.c shared/app/discovery_settings.h \
 	shared/app/emit.c \
 	shared/app/fault_settings.c shared/app/fault_settings.h \
 	shared/app/health.c shared/app/health.h \
@@ -33,7 +36,8 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/traces.c shared/app/traces.h
 nodist_shared_app_libapp_a_SOURCES = shared/app/app_migrations.c
 
-app_sql = shared/app/migrations/001_idempotency.sql shared/app/migrations/002_health.sql
+app_sql = shared/app/migrations/001_idempotency.sql shared/app/migrations/001_idempotency.postgresql.sql \
+	shared/app/migrations/002_health.sql shared/app/migrations/002_health.postgresql.sql
 EXTRA_DIST += $(app_sql)
 BUILT_SOURCES += shared/app/app_migrations.c
 CLEANFILES += shared/app/app_migrations.c

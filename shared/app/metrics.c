@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "app/database_settings.h"
 #include "app/metrics.h"
 #include "app/service.h"
 #include "app/trace_settings.h"
@@ -50,17 +50,19 @@ void metrics_measure(struct service *service)
 
 /* ---- of what they have in common: told by the one that is scraped ---- */
 
-static enum err measure_database(struct service *service)
+static enum err measure_database(struct service *service, struct db_connection *reader)
 {
     const char *path = settings_text(service->settings, OPTION_DB_PATH);
     struct db_stats stats;
-    struct stat file;
     struct statvfs disk;
+    int64_t bytes;
     db_stats(service->db, &stats);
     set(METRIC_DB_WAL, (int64_t)stats.wal_bytes);
-    if (stat(path, &file) == 0)
-        set(METRIC_DB_SIZE, file.st_size);
-    if (statvfs(path, &disk) == 0)
+    enum err err = db_size(reader, &bytes);
+    if (err)
+        return err;
+    set(METRIC_DB_SIZE, bytes);
+    if (!database_is_server(service->settings) && statvfs(path, &disk) == 0)
         set(METRIC_DISK_FREE, (int64_t)(disk.f_bavail * disk.f_frsize));
     return ERR_NONE;
 }
@@ -72,37 +74,42 @@ static int64_t age_ns(int64_t since_us)
     return since_us && since_us < now_us ? (now_us - since_us) * (NS_PER_S / US_PER_S) : 0;
 }
 
+/* What a bus that is away does not tell stays as it was: that it is away is for /healthz to say. */
+static void measure_bus(struct service *service)
+{
+    const char *name = service->definition->name;
+    uint64_t used, most;
+    struct bus_lag lag;
+    if (bus_size(service->bus, &used, &most) == ERR_NONE) {
+        set(METRIC_BUS_SIZE, (int64_t)used);
+        set(METRIC_BUS_MAX, (int64_t)most);
+    }
+    if (service->consumer && consumer_lag(service->consumer, &lag) == ERR_NONE) {
+        metric_set(metric_series(METRIC_BUS_LAG, name), (int64_t)lag.events);
+        metric_set(metric_series(METRIC_BUS_UNREAD_AGE, name), age_ns(lag.oldest_us));
+    }
+}
+
 static enum err measure_events(struct service *service, struct db_connection *reader)
 {
-    uint64_t waiting, dead, used, most;
-    struct bus_lag lag;
+    uint64_t waiting, dead;
     int64_t oldest_us;
     enum err err = outbox_backlog(reader, &waiting, &oldest_us);
     if (!err)
         err = dead_letter_count(reader, &dead);
-    if (!err)
-        err = bus_size(service->bus, &used, &most);
     if (err)
         return err;
     set(METRIC_OUTBOX_WAITING, (int64_t)waiting);
     set(METRIC_OUTBOX_AGE, age_ns(oldest_us));
     set(METRIC_DEAD_LETTERS, (int64_t)dead);
-    set(METRIC_BUS_SIZE, (int64_t)used);
-    set(METRIC_BUS_MAX, (int64_t)most);
-    if (!service->consumer)
-        return ERR_NONE;
-    err = consumer_lag(service->consumer, &lag);
-    if (err)
-        return err;
-    metric_set(metric_series(METRIC_BUS_LAG, service->definition->name), (int64_t)lag.events);
-    metric_set(metric_series(METRIC_BUS_UNREAD_AGE, service->definition->name), age_ns(lag.oldest_us));
+    measure_bus(service);
     return ERR_NONE;
 }
 
 static enum err measure_shared(struct call *call)
 {
     struct service *service = call->service;
-    enum err err = measure_database(service);
+    enum err err = measure_database(service, call->db);
     if (!err)
         err = measure_events(service, call->db);
     if (!err && service->definition->measure)
@@ -119,7 +126,7 @@ enum err metrics_page(struct call *call)
         return call_refuse(call, ERR_NOT_FOUND, "metrics-off", "Metrics are switched off: metrics.enabled.");
     metrics_measure(call->service);
     enum err err = measure_shared(call);
-    if (err)
+    if (err && err != ERR_UNAVAILABLE)   /* of a database that is away all else is told, that above all */
         return err;
     metric_write(format, &response->body);
     response->status = 200;

@@ -21,6 +21,9 @@ void observe_stop(struct service *service);
 
 /* ---- events: callbacks of relay and consumer, whose context is not looked at ---- */
 
+/** The database's server went away, or is back; said once each. */
+void observe_database(void *context, bool is_away, const char *cause);
+
 void observe_relay_failure(void *context, enum err err);
 
 /** The event may be NULL: it is the bus or the database that failed. */

@@ -18,6 +18,15 @@ void observe_relay_failure(void *context, enum err err)
     log_event(LOG_ERROR, "events cannot be published; they wait in the outbox", LOG_ERR(err));
 }
 
+void observe_database(void *context, bool is_away, const char *cause)
+{
+    (void)context;
+    if (is_away)
+        log_event(LOG_ERROR, "the database is away; what needs it is refused meanwhile", LOG_STRING("cause", cause));
+    else
+        log_event(LOG_INFO, "the database is back");
+}
+
 /* Comes in the middle of the handling, whose context it has already. */
 void observe_event_failure(void *context, const struct event *event, enum err err)
 {

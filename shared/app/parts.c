@@ -2,12 +2,17 @@
 #include "config.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/auth.h"
+#include "app/bus_settings.h"
 #include "app/claims.h"
+#include "app/database_settings.h"
+#include "app/discovery_settings.h"
 #include "app/health.h"
 #include "app/idempotency.h"
 #include "app/metrics.h"
@@ -17,6 +22,8 @@
 #include "app/reload.h"
 #include "app/service.h"
 #include "app/trace_settings.h"
+#include "cache/marks.h"
+#include "cache/remote.h"
 #include "conf/settings.h"
 
 enum {
@@ -93,17 +100,12 @@ static void stop_listener(struct service *service)
 static enum err start_database(struct service *service)
 {
     const struct migration_set sets[] = {events_migrations, app_migrations, *service->definition->migrations};
-    struct db_opts opts = {
-        .path = string(service, OPTION_DB_PATH),
-        .batch_max = number(service, OPTION_DB_BATCH_MAX),
-        .queue_max = number(service, OPTION_DB_QUEUE_MAX),
-        .busy_timeout_ms = number(service, OPTION_DB_BUSY_TIMEOUT_MS),
-        .cache_kib = number(service, OPTION_DB_CACHE_KIB),
-        .wal_checkpoint_bytes = size(service, OPTION_DB_WAL_CHECKPOINT_BYTES),
-        .wal_max_bytes = size(service, OPTION_DB_WAL_MAX_BYTES),
-        .measured = true,
-    };
-    enum err err = db_open(&opts, &service->db);
+    struct database_settings given;
+    database_settings(service->settings, service->definition->name, &given);
+    given.opts.measured = true;
+    given.opts.noticed = observe_database;
+    given.opts.noticed_context = service;
+    enum err err = db_open(&given.opts, &service->db);
     if (err)
         return err;
     err = migrate(service->db, sets, sizeof sets / sizeof sets[0]);
@@ -126,12 +128,7 @@ static enum err start_writer(struct service *service)
 
 static enum err start_bus(struct service *service)
 {
-    struct bus_opts opts = {
-        .url = string(service, OPTION_BUS_URL),
-        .retention_s = number(service, OPTION_BUS_RETENTION_S),
-        .max_bytes = size(service, OPTION_BUS_MAX_BYTES),
-        .busy_timeout_ms = number(service, OPTION_BUS_BUSY_TIMEOUT_MS),
-    };
+    struct bus_opts opts = bus_settings(service->settings);
     return bus_open(&opts, &service->bus);
 }
 
@@ -207,7 +204,56 @@ static void stop_consumer(struct service *service)
     consumer_free(service->consumer);
 }
 
+/* ---- caches: what all of them stand on ---- */
+
+static enum err start_remote(struct service *service)
+{
+    struct cache_remote_opts opts = {
+        .url = string(service, OPTION_CACHE_REDIS_URL),
+        .user = string(service, OPTION_CACHE_REDIS_USER),
+        .password_file = string(service, OPTION_CACHE_REDIS_PASSWORD_FILE),
+        .timeout_ms = number(service, OPTION_CACHE_REDIS_TIMEOUT_MS),
+        .connections_max = number(service, OPTION_CACHE_REDIS_CONNECTIONS_MAX),
+        .claim_ms = number(service, OPTION_CACHE_REDIS_CLAIM_MS),
+        .queue_max = number(service, OPTION_CACHE_REDIS_QUEUE_MAX),
+        .replicas = strcmp(string(service, OPTION_CACHE_REDIS_REPLICAS), "on") == 0,
+        .breaker_failures = number(service, OPTION_CACHE_REDIS_BREAKER_FAILURES),
+        .breaker_open_ms = number(service, OPTION_CACHE_REDIS_BREAKER_OPEN_MS),
+    };
+    if (strcmp(string(service, OPTION_CACHE_DRIVER), "redis") != 0)
+        return ERR_NONE;
+    return cache_remote_open(&opts, &service->remote);
+}
+
+static enum err start_caches(struct service *service)
+{
+    char path[PATH_MAX];
+    const char *database = string(service, OPTION_DB_PATH);
+    int length = snprintf(path, sizeof path, "%s-cache", database);
+    if (length >= (int)sizeof path)
+        return err_because(ERR_CONFIG, "db.path is too long");
+    enum err err = marks_open(*database ? path : NULL, &service->marks);
+    if (err)
+        return err;
+    err = start_remote(service);
+    if (err)
+        marks_close(service->marks);
+    return err;
+}
+
+static void stop_caches(struct service *service)
+{
+    cache_remote_close(service->remote);
+    marks_close(service->marks);
+}
+
 /* ---- who is asking ---- */
+
+static void stop_user_client(struct service *service)
+{
+    discovery_settings_leave_user(service);
+    client_free(service->user_client);
+}
 
 static enum err start_auth(struct service *service)
 {
@@ -215,6 +261,9 @@ static enum err start_auth(struct service *service)
         return ERR_NONE;
     struct client_opts client_opts = {
         .base_url = string(service, OPTION_USER_URL),
+        .has_instances = discovery_settings_finds_user(service->settings),
+        .zone = string(service, OPTION_DISCOVERY_ZONE),
+        .slow_start_ms = number(service, OPTION_CLIENT_SLOW_START_MS),
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
         .response_max_bytes = CLIENT_RESPONSE_MAX,
         .target = "user",
@@ -228,13 +277,22 @@ static enum err start_auth(struct service *service)
         .breaker_open_ms = number(service, OPTION_CLIENT_BREAKER_OPEN_MS),
         .breaker_probes = number(service, OPTION_CLIENT_BREAKER_PROBES),
     };
+    if (client_opts.has_instances)   /* at one URL there is nobody else to call meanwhile */
+        client_opts.breaker_open_max_ms = number(service, OPTION_CLIENT_BREAKER_OPEN_MAX_MS);
     enum err err = client_new(&client_opts, &service->user_client);
     if (err)
         return err;
+    err = discovery_settings_follow_user(service);
+    if (err) {
+        client_free(service->user_client);
+        return err;
+    }
     struct auth_opts opts = {
         .client = service->user_client,
         .token_file = string(service, OPTION_USER_TOKEN_FILE),
         .bus = service->bus,
+        .marks = service->marks,
+        .remote = service->remote,
         .cache_entries = number(service, OPTION_AUTH_CACHE_ENTRIES),
         .unknown_entries = number(service, OPTION_AUTH_UNKNOWN_ENTRIES),
         .flights_max = number(service, OPTION_AUTH_FLIGHTS_MAX),
@@ -242,14 +300,14 @@ static enum err start_auth(struct service *service)
     };
     err = auth_new(&opts, &service->auth);
     if (err)
-        client_free(service->user_client);
+        stop_user_client(service);
     return err;
 }
 
 static void stop_auth(struct service *service)
 {
     auth_free(service->auth);
-    client_free(service->user_client);
+    stop_user_client(service);
 }
 
 /* ---- the application's own part ---- */
@@ -289,6 +347,23 @@ static void stop_pool(struct service *service)
     pool_close(service->pool);
 }
 
+/* Where reading means waiting for a server, no lane does it. */
+static enum err start_reading_pool(struct service *service)
+{
+    struct pool_opts opts = {
+        .db = service->db,
+        .reads_stale = true,
+        .threads = number(service, OPTION_DB_READERS),
+        .queue_max = number(service, OPTION_DB_QUEUE_MAX),
+    };
+    return db_reads_are_local(service->db) ? ERR_NONE : pool_open(&opts, &service->reading_pool);
+}
+
+static void stop_reading_pool(struct service *service)
+{
+    pool_close(service->reading_pool);
+}
+
 /* A native lane never waits, so one a core is enough; one of libfcgi waits for each request. */
 static unsigned default_lanes(const char *transport)
 {
@@ -313,7 +388,7 @@ static enum err start_readers(struct service *service)
     service->lane_readers = calloc(service->lanes, sizeof(struct db_connection *));
     if (!service->lane_readers)
         return err_because(ERR_MEMORY, "no memory for %u reading connections", service->lanes);
-    for (unsigned i = 0; i < service->lanes; i++) {
+    for (unsigned i = 0; i < service->lanes && db_reads_are_local(service->db); i++) {
         enum err err = db_reader_open(service->db, &service->lane_readers[i]);
         if (err) {
             stop_readers(service);
@@ -374,11 +449,14 @@ const struct part service_parts[] = {
     {"traces", trace_settings_start, trace_settings_stop},
     {"bus", start_bus, stop_bus},
     {"outbox", make_relay, free_relay},
+    {"caches", start_caches, stop_caches},
+    {"discovery", discovery_settings_start, discovery_settings_stop},
     {"authentication", start_auth, stop_auth},
     {"application", start_application, stop_application},
     {"writer", start_writer, NULL},
     {"relay", start_relay, stop_relay},
     {"pool", start_pool, stop_pool},
+    {"reading", start_reading_pool, stop_reading_pool},
     {"consumer", start_consumer, stop_consumer},
     {"readers", start_readers, stop_readers},
     {"settings", reload_start, reload_stop},

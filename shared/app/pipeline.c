@@ -134,11 +134,13 @@ static void on_worker(struct pool_job *job, struct db_connection *reader)
 
 enum err pipeline_to_worker(struct call *call, enum pool_kind kind, void (*resume)(struct call *call))
 {
+    struct service *service = call->service;
+    bool is_reading = kind == POOL_READING && service->reading_pool;
     call->resume = resume;
     call->task.run = on_worker;
     call->task.kind = kind;
     enter_queue(call);
-    return pool_submit(call->service->pool, &call->task);
+    return pool_submit(is_reading ? service->reading_pool : service->pool, &call->task);
 }
 
 /* ---- the handler: task, then query or command ---- */
@@ -194,10 +196,24 @@ static enum err run_query(struct call *call)
     return err;
 }
 
+/* On to where the database may be read, when this is not it. */
+static bool goes_on_reading(struct call *call, bool may_be_stale, void (*resume)(struct call *call))
+{
+    if (call->db)
+        return false;
+    call->task.may_be_stale = may_be_stale;
+    enum err err = pipeline_to_worker(call, POOL_READING, resume);
+    if (err)
+        answer(call, err);
+    return true;
+}
+
 static void run_data(struct call *call)
 {
     const struct endpoint *endpoint = call->endpoint;
     enum err err = check_deadline(call);
+    if (!err && endpoint->query && goes_on_reading(call, endpoint->may_be_stale, run_data))
+        return;
     if (!err && endpoint->later) {
         enter_queue(call);
         endpoint->later(call);
@@ -289,9 +305,13 @@ static void go_on(struct call *call)
 
 /* ---- one call at a time with an idempotency key ---- */
 
+/* Goes on on another thread, whose reader is not this one's. */
 static void parking(struct claim *claim)
 {
-    enter_queue(CALL_OF_CLAIM(claim));
+    struct call *call = CALL_OF_CLAIM(claim);
+    call->db = NULL;
+    call->on_worker = false;
+    enter_queue(call);
 }
 
 static bool take_claim(struct call *call)
@@ -436,7 +456,7 @@ static struct call *admit(struct service *service, struct exchange *exchange)
     exchange->call = call;
     call->service = service;
     call->exchange = exchange;
-    call->db = service->lane_readers[exchange->lane];
+    call->db = service->lane_readers[exchange->lane];   /* NULL where lanes do not read */
     call->started_ns = call->queued_since_ns = exchange->request.received_ns;
     call->settings = current_take(&service->current);
     leave_queue(call);
@@ -452,6 +472,25 @@ static struct call *admit(struct service *service, struct exchange *exchange)
     return NULL;
 }
 
+/* Who is asking is found in the database itself, in the service that has the accounts. */
+static bool reads_who_asks(const struct call *call)
+{
+    return call->endpoint->access && call->service->definition->identify;
+}
+
+static void identify_and_go_on(struct call *call)
+{
+    if (reads_who_asks(call) && goes_on_reading(call, false, identify_and_go_on))
+        return;
+    enum err err = identify(call);
+    if (err == ERR_AGAIN)
+        auth_ask(call->service->auth, call);
+    else if (err)
+        answer(call, err);
+    else
+        handle(call);
+}
+
 void pipeline_dispatch(struct exchange *exchange, void *context)
 {
     err_clear();
@@ -462,13 +501,9 @@ void pipeline_dispatch(struct exchange *exchange, void *context)
     enum err err = fault_at(FAULT_REQUEST);
     if (!err)
         err = route(call);
-    if (!err)
-        err = identify(call);
-    if (err == ERR_AGAIN)
-        auth_ask(call->service->auth, call);
-    else if (err)
+    if (err)
         answer(call, err);
     else
-        handle(call);
+        identify_and_go_on(call);
     observe_leave();
 }

@@ -8,7 +8,7 @@
 
 struct worker {
     struct pool *pool;
-    struct db_connection *reader;
+    struct db_connection *reader, *stale_reader;
     pthread_t thread;
 };
 
@@ -83,27 +83,33 @@ static void *worker_main(void *argument)
     struct pool_job *job;
     struct line *line;
     while ((job = next_job(worker->pool, &line)) != NULL) {
-        job->run(job, worker->reader);   /* after which the job may be gone */
+        bool takes_stale = job->may_be_stale && worker->stale_reader;
+        job->run(job, takes_stale ? worker->stale_reader : worker->reader);   /* after which the job may be gone */
         done(worker->pool, line);
     }
     return NULL;
 }
 
-static enum err start_worker(struct pool *pool, struct db *db)
+static void close_readers(struct worker *worker)
+{
+    db_reader_close(worker->reader);
+    db_reader_close(worker->stale_reader);
+}
+
+static enum err start_worker(struct pool *pool, const struct pool_opts *opts)
 {
     struct worker *worker = &pool->workers[pool->worker_count];
     worker->pool = pool;
-    if (db) {
-        enum err err = db_reader_open(db, &worker->reader);
-        if (err)
-            return err;
-    }
-    if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
-        db_reader_close(worker->reader);
-        return err_because(ERR_MEMORY, "a worker thread cannot be started");
-    }
-    pool->worker_count++;
-    return ERR_NONE;
+    enum err err = opts->db ? db_reader_open(opts->db, &worker->reader) : ERR_NONE;
+    if (!err && opts->reads_stale)
+        err = db_reader_open_stale(opts->db, &worker->stale_reader);
+    if (!err && pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+        err = err_because(ERR_MEMORY, "a worker thread cannot be started");
+    if (err)
+        close_readers(worker);
+    else
+        pool->worker_count++;
+    return err;
 }
 
 enum err pool_open(const struct pool_opts *opts, struct pool **ret)
@@ -121,7 +127,7 @@ enum err pool_open(const struct pool_opts *opts, struct pool **ret)
         pool->lines[i].queue_max = share->queue_max ? share->queue_max : opts->queue_max;
     }
     for (unsigned i = 0; i < opts->threads; i++) {
-        enum err err = start_worker(pool, opts->db);
+        enum err err = start_worker(pool, opts);
         if (err) {
             pool_close(pool);
             return err;
@@ -160,7 +166,7 @@ void pool_close(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->worker_count; i++) {
         pthread_join(pool->workers[i].thread, NULL);
-        db_reader_close(pool->workers[i].reader);
+        close_readers(&pool->workers[i]);
     }
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);

@@ -7,6 +7,7 @@
 #ifndef TANDEM_APP_POOL_H
 #define TANDEM_APP_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -18,12 +19,14 @@ enum pool_kind {
     POOL_COMMON,
     POOL_ASKING,      /* about a token, at the user service */
     POOL_HASHING,     /* a password: takes a processor and password.memory_kib */
+    POOL_READING,     /* for a query that waits for a server: in a pool of its own */
     POOL_KINDS,
 };
 
 struct pool_job {
     void (*run)(struct pool_job *job, struct db_connection *reader);   /* on a worker, with that worker's reader */
     enum pool_kind kind;
+    bool may_be_stale;                                                 /* what it reads, as it was a moment ago */
     struct pool_job *next;                                             /* the pool's from here on */
     uint64_t number;
 };
@@ -35,6 +38,7 @@ struct pool_share {
 
 struct pool_opts {
     struct db *db;            /* each worker has a reading connection of its own; NULL for none */
+    bool reads_stale;         /* … and one more for what may be stale */
     unsigned threads;
     unsigned queue_max;       /* jobs of a kind that may wait */
     struct pool_share shares[POOL_KINDS];

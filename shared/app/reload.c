@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/discovery_settings.h"
 #include "app/fault_settings.h"
 #include "app/log_settings.h"
 #include "app/metrics.h"
@@ -114,6 +115,7 @@ static void take_effect(struct service *service, const struct settings *settings
     fault_settings_apply(settings);
     metrics_reload(settings);
     trace_settings_apply(settings);
+    discovery_settings_apply(service, settings);
     if (service->definition->reload)
         service->definition->reload(service, settings);
 }

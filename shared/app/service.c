@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/arguments.h"
+#include "app/discovery_settings.h"
 #include "app/fault_settings.h"
 #include "app/idempotency.h"
 #include "app/log_settings.h"
@@ -136,12 +137,13 @@ static int64_t ns_from_now(const struct service *service, enum option_id option)
     return clock_now_ns() + settings_int(service->settings, option) * NS_PER_MS;
 }
 
-/* First not ready, while whoever asks is still answered: those who choose between processes need time to notice. Then
- * nothing new. Slow peers are cut off in the end, handlers never: what they wait for has limits of its own, and the
- * parts they use are still there. */
+/* First nobody is sent here any more. Then not ready, while whoever asks is still answered: those who choose between
+ * processes need time to notice. Then nothing new. Slow peers are cut off in the end, handlers never: what they wait
+ * for has limits of its own, and the parts they use are still there. */
 static void drain(struct service *service, const sigset_t *signals)
 {
     const struct timespec step = {.tv_nsec = DRAIN_STEP_NS};
+    discovery_settings_withdraw(service);
     atomic_store(&service->draining, true);
     tell(NOTIFY_STOPPING);
     server_retire(service->server);
@@ -169,6 +171,7 @@ static int run(struct service *service, const sigset_t *signals)
                   LOG_INT("startup_us", (clock_now_ns() - begun_ns) / 1000));
         metrics_tell(service);
         tell(NOTIFY_READY);
+        discovery_settings_register(service);
         wait_and_keep_house(service, signals);
         log_event(LOG_INFO, "stopping");
         drain(service, signals);

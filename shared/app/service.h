@@ -20,8 +20,12 @@
 #include "telemetry/metric.h"
 
 struct auth;
+struct cache_remote;
 struct claims;
+struct discovery;
+struct discovery_watch;
 struct health;
+struct marks;
 struct observation;
 struct reload;
 
@@ -44,8 +48,8 @@ struct service_definition {
     /* Other settings are in effect: for what keeps some beside its calls. On a thread of its own, between start and
      * stop. May be NULL. */
     void (*reload)(struct service *service, const struct settings *settings);
-    /* A scrape: sets the application's metrics of what its processes have in common, read with this connection. On a
-     * lane. May be NULL. */
+    /* A scrape: sets the application's metrics of what its processes have in common, read with this connection. On
+     * what runs queries. May be NULL. */
     enum err (*measure)(struct service *service, struct db_connection *reader);
 };
 
@@ -68,7 +72,12 @@ struct service {
     struct relay *relay;
     struct consumer *consumer;
     struct pool *pool;
+    struct pool *reading_pool;                     /* where queries run; NULL where they do on their lanes */
+    struct marks *marks;                           /* of what was invalidated, for all caches of its processes */
+    struct cache_remote *remote;                   /* what caches share beyond this machine; NULL: nothing */
     struct client *user_client;                    /* NULL where definition->identify is set */
+    struct discovery *discovery;
+    struct discovery_watch *user_watch;            /* NULL where the user service is at user.url */
     struct auth *auth;
     struct claims *claims;                         /* to idempotency keys */
     struct health *health;
@@ -77,7 +86,7 @@ struct service {
     struct router *router;
     struct endpoint *endpoints;                    /* the application's and those every service has */
     size_t endpoint_count;
-    struct db_connection **lane_readers;           /* one a lane */
+    struct db_connection **lane_readers;           /* one a lane; NULLs where there is a reading_pool */
     unsigned lanes;
     struct service_trace trace;
     struct observation *observations;              /* the metrics of each endpoint, see app/observe.c */

@@ -48,7 +48,7 @@ void trace_settings_measure(void)
 static void name_spans(struct service *service)
 {
     struct service_trace *trace = &service->trace;
-    trace->query[0] = trace->transaction[0] = TEXT_ATTRIBUTE("db.system.name", "sqlite");
+    trace->query[0] = trace->transaction[0] = TEXT_ATTRIBUTE("db.system.name", db_system_name(service->db));
     trace->query[1] = trace->transaction[1] = TEXT_ATTRIBUTE("db.namespace", service->definition->name);
     trace->query[2] = TEXT_ATTRIBUTE("db.operation.name", "query");
     trace->transaction[2] = TEXT_ATTRIBUTE("db.operation.name", "transaction");
@@ -67,11 +67,12 @@ static enum err open_recorder(struct trace_opts *opts)
 static enum err start_recorder(const struct settings *settings)
 {
     char path[MEMORY_PATH_SIZE];
-    snprintf(path, sizeof path, "%s-trace", settings_text(settings, OPTION_DB_PATH));
+    const char *database = settings_text(settings, OPTION_DB_PATH);
+    snprintf(path, sizeof path, "%s-trace", database);
     struct trace_opts opts = {
         .resource = tracing.resource,
         .exporter = trace_export_exporter(tracing.export),
-        .memory_path = path,
+        .memory_path = *database ? path : NULL,
         .memory_bytes = (size_t)settings_int(settings, OPTION_TRACE_MEMORY_KIB) * KIB,
         .queue_max_bytes = (size_t)settings_int(settings, OPTION_TRACE_QUEUE_MAX_BYTES),
     };

@@ -41,7 +41,8 @@ enum fault_action { FAULT_DELAY = 1, FAULT_KILL = 2, FAULT_ERROR = 4, FAULT_DROP
     ROW(FAULT_DB_READ, "db-read", FAULT_ERROR, ERR_STORAGE, "a query is about to read the database")                  \
     ROW(FAULT_BEFORE_COMMIT, "before-commit", FAULT_ERROR, ERR_STORAGE,                                               \
         "a transaction is whole and not committed; counts those of all databases of the process, bus and sandbox too")\
-    ROW(FAULT_AFTER_COMMIT, "after-commit", 0, ERR_NONE, "a transaction is durable, and nobody knows yet")            \
+    ROW(FAULT_AFTER_COMMIT, "after-commit", FAULT_DROP, ERR_UNAVAILABLE,                                              \
+        "a transaction is durable, and nobody knows yet")                                                             \
     ROW(FAULT_AFTER_COMMIT_BEFORE_ANSWER, "after-commit-before-answer", FAULT_DROP, ERR_UNAVAILABLE,                  \
         "a request's change is durable, and its answer not sent")                                                     \
     ROW(FAULT_RELAY_BEFORE_PUBLISH, "relay-before-publish", FAULT_ERROR, ERR_UNAVAILABLE,                             \

@@ -153,6 +153,7 @@ static const char manual_foot[] =
     ".It Li bus\n"
     "Degraded when it holds nine tenths of\n"
     ".Ic bus.max_bytes .\n"
+    "Degraded too while a broker is away, or takes no events.\n"
     ".It Li accepting\n"
     "Fails when the process is told to end.\n"
     ".It Li user-service\n"

@@ -65,6 +65,22 @@
     INTEGER(OPTION_POOL_QUEUE_MAX, "pool.queue_max", "256", 1, 1000000, "", AT_START,                                 \
             "jobs that may wait for a worker")                                                                        \
     TEXTUAL(OPTION_DB_PATH, "db.path", "", 4000, AT_START, "the SQLite file of the service")                          \
+    TEXTUAL(OPTION_DB_URL, "db.url", "", 4000, AT_START,                                                              \
+            "the database instead of db.path: postgresql://USER@HOST/tandem_{service}, {service} being its name")     \
+    TEXTUAL(OPTION_DB_READ_URL, "db.read_url", "", 4000, AT_START,                                                    \
+            "a replica of db.url, for lists that may be a moment old; empty: there is none")                          \
+    SECRET(OPTION_DB_PASSWORD_FILE, "db.password_file", "", 4000, AT_START,                                           \
+           "holds the password for db.url and db.read_url, which may not hold one; empty: none is given")             \
+    INTEGER(OPTION_DB_CONNECTIONS, "db.connections", "1", 1, 64, "", AT_START,                                        \
+            "to PostgreSQL for changes, of each process; more than one is for servers far away")                      \
+    INTEGER(OPTION_DB_READERS, "db.readers", "8", 1, 256, "", AT_START,                                               \
+            "threads that read from PostgreSQL for requests, over a connection each")                                 \
+    INTEGER(OPTION_DB_CONNECT_TIMEOUT_MS, "db.connect_timeout_ms", "2000", 10, 600000, "ms", AT_START,                \
+            "of a try to connect to PostgreSQL")                                                                      \
+    INTEGER(OPTION_DB_START_TIMEOUT_MS, "db.start_timeout_ms", "30000", 0, 3600000, "ms", AT_START,                   \
+            "how long a service that starts waits for PostgreSQL")                                                    \
+    INTEGER(OPTION_DB_STATEMENT_TIMEOUT_MS, "db.statement_timeout_ms", "10000", 0, 3600000, "ms", AT_START,           \
+            "of a statement at PostgreSQL; 0: none")                                                                  \
     INTEGER(OPTION_DB_BATCH_MAX, "db.batch_max", "256", 1, 65536, "", AT_START, "changes committed together")         \
     INTEGER(OPTION_DB_QUEUE_MAX, "db.queue_max", "8192", 1, 1000000, "", AT_START,                                    \
             "changes that may wait for the writer")                                                                   \
@@ -77,7 +93,35 @@
     INTEGER(OPTION_DB_WAL_MAX_BYTES, "db.wal_max_bytes", "67108864", 65536, 16384 * OPTION_MEBI, "bytes", AT_START,   \
             "size of the write-ahead log at which the writer waits until it is copied back")                          \
     TEXTUAL(OPTION_BUS_URL, "bus.url", "embedded:/var/lib/tandem/bus.db", 4000, AT_START,                             \
-            "what carries events: embedded:/path/bus.db")                                                             \
+            "what carries events: embedded:/path/bus.db, amqp://user@host:5672,host2/vhost, amqps://, or "            \
+            "kafka:host:9092,host2:9092")                                                                             \
+    TEXTUAL(OPTION_BUS_PREFIX, "bus.prefix", "tandem", 64, AT_START,                                                  \
+            "what all that is made on a broker is called by, so that several systems may share one")                  \
+    TEXTUAL(OPTION_BUS_GROUPS, "bus.groups", "order, inventory", 1000, AT_START,                                      \
+            "that a broker keeps events for from the first publication on, before they have ever subscribed")         \
+    SECRET(OPTION_BUS_PASSWORD_FILE, "bus.password_file", "", 4000, AT_START,                                         \
+            "the password of the user that bus.url names; empty: none")                                               \
+    TEXTUAL(OPTION_BUS_TLS_CA_FILE, "bus.tls_ca_file", "", 4000, AT_START,                                            \
+            "certificates that the broker's must be signed by; empty: those that the system trusts")                  \
+    TEXTUAL(OPTION_BUS_TLS_CERT_FILE, "bus.tls_cert_file", "", 4000, AT_START,                                        \
+            "the certificate shown to the broker; empty: none")                                                       \
+    SECRET(OPTION_BUS_TLS_KEY_FILE, "bus.tls_key_file", "", 4000, AT_START, "the key of bus.tls_cert_file")           \
+    INTEGER(OPTION_BUS_QUEUES, "bus.queues", "4", 1, 256, "", AT_START,                                               \
+            "queues or partitions that a broker spreads subjects over; the same for all who use it, and for good")    \
+    INTEGER(OPTION_BUS_PREFETCH, "bus.prefetch", "256", 1, 65535, "", AT_START,                                       \
+            "events that a consumer takes from a broker ahead of what it has dealt with")                             \
+    INTEGER(OPTION_BUS_DELIVERY_LIMIT, "bus.delivery_limit", "250", 1, 1000000, "", AT_START,                         \
+            "ends of a consumer in the midst of an event, after which a broker gives it up as a dead letter")         \
+    INTEGER(OPTION_BUS_HEARTBEAT_S, "bus.heartbeat_s", "10", 0, 3600, "s", AT_START,                                  \
+            "silence after which a broker is given up for dead twice over; 0: only the network tells")                \
+    INTEGER(OPTION_BUS_CONNECT_TIMEOUT_MS, "bus.connect_timeout_ms", "2000", 10, 600000, "ms", AT_START,              \
+            "connecting to each of a broker's hosts")                                                                 \
+    INTEGER(OPTION_BUS_PUBLISH_TIMEOUT_MS, "bus.publish_timeout_ms", "5000", 10, 600000, "ms", AT_START,              \
+            "until a broker has confirmed what was given to it together; then it is given again")                     \
+    INTEGER(OPTION_BUS_REPLICATION, "bus.replication", "0", 0, 32767, "", AT_START,                                   \
+            "Kafka's brokers that have each topic that is made; 0: as many as the broker makes by itself")            \
+    SECRET(OPTION_BUS_KAFKA_PROPERTIES_FILE, "bus.kafka_properties_file", "", 4000, AT_START,                         \
+           "librdkafka's own properties, a line each, \"sasl.username = tandem\": for SASL, TLS and the like")         \
     INTEGER(OPTION_BUS_RETENTION_S, "bus.retention_s", "604800", 0, 3650 * OPTION_DAY_S, "s", AT_START,               \
             "how long events are kept after every group has read them")                                               \
     INTEGER(OPTION_BUS_MAX_BYTES, "bus.max_bytes", "1073741824", OPTION_MEBI, 1048576 * OPTION_MEBI, "bytes",         \
@@ -168,7 +212,7 @@
             "how long a request is tried again, with growing pauses, before its spans are dropped; 0: once")          \
     TEXTUAL(OPTION_USER_URL, "user.url", "http://127.0.0.1:8080", 1000, AT_START,                                     \
             "where order and inventory reach the user service")                                                       \
-    SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/secrets/service.token", 4000, AT_START,                    \
+    SECRET(OPTION_USER_TOKEN_FILE, "user.token_file", "/etc/tandem/secrets/service.token", 4000, AT_START,            \
            "holds the bearer token that order and inventory introspect with (tandemctl token create)")                \
     INTEGER(OPTION_USER_TIMEOUT_MS, "user.timeout_ms", "2000", 10, 600000, "ms", LIVE,                                \
             "of a call to the user service")                                                                          \
@@ -188,6 +232,54 @@
             "for how long, and up to a half more by chance, before it is probed")                                     \
     INTEGER(OPTION_CLIENT_BREAKER_PROBES, "client.breaker_probes", "1", 1, 1000, "", AT_START,                        \
             "calls at once that probe it")                                                                            \
+    INTEGER(OPTION_CLIENT_BREAKER_OPEN_MAX_MS, "client.breaker_open_max_ms", "30000", 10, 3600000, "ms", AT_START,    \
+            "one of several instances that keeps failing is left alone for twice as long each time, up to this")      \
+    INTEGER(OPTION_CLIENT_SLOW_START_MS, "client.slow_start_ms", "2000", 0, 3600000, "ms", AT_START,                  \
+            "how long an instance that has come to others takes to get its whole part of the calls")                  \
+    CHOICE(OPTION_DISCOVERY_DRIVER, "discovery.driver", "static", "static|dns|etcd|consul", AT_START,                 \
+           "who knows where the instances of a service are: the settings, the DNS, etcd, or Consul")                  \
+    TEXTUAL(OPTION_DISCOVERY_ENDPOINTS, "discovery.endpoints", "", 16000, LIVE,                                       \
+            "static: user=http://10.0.0.7:8080 user=http://10.0.0.8:8080;zone=b;weight=50; none of user: user.url")   \
+    TEXTUAL(OPTION_DISCOVERY_SERVERS, "discovery.servers", "", 2000, AT_START,                                        \
+            "etcd, consul: their URLs, with spaces between; dns: ADDRESS:PORT, empty: the system's")                  \
+    TEXTUAL(OPTION_DISCOVERY_ADVERTISE, "discovery.advertise", "", 2000, AT_START,                                    \
+            "where this instance is reached: its front, http://10.0.0.7:8080, and for fronts elsewhere "              \
+            "fcgi://10.0.0.7:9001, with spaces between; empty: it is not registered")                                 \
+    TEXTUAL(OPTION_DISCOVERY_ZONE, "discovery.zone", "", 63, AT_START,                                                \
+            "where this instance is; calls go to instances of the same zone while half of those are well")            \
+    INTEGER(OPTION_DISCOVERY_WEIGHT, "discovery.weight", "100", 1, 10000, "", AT_START,                               \
+            "how much this instance takes, compared to others")                                                       \
+    TEXTUAL(OPTION_DISCOVERY_PREFIX, "discovery.prefix", "/services", 200, AT_START,                                  \
+            "etcd: what its records begin with, PREFIX/NAME/INSTANCE")                                                \
+    TEXTUAL(OPTION_DISCOVERY_DOMAIN, "discovery.domain", "", 200, AT_START,                                           \
+            "dns: what follows the name of a service, as shop.svc.cluster.local")                                     \
+    INTEGER(OPTION_DISCOVERY_PORT, "discovery.port", "0", 0, 65535, "", AT_START,                                     \
+            "dns: of instances that have an address and no SRV record; 0: there must be such a record")               \
+    TEXTUAL(OPTION_DISCOVERY_USER, "discovery.user", "", 128, AT_START,                                               \
+            "etcd: who signs in, with the password in discovery.secret_file; empty: nobody")                          \
+    SECRET(OPTION_DISCOVERY_SECRET_FILE, "discovery.secret_file", "", 4000, AT_START,                                 \
+           "holds the password for etcd, or the ACL token for Consul; read at each use")                              \
+    TEXTUAL(OPTION_DISCOVERY_CA_FILE, "discovery.ca_file", "", 4000, AT_START,                                        \
+            "who may have signed the certificates of etcd or Consul; empty: whom the system trusts")                  \
+    TEXTUAL(OPTION_DISCOVERY_CERTIFICATE_FILE, "discovery.certificate_file", "", 4000, AT_START,                      \
+            "a certificate to show to them; empty: none")                                                             \
+    SECRET(OPTION_DISCOVERY_KEY_FILE, "discovery.key_file", "", 4000, AT_START, "its key")                            \
+    INTEGER(OPTION_DISCOVERY_TTL_MS, "discovery.ttl_ms", "10000", 2000, 3600000, "ms", AT_START,                      \
+            "an instance that gives no sign of life for so long is forgotten; it gives three in that time")           \
+    INTEGER(OPTION_DISCOVERY_TIMEOUT_MS, "discovery.timeout_ms", "2000", 10, 60000, "ms", AT_START,                   \
+            "of one question to the registry")                                                                        \
+    INTEGER(OPTION_DISCOVERY_REFRESH_MS, "discovery.refresh_ms", "30000", 100, 3600000, "ms", AT_START,               \
+            "what is known is read again after so long at the latest")                                                \
+    INTEGER(OPTION_DISCOVERY_RETRY_FIRST_MS, "discovery.retry_first_ms", "100", 1, 60000, "ms", AT_START,             \
+            "pause after a question that failed; doubles from there")                                                 \
+    INTEGER(OPTION_DISCOVERY_RETRY_MAX_MS, "discovery.retry_max_ms", "5000", 1, 600000, "ms", AT_START,               \
+            "the longest such pause")                                                                                 \
+    INTEGER(OPTION_DISCOVERY_EMPTY_AFTER_MS, "discovery.empty_after_ms", "15000", 0, 3600000, "ms", AT_START,         \
+            "that a service has no instances any more is believed when the registry has said so for so long")         \
+    INTEGER(OPTION_DISCOVERY_CRITICAL_AFTER_MS, "discovery.critical_after_ms", "60000", 60000, 86400000, "ms",        \
+            AT_START, "consul: an instance that is critical for so long is forgotten")                                \
+    INTEGER(OPTION_DISCOVERY_WITHDRAW_MS, "discovery.withdraw_ms", "1000", 0, 60000, "ms", AT_START,                  \
+            "how long a service that stops waits for the registry to confirm that it is forgotten")                   \
     INTEGER(OPTION_AUTH_CACHE_ENTRIES, "auth.cache_entries", "10000", 4, 10000000, "", AT_START, "tokens remembered") \
     INTEGER(OPTION_AUTH_CACHE_TTL_S, "auth.cache_ttl_s", "30", 1, OPTION_DAY_S, "s", LIVE,                            \
             "how long at most a token is trusted without asking again; the bound of a sign-out no event tells of")    \
@@ -201,6 +293,36 @@
             "tokens that are being asked about at once; requests with others are answered 503")                       \
     INTEGER(OPTION_AUTH_WAITERS_MAX, "auth.waiters_max", "1024", 0, 1000000, "", AT_START,                            \
             "requests that wait for the answer to another one's question; more are answered 503")                     \
+    CHOICE(OPTION_CACHE_DRIVER, "cache.driver", "memory", "memory|redis", AT_START,                                   \
+           "what caches are in: each process's memory, or behind that also a Redis that all share")                   \
+    INTEGER(OPTION_CACHE_ITEM_MAX_BYTES, "cache.item_max_bytes", "4194304", 65536, 1024 * OPTION_MEBI, "bytes",       \
+            AT_START, "of items in the memory of each process of inventory")                                          \
+    INTEGER(OPTION_CACHE_ITEM_TTL_MS, "cache.item_ttl_ms", "1000", 0, 86400000, "ms", LIVE,                           \
+            "how long an item is served from memory unless it changes, which on this machine is noticed at once; 0: " \
+            "never")                                                                                                  \
+    INTEGER(OPTION_CACHE_ITEM_ABSENT_TTL_MS, "cache.item_absent_ttl_ms", "1000", 0, 86400000, "ms", LIVE,             \
+            "how long it is remembered that there is no such item, unless it is made")                                \
+    INTEGER(OPTION_CACHE_ITEM_ABSENT_ENTRIES, "cache.item_absent_entries", "4096", 4, 10000000, "", AT_START,         \
+            "items remembered not to be there")                                                                       \
+    TEXTUAL(OPTION_CACHE_REDIS_URL, "cache.redis_url", "redis://127.0.0.1:6379", 1000, AT_START,                      \
+            "one Redis, or some nodes of a cluster: redis://HOST:PORT,HOST:PORT, or redis+unix:/path.sock")           \
+    TEXTUAL(OPTION_CACHE_REDIS_USER, "cache.redis_user", "", 200, AT_START, "an ACL user; empty: the default one")    \
+    SECRET(OPTION_CACHE_REDIS_PASSWORD_FILE, "cache.redis_password_file", "", 4000, AT_START,                         \
+           "holds the password; read at each connection, so that it can be renewed; empty: none")                     \
+    INTEGER(OPTION_CACHE_REDIS_TIMEOUT_MS, "cache.redis_timeout_ms", "50", 1, 60000, "ms", AT_START,                  \
+            "to connect, and of a command; then it is done without")                                                  \
+    INTEGER(OPTION_CACHE_REDIS_CONNECTIONS_MAX, "cache.redis_connections_max", "4", 1, 256, "", AT_START,             \
+            "kept to each node")                                                                                      \
+    CHOICE(OPTION_CACHE_REDIS_REPLICAS, "cache.redis_replicas", "off", "off|on", AT_START,                            \
+           "whether values may be read from replicas, which are a little behind")                                     \
+    INTEGER(OPTION_CACHE_REDIS_CLAIM_MS, "cache.redis_claim_ms", "3000", 10, 600000, "ms", AT_START,                  \
+            "how long others wait for the process that loads a value and has died")                                   \
+    INTEGER(OPTION_CACHE_REDIS_QUEUE_MAX, "cache.redis_queue_max", "4096", 1, 1000000, "", AT_START,                  \
+            "invalidations that wait to be sent; further ones are lost, and counted")                                 \
+    INTEGER(OPTION_CACHE_REDIS_BREAKER_FAILURES, "cache.redis_breaker_failures", "3", 0, 100000, "", AT_START,        \
+            "failures in a row after which Redis is left alone; 0 is never")                                          \
+    INTEGER(OPTION_CACHE_REDIS_BREAKER_OPEN_MS, "cache.redis_breaker_open_ms", "500", 10, 3600000, "ms", AT_START,    \
+            "for how long, and up to a half more by chance, before it is probed")                                     \
     INTEGER(OPTION_SESSION_LIFETIME_S, "session.lifetime_s", "86400", 60, 3650 * OPTION_DAY_S, "s", LIVE,             \
             "of a bearer token")                                                                                      \
     INTEGER(OPTION_SESSION_PER_USER_MAX, "session.per_user_max", "20", 1, 10000, "", LIVE,                            \
@@ -283,6 +405,7 @@ enum option_id {
     ROW(OPTION_PAGE_LIMIT_DEFAULT, OPTION_PAGE_LIMIT_MAX)                                                             \
     ROW(OPTION_EVENTS_RETRY_FIRST_MS, OPTION_EVENTS_RETRY_MAX_MS)                                                     \
     ROW(OPTION_CLIENT_RETRY_FIRST_MS, OPTION_CLIENT_RETRY_MAX_MS)                                                     \
+    ROW(OPTION_DISCOVERY_RETRY_FIRST_MS, OPTION_DISCOVERY_RETRY_MAX_MS)                                               \
     ROW(OPTION_PAYMENT_RETRY_FIRST_MS, OPTION_PAYMENT_RETRY_MAX_MS)                                                   \
     ROW(OPTION_DB_WAL_CHECKPOINT_BYTES, OPTION_DB_WAL_MAX_BYTES)
 

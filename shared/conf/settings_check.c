@@ -68,6 +68,19 @@ static enum err check_headers(const char *value)
     return otlp_exporter_check_headers(secret_of(text_of(value)), OTLP_HEADERS_LIST);
 }
 
+/* A password there would be printed with the settings: everything up to '@' that has a ':', or a parameter. */
+static enum err check_database_url(const char *value)
+{
+    const char *authority = strstr(value, "://");
+    const char *rest = authority ? authority + 3 : value;
+    size_t length = strcspn(rest, "/?");
+    const char *at = memchr(rest, '@', length), *colon = at ? memchr(rest, ':', (size_t)(at - rest)) : NULL;
+    if (colon || strstr(value, "password="))
+        return err_because(ERR_CONFIG, "a URL holds no password; put it into a file, %s",
+                           option_table[OPTION_DB_PASSWORD_FILE].path);
+    return ERR_NONE;
+}
+
 /* In production only who says so twice breaks something on purpose. */
 static void check_faults(const struct settings *settings, const char *environment, struct buf *faults)
 {
@@ -95,5 +108,7 @@ void settings_check(const struct settings *settings, char *const *environment, s
     check_by(settings, OPTION_TRACE_OTLP_ENDPOINT, otlp_exporter_check_endpoint, faults);
     check_by(settings, OPTION_TRACE_OTLP_TRACES_ENDPOINT, otlp_exporter_check_endpoint, faults);
     check_by(settings, OPTION_TRACE_OTLP_HEADERS, check_headers, faults);
+    check_by(settings, OPTION_DB_URL, check_database_url, faults);
+    check_by(settings, OPTION_DB_READ_URL, check_database_url, faults);
     check_faults(settings, source_environment(environment), faults);
 }

@@ -4,16 +4,47 @@
 
 #include "events/bus_driver.h"
 
-static const struct bus_driver *const drivers[] = {&bus_embedded_driver};
+#ifdef HAVE_RABBITMQ
+#define RABBITMQ(driver) &driver
+#else
+#define RABBITMQ(driver) NULL
+#endif
+
+#ifdef HAVE_KAFKA
+#define KAFKA(driver) &driver
+#else
+#define KAFKA(driver) NULL
+#endif
+
+/* Those without a driver are not built in; then there is what would bring it. */
+static const struct {
+    const char *scheme;
+    const struct bus_driver *driver;
+    const char *option, *package;
+} drivers[] = {
+    {"embedded", &bus_embedded_driver, NULL, NULL},
+    {"amqp", RABBITMQ(bus_amqp_driver), "--with-rabbitmq", "librabbitmq-dev"},
+    {"amqps", RABBITMQ(bus_amqps_driver), "--with-rabbitmq", "librabbitmq-dev"},
+    {"kafka", KAFKA(bus_kafka_driver), "--with-kafka", "librdkafka-dev"},
+};
 
 enum err bus_open(const struct bus_opts *opts, struct bus **ret)
 {
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
-        size_t length = strlen(drivers[i]->scheme);
-        if (opts->url && strncmp(opts->url, drivers[i]->scheme, length) == 0 && opts->url[length] == ':')
-            return drivers[i]->open(opts, opts->url + length + 1, ret);
+        size_t length = strlen(drivers[i].scheme);
+        if (!opts->url || strncmp(opts->url, drivers[i].scheme, length) != 0 || opts->url[length] != ':')
+            continue;
+        if (drivers[i].driver)
+            return drivers[i].driver->open(opts, opts->url + length + 1, ret);
+        return err_because(ERR_CONFIG, "a bus of \"%s:\" is not built into this program; configure it %s, with the "
+                                       "package %s (Debian)", drivers[i].scheme, drivers[i].option, drivers[i].package);
     }
     return err_because(ERR_CONFIG, "no bus has the URL \"%s\"", opts->url ? opts->url : "");
+}
+
+const char *bus_system(const struct bus *bus)
+{
+    return bus->driver->system ? bus->driver->system : "tandem";
 }
 
 void bus_close(struct bus *bus)
@@ -72,6 +103,28 @@ void bus_wake(struct bus_subscription *subscription)
 enum err bus_lag(struct bus_subscription *subscription, struct bus_lag *ret)
 {
     return subscription->driver->lag(subscription, ret);
+}
+
+struct wanted {
+    struct text group;
+    struct bus_lag lag;
+};
+
+static enum err find_lag(const struct bus_group *group, void *context)
+{
+    struct wanted *wanted = context;
+    if (text_equal(group->name, wanted->group))
+        wanted->lag = group->lag;
+    return ERR_NONE;
+}
+
+enum err bus_group_lag(struct bus *bus, const char *group, struct bus_lag *ret)
+{
+    struct wanted wanted = {.group = text_of(group)};
+    enum err err = bus_groups(bus, find_lag, &wanted);
+    if (!err)
+        *ret = wanted.lag;
+    return err;
 }
 
 static enum err cannot_look(const struct bus *bus)

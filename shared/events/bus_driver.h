@@ -1,6 +1,7 @@
 /*
  * What a driver of the bus is: a row of functions, found by the scheme of the URL. A driver's own structs begin with
- * the ones below. To add one: its file, and a line in the table in bus.c.
+ * the ones below. To add one: its file, and a line in the table in bus.c. One that is not built in (configure) has a
+ * line there as well, which says so.
  */
 #ifndef TANDEM_EVENTS_BUS_DRIVER_H
 #define TANDEM_EVENTS_BUS_DRIVER_H
@@ -9,6 +10,7 @@
 
 struct bus_driver {
     const char *scheme;
+    const char *system;        /* for traces: messaging.system */
     /* address is what follows the scheme and its colon */
     enum err (*open)(const struct bus_opts *opts, const char *address, struct bus **ret);
     void (*close)(struct bus *bus);
@@ -38,5 +40,11 @@ struct bus_subscription {
 };
 
 extern const struct bus_driver bus_embedded_driver;
+#ifdef HAVE_RABBITMQ
+extern const struct bus_driver bus_amqp_driver, bus_amqps_driver;
+#endif
+#ifdef HAVE_KAFKA
+extern const struct bus_driver bus_kafka_driver;
+#endif
 
 #endif

@@ -213,6 +213,7 @@ static enum err open_bus(const struct bus_opts *opts, const char *address, struc
 
 const struct bus_driver bus_embedded_driver = {
     .scheme = "embedded",
+    .system = "tandem",
     .open = open_bus,
     .close = close_bus,
     .publish = publish,

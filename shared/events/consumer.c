@@ -84,18 +84,43 @@ static void pause_after_failure(struct consumer *consumer, unsigned failures, en
     unsigned max_ms = opts->retry_max_ms < FAILURE_PAUSE_MAX_MS ? opts->retry_max_ms : FAILURE_PAUSE_MAX_MS;
     if (opts->failed)
         opts->failed(opts->context, NULL, err);
-    bus_rewind(consumer->subscription);
+    if (consumer->subscription)
+        bus_rewind(consumer->subscription);
     wakeup_wait(&consumer->wakeup, backoff_ms(failures, opts->retry_first_ms, max_ms));
 }
 
-/* Another process may have gone on with the group meanwhile, so who takes over begins where that one stopped. */
+/* Whoever ends the thread may wake the one that is there. */
+static void hold(struct consumer *consumer, struct bus_subscription *subscription)
+{
+    pthread_mutex_lock(&consumer->subscription_lock);
+    consumer->subscription = subscription;
+    pthread_mutex_unlock(&consumer->subscription_lock);
+}
+
+static enum err subscribe(struct consumer *consumer)
+{
+    struct bus_subscription *subscription = NULL;
+    enum err err = bus_subscribe(consumer->opts.bus, consumer->opts.group, consumer->types, &subscription);
+    if (!err)
+        hold(consumer, subscription);
+    return err;
+}
+
+static void unsubscribe(struct consumer *consumer)
+{
+    struct bus_subscription *subscription = consumer->subscription;
+    hold(consumer, NULL);
+    bus_unsubscribe(subscription);
+}
+
+/* Another process may go on with the group as soon as this one does not lead, and a broker would still send a share of
+ * the events to who has subscribed; so who does not lead does not subscribe. */
 static bool leads(struct consumer *consumer)
 {
-    if (!consumer->leads && db_lease_take(consumer->opts.db, LEASE_BACKGROUND)) {
-        consumer->leads = true;
-        bus_rewind(consumer->subscription);
-    }
-    return consumer->leads;
+    bool does_lead = db_lease_take(consumer->opts.db, LEASE_BACKGROUND);
+    if (!does_lead && consumer->subscription)
+        unsubscribe(consumer);
+    return does_lead;
 }
 
 static void *run(void *context)
@@ -108,8 +133,10 @@ static void *run(void *context)
             wakeup_wait(&consumer->wakeup, LEASE_ASK_MS);
             continue;
         }
-        enum err err = retry_when_due(consumer, &wait_ms);
+        enum err err = consumer->subscription ? ERR_NONE : subscribe(consumer);
         if (!err)
+            err = retry_when_due(consumer, &wait_ms);
+        if (!err && !consumer->stopping)
             err = take_batch(consumer, wait_ms);
         failures = err ? failures + 1 : 0;
         if (err && !consumer->stopping)
@@ -151,14 +178,13 @@ enum err consumer_new(const struct consumer_opts *opts, struct consumer **ret)
         return err_because(ERR_MEMORY, "the consumer \"%s\": out of memory", opts->group);
     consumer->opts = *opts;
     wakeup_init(&consumer->wakeup);
+    pthread_mutex_init(&consumer->subscription_lock, NULL);
     arena_init(&consumer->arena, BATCH_BYTES);
     arena_init(&consumer->applied_arena, BATCH_BYTES);
     arena_init(&consumer->types_arena, TYPES_BYTES);
     err = allocate(consumer);
     if (!err)
         err = db_reader_open(opts->db, &consumer->reader);
-    if (!err)
-        err = bus_subscribe(opts->bus, opts->group, consumer->types, &consumer->subscription);
     if (err)
         consumer_free(consumer);
     else
@@ -178,7 +204,10 @@ void consumer_stop(struct consumer *consumer)
     if (!consumer || !consumer->started)
         return;
     atomic_store(&consumer->stopping, true);
-    bus_wake(consumer->subscription);
+    pthread_mutex_lock(&consumer->subscription_lock);
+    if (consumer->subscription)
+        bus_wake(consumer->subscription);
+    pthread_mutex_unlock(&consumer->subscription_lock);
     wakeup_signal(&consumer->wakeup);
     pthread_join(consumer->thread, NULL);
     consumer->started = false;
@@ -195,6 +224,7 @@ void consumer_free(struct consumer *consumer)
     arena_fini(&consumer->applied_arena);
     arena_fini(&consumer->types_arena);
     wakeup_fini(&consumer->wakeup);
+    pthread_mutex_destroy(&consumer->subscription_lock);
     free(consumer->types);
     free(consumer->unknown);
     free(consumer->deliveries);
@@ -216,5 +246,5 @@ void consumer_stats(const struct consumer *consumer, struct consumer_stats *ret)
 
 enum err consumer_lag(struct consumer *consumer, struct bus_lag *ret)
 {
-    return bus_lag(consumer->subscription, ret);
+    return bus_group_lag(consumer->opts.bus, consumer->opts.group, ret);
 }

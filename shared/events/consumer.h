@@ -9,7 +9,11 @@
  * It subscribes to every version of the types it handles. A version that it has no handler for is passed over: it has
  * no effect, holds up nothing, and is counted and told of, since a newer sender may mean something by it.
  *
- * Of several processes with one database one consumes (events/lease.h), and another takes over when that one has ended.
+ * What the broker itself has given up (struct bus_delivery) becomes a dead letter like the others, unless its id is in
+ * the inbox already.
+ *
+ * Of several processes with one database one consumes (events/lease.h), and another takes over when that one has ended
+ * or lost its lease. Only that one subscribes.
  */
 #ifndef TANDEM_EVENTS_CONSUMER_H
 #define TANDEM_EVENTS_CONSUMER_H

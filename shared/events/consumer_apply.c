@@ -17,8 +17,7 @@ static const char savepoint_sql[] = "SAVEPOINT event";
 static const char undo_sql[] = "ROLLBACK TO event";
 static const char release_sql[] = "RELEASE event";
 static const char receive_sql[] =
-    "INSERT INTO inbox (number, consumer_group, event_id, received_us)"
-    " SELECT coalesce(max(number), 0) + 1, $1, $2, $3 FROM inbox WHERE true ON CONFLICT DO NOTHING";
+    "INSERT INTO inbox (consumer_group, event_id, received_us) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 static const char oldest_sql[] = "SELECT number, received_us FROM inbox ORDER BY number LIMIT 1";
 static const char sweep_sql[] = "DELETE FROM inbox WHERE number < $1 AND received_us < $2";
 
@@ -168,12 +167,12 @@ static enum err bury_or_postpone(struct db_connection *connection, struct consum
 
 /* ---- what the bus delivers ---- */
 
-/* An event that had its only attempt passes through the table to become a dead letter. */
+/* An event that is hopeless, or had its only attempt, passes through the table to become a dead letter. */
 static enum err set_aside(struct db_connection *connection, struct consumer_work *work, const struct event *event,
-                          const char *cause)
+                          const char *cause, bool is_hopeless)
 {
     const struct consumer_opts *opts = &work->consumer->opts;
-    bool is_dead = opts->attempts_max <= 1;
+    bool is_dead = is_hopeless || opts->attempts_max <= 1;
     struct parked parked = {.event_id = event->id, .subject = event->subject};
     struct event_failure failure = {1, clock_wall_us(), text_of(cause)};
     enum err err = parked_add(connection, opts->group, event, is_dead ? 0 : 1, next_try_us(work->consumer, 1), cause,
@@ -183,14 +182,16 @@ static enum err set_aside(struct db_connection *connection, struct consumer_work
     return err ? err : failure_add(connection, opts->group, event->id, &failure);
 }
 
-static enum err apply_one(struct db_connection *connection, struct consumer_work *work, const struct event *event)
+static enum err apply_one(struct db_connection *connection, struct consumer_work *work,
+                          const struct bus_delivery *delivery)
 {
     const struct consumer_opts *opts = &work->consumer->opts;
+    const struct event *event = &delivery->event;
     const struct event_handler *handler = consumer_handler(work->consumer, event->type);
     bool is_new = false, must_wait = false;
     char cause[CAUSE_SIZE];
     enum err outcome = ERR_NONE;
-    if (!handler)
+    if (!handler && !delivery->dead.at)
         return ERR_NONE;
     enum err err = receive(connection, opts->group, event, &is_new);
     if (err)
@@ -199,6 +200,10 @@ static enum err apply_one(struct db_connection *connection, struct consumer_work
         work->stats.repeated++;
         return ERR_NONE;
     }
+    if (delivery->dead.at) {
+        snprintf(cause, sizeof cause, "the broker gave it up: %.*s", TEXT_ARGS(delivery->dead));
+        return set_aside(connection, work, event, cause, true);
+    }
     err = parked_has_subject(connection, opts->group, event->subject, &must_wait);
     if (err)
         return err;
@@ -206,7 +211,7 @@ static enum err apply_one(struct db_connection *connection, struct consumer_work
         return parked_add(connection, opts->group, event, 0, 0, NULL, &(int64_t){0});
     err = attempt(connection, work->consumer, &(struct handling){handler, event, 1}, &outcome, cause);
     if (!err && outcome)
-        return set_aside(connection, work, event, cause);
+        return set_aside(connection, work, event, cause, false);
     if (!err)
         note_applied(work, event);
     return err;
@@ -220,7 +225,7 @@ enum err consumer_apply(struct db_connection *connection, void *context)
     enum err err = sweep_inbox(connection, SWEEP_ROWS + 2 * (int64_t)work->count,
                                clock_wall_us() - consumer->opts.inbox_retention_s * US_PER_S);
     for (size_t i = 0; !err && i < work->count; i++)
-        err = apply_one(connection, work, &consumer->deliveries[i].event);
+        err = apply_one(connection, work, &consumer->deliveries[i]);
     return err;
 }
 

@@ -25,7 +25,8 @@ struct consumer {
     char (*unknown)[EVENT_MAX_ATTRIBUTE_BYTES + 1];   /* the types that it has told of */
     size_t unknown_count;
     struct arena types_arena;
-    struct bus_subscription *subscription;
+    struct bus_subscription *subscription;      /* the thread's, while it leads; changed under the lock */
+    pthread_mutex_t subscription_lock;
     struct db_connection *reader;
     struct bus_delivery *deliveries;
     struct arena arena;                /* of the batch under way; the writer's while it runs a retry */
@@ -37,7 +38,6 @@ struct consumer {
     struct wakeup wakeup;
     pthread_t thread;
     bool started;
-    bool leads;                        /* the thread's: this process consumes */
     atomic_bool stopping;
     atomic_uint_fast64_t handled, repeated, retried, dead, passed_over;
 };

@@ -5,7 +5,6 @@
 #include "events/event_trace.h"
 
 static const struct span_attribute transaction[] = {
-    {.key = "db.system.name", .type = SPAN_ATTRIBUTE_TEXT, .text = {"sqlite", sizeof "sqlite" - 1}},
     {.key = "db.operation.name", .type = SPAN_ATTRIBUTE_TEXT, .text = {"transaction", sizeof "transaction" - 1}},
 };
 
@@ -17,11 +16,14 @@ struct consumer_trace *consumer_trace_begin(struct consumer *consumer, const str
         return NULL;
     struct consumer_trace *trace = &consumer->traces[consumer->trace_count];
     int64_t now_ns = clock_now_ns();
-    event_trace_consume(&trace->part, &consumer->applied_arena, event, consumer->opts.group, attempts, now_ns);
+    const struct consumer_opts *opts = &consumer->opts;
+    const struct event_consumption consumption = {bus_system(opts->bus), opts->group, attempts};
+    event_trace_consume(&trace->part, &consumer->applied_arena, event, &consumption, now_ns);
     if (!trace_part_records(&trace->part))
         return NULL;
     trace->transaction = trace_begin(&trace->part, TEXT("transaction"), SPAN_CLIENT, now_ns);
     trace_shared(trace->transaction, transaction, SHARED);
+    trace_text(&trace->part, trace->transaction, "db.system.name", text_of(db_system_name(consumer->opts.db)));
     trace_text(&trace->part, trace->transaction, "db.namespace", text_of(consumer->opts.group));
     consumer->trace_count++;
     return trace;

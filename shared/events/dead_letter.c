@@ -32,11 +32,10 @@ static const char release_sql[] =
     "UPDATE event_parked SET next_try_us = $3 WHERE number = (SELECT min(number) FROM event_parked"
     " WHERE consumer_group = $1 AND subject = $2)";
 static const char decide_sql[] =
-    "INSERT INTO dead_letter_decision (number, decision, decided_us, decided_by, reason, consumer_group, subject,"
-    " event_id, type, envelope, attempts, cause, parked_us, died_us)"
-    " SELECT (SELECT coalesce(max(number), 0) + 1 FROM dead_letter_decision), $2, $3, $4, $5, consumer_group, subject,"
-    " event_id, type, CASE WHEN $6 = 1 THEN envelope END, attempts, cause, parked_us, died_us"
-    " FROM dead_letter WHERE number = $1";
+    "INSERT INTO dead_letter_decision (decision, decided_us, decided_by, reason, consumer_group, subject, event_id,"
+    " type, envelope, attempts, cause, parked_us, died_us) SELECT $2, $3, $4, $5, consumer_group, subject, event_id,"
+    " type, CASE WHEN $6 = 1 THEN envelope END, attempts, cause, parked_us, died_us FROM dead_letter"
+    " WHERE number = $1";
 static const char bound_sql[] =
     "DELETE FROM dead_letter_decision WHERE number <= (SELECT max(number) - $1 FROM dead_letter_decision)";
 static const char decisions_sql[] =

@@ -3,8 +3,7 @@
 #include "events/failure.h"
 
 static const char insert_sql[] =
-    "INSERT INTO event_failure (number, consumer_group, event_id, attempt, failed_us, cause)"
-    " SELECT coalesce(max(number), 0) + 1, $1, $2, $3, $4, $5 FROM event_failure";
+    "INSERT INTO event_failure (consumer_group, event_id, attempt, failed_us, cause) VALUES ($1, $2, $3, $4, $5)";
 static const char bound_sql[] =
     "DELETE FROM event_failure WHERE event_id = $2 AND consumer_group = $1 AND number <= (SELECT number"
     " FROM event_failure WHERE event_id = $2 AND consumer_group = $1 ORDER BY number DESC LIMIT 1 OFFSET $3)";

@@ -18,12 +18,40 @@ shared_events_libevents_a_SOURCES = \
 	shared/events/parked.c shared/events/parked.h \
 	shared/events/relay.c \
 	shared/events/wakeup.c shared/events/wakeup.h
+if WITH_KAFKA
+shared_events_libevents_a_SOURCES += \
+	shared/events/bus_kafka.c shared/events/bus_kafka.h \
+	shared/events/bus_kafka_ask.c \
+	shared/events/bus_kafka_assignment.c \
+	shared/events/bus_kafka_commit.c \
+	shared/events/bus_kafka_dead.c \
+	shared/events/bus_kafka_look.c \
+	shared/events/bus_kafka_message.c shared/events/bus_kafka_message.h \
+	shared/events/bus_kafka_places.c shared/events/bus_kafka_places.h \
+	shared/events/bus_kafka_producer.c shared/events/bus_kafka_producer.h \
+	shared/events/bus_kafka_properties.c shared/events/bus_kafka_properties.h \
+	shared/events/bus_kafka_statistics.c \
+	shared/events/bus_kafka_subscription.c
+endif
+if WITH_RABBITMQ
+shared_events_libevents_a_SOURCES += \
+	shared/events/bus_amqp.c shared/events/bus_amqp.h \
+	shared/events/bus_amqp_held.c shared/events/bus_amqp_held.h \
+	shared/events/bus_amqp_lag.c \
+	shared/events/bus_amqp_link.c shared/events/bus_amqp_link.h \
+	shared/events/bus_amqp_message.c shared/events/bus_amqp_message.h \
+	shared/events/bus_amqp_publish.c \
+	shared/events/bus_amqp_settings.c shared/events/bus_amqp_settings.h \
+	shared/events/bus_amqp_subscription.c \
+	shared/events/bus_amqp_topology.c shared/events/bus_amqp_topology.h
+endif
 nodist_shared_events_libevents_a_SOURCES = \
 	shared/events/bus_migrations.c \
 	shared/events/events_migrations.c
 
 bus_sql = shared/events/bus_migrations/001_log.sql shared/events/bus_migrations/002_types.sql
-events_sql = shared/events/migrations/001_events.sql shared/events/migrations/002_history.sql
+events_sql = shared/events/migrations/001_events.sql shared/events/migrations/001_events.postgresql.sql \
+	shared/events/migrations/002_history.sql shared/events/migrations/002_history.postgresql.sql
 EXTRA_DIST += $(bus_sql) $(events_sql)
 BUILT_SOURCES += shared/events/bus_migrations.c shared/events/events_migrations.c
 CLEANFILES += shared/events/bus_migrations.c shared/events/events_migrations.c

@@ -7,8 +7,8 @@
 const char outbox_topic[] = "outbox";
 
 static const char insert_sql[] =
-    "INSERT INTO outbox (position, id, type, source, subject, time_us, traceparent, request_id, data)"
-    " SELECT coalesce(max(position), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8 FROM outbox";
+    "INSERT INTO outbox (id, type, source, subject, time_us, traceparent, request_id, data)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 static const char oldest_sql[] =
     "SELECT position, id, type, source, subject, time_us, traceparent, request_id, data"
     " FROM outbox ORDER BY position LIMIT $1";
@@ -92,7 +92,8 @@ enum err outbox_remove(struct db_connection *connection, const struct event *eve
     return err;
 }
 
-/* Positions follow one another without gaps, so that nothing has to be counted, however much waits. */
+/* Positions follow one another, so that nothing has to be counted, however much waits. Where several write at once
+ * there are gaps, of what was undone or is published already, and it is that many fewer. */
 enum err outbox_backlog(struct db_connection *connection, uint64_t *ret_count, int64_t *ret_oldest_us)
 {
     uint64_t count = 0;

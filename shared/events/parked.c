@@ -21,9 +21,9 @@ static const char release_sql[] =
     "UPDATE event_parked SET next_try_us = $3 WHERE number = (SELECT min(number) FROM event_parked"
     " WHERE consumer_group = $1 AND subject = $2)";
 static const char bury_sql[] =
-    "INSERT INTO dead_letter (number, consumer_group, subject, event_id, type, envelope, attempts, cause, parked_us,"
-    " died_us) SELECT (SELECT coalesce(max(number), 0) + 1 FROM dead_letter), consumer_group, subject, event_id, type,"
-    " envelope, attempts + 1, $2, parked_us, $3 FROM event_parked WHERE number = $1";
+    "INSERT INTO dead_letter (consumer_group, subject, event_id, type, envelope, attempts, cause, parked_us, died_us)"
+    " SELECT consumer_group, subject, event_id, type, envelope, attempts + 1, $2, parked_us, $3 FROM event_parked"
+    " WHERE number = $1";
 static const char next_try_sql[] =
     "SELECT next_try_us FROM event_parked WHERE consumer_group = $1 AND next_try_us IS NOT NULL"
     " ORDER BY next_try_us LIMIT 1";

@@ -26,9 +26,19 @@ static void change(struct breaker *breaker, enum breaker_state state)
     breaker->generation++;
 }
 
+/* At most as long as it may be, however often it was doubled. */
+static unsigned open_ms_of(const struct breaker *breaker)
+{
+    unsigned open_ms = breaker->opts.open_ms, max_ms = breaker->opts.open_max_ms;
+    for (unsigned i = 1; i < breaker->openings && open_ms < max_ms; i++)
+        open_ms = open_ms > max_ms / 2 ? max_ms : open_ms * 2;
+    return open_ms;
+}
+
 static void open_up(struct breaker *breaker, int64_t now_ns)
 {
-    unsigned open_ms = breaker->opts.open_ms;
+    breaker->openings++;
+    unsigned open_ms = open_ms_of(breaker);
     change(breaker, BREAKER_OPEN);
     breaker->until_ns = now_ns + (open_ms + random_below(open_ms / 2 + 1)) * NS_PER_MS;
 }
@@ -44,8 +54,10 @@ static void fail(struct breaker *breaker, int64_t now_ns)
 static void succeed(struct breaker *breaker)
 {
     breaker->failures = 0;
-    if (breaker->state == BREAKER_HALF_OPEN)
+    if (breaker->state == BREAKER_HALF_OPEN) {
         change(breaker, BREAKER_CLOSED);
+        breaker->openings = 0;
+    }
 }
 
 /* ---- from outside ---- */
@@ -95,4 +107,12 @@ enum breaker_state breaker_state(struct breaker *breaker)
     enum breaker_state state = breaker->state;
     pthread_mutex_unlock(&breaker->lock);
     return state;
+}
+
+unsigned breaker_failures(struct breaker *breaker)
+{
+    pthread_mutex_lock(&breaker->lock);
+    unsigned failures = breaker->failures;
+    pthread_mutex_unlock(&breaker->lock);
+    return failures;
 }

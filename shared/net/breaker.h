@@ -3,7 +3,8 @@
  *
  * Closed: everybody is let through. After failures_max failures in a row it opens: nobody is let through for open_ms,
  * and up to a half more by chance, so that those who gave up together do not come back together. Then it is half open:
- * probes_max calls at once are let through; the first that succeeds closes it, the first that fails opens it again.
+ * probes_max calls at once are let through; the first that succeeds closes it, the first that fails opens it again,
+ * for twice as long as before where open_max_ms allows that.
  *
  * It knows no clock of its own: times are clock_now_ns() of whoever asks, so that tests need not wait. Any thread.
  */
@@ -20,6 +21,7 @@ struct breaker_opts {
     unsigned failures_max;         /* in a row; 0: it never opens */
     unsigned open_ms;
     unsigned probes_max;           /* 0 is 1 */
+    unsigned open_max_ms;          /* less than open_ms: it is always open for that */
 };
 
 /* How a call went that was let through. UNTOLD: it says nothing of the target, as when it was never sent. */
@@ -30,6 +32,7 @@ struct breaker {
     struct breaker_opts opts;
     enum breaker_state state;
     unsigned failures, probes;     /* in a row; under way */
+    unsigned openings;             /* since it was closed */
     uint64_t generation;           /* rises with each change of state: what was let through before tells nothing now */
     int64_t until_ns;              /* when an open one lets probes through */
 };
@@ -50,5 +53,8 @@ void breaker_report(struct breaker *breaker, struct breaker_pass pass, enum brea
 int64_t breaker_wait_ns(struct breaker *breaker, int64_t now_ns);
 
 enum breaker_state breaker_state(struct breaker *breaker);
+
+/** In a row, of a closed one. */
+unsigned breaker_failures(struct breaker *breaker);
 
 #endif

@@ -23,7 +23,7 @@ struct idle {
 };
 
 struct client {
-    char *base_url;
+    bool has_instances;
     long connect_timeout_ms;
     size_t response_max_bytes;
     bool passes_deadline;
@@ -50,24 +50,25 @@ static bool is_http_url(const char *url)
 
 enum err client_new(const struct client_opts *opts, struct client **ret)
 {
-    if (!opts->base_url || !is_http_url(opts->base_url) || !text_is_visible_ascii(text_of(opts->base_url)))
-        return err_because(ERR_CONFIG, "\"%s\" is no http or https URL", opts->base_url ? opts->base_url : "");
+    const char *url = opts->base_url ? opts->base_url : "";
+    if (!opts->has_instances && (!is_http_url(url) || !text_is_visible_ascii(text_of(url))))
+        return err_because(ERR_CONFIG, "\"%s\" is no http or https URL", url);
     pthread_once(&once, init_library);
     if (library_state)
         return err_because(ERR_MEMORY, "libcurl: %s", curl_easy_strerror(library_state));
 
     struct client *client = calloc(1, sizeof *client);
-    char *base_url = strdup(opts->base_url);
-    if (!client || !base_url) {
-        free(client);
-        free(base_url);
+    if (!client)
         return err_because(ERR_MEMORY, "no memory for a client");
+    enum err err = client_guard_init(&client->guard, opts);
+    if (err) {
+        free(client);
+        return err;
     }
-    client->base_url = base_url;
+    client->has_instances = opts->has_instances;
     client->connect_timeout_ms = (long)opts->connect_timeout_ms;
     client->response_max_bytes = opts->response_max_bytes;
     client->passes_deadline = opts->passes_deadline;
-    client_guard_init(&client->guard, opts);
     pthread_mutex_init(&client->lock, NULL);
     *ret = client;
     return ERR_NONE;
@@ -93,7 +94,6 @@ void client_free(struct client *client)
     }
     client_guard_fini(&client->guard);
     pthread_mutex_destroy(&client->lock);
-    free(client->base_url);
     free(client);
 }
 
@@ -129,6 +129,7 @@ static void give_back(struct client *client, struct idle *idle)
 struct call {
     const struct client *client;
     const struct client_request *request;
+    const char *base_url;
     struct client_trace trace;
     unsigned timeout_ms;           /* of this try */
     CURL *easy;
@@ -257,7 +258,7 @@ static enum err prepare(struct call *call)
 {
     enum err err;
 
-    buf_add_string(&call->url, call->client->base_url);
+    buf_add_string(&call->url, call->base_url);
     buf_add_string(&call->url, call->request->path);
     const char *url = buf_string(&call->url);
     if ((err = buf_check(&call->url)))
@@ -300,7 +301,7 @@ static enum err outcome_of(const struct call *call, CURLcode code, int64_t elaps
     /* Out of time before its time: it was the connection that took too long. */
     if (err == ERR_DEADLINE && elapsed_ns < (call->timeout_ms - INT64_C(1)) * NS_PER_MS)
         err = ERR_UNAVAILABLE;
-    return err_because(err, "%s %s%s: %s", http_method_name(call->request->method), call->client->base_url,
+    return err_because(err, "%s %s%s: %s", http_method_name(call->request->method), call->base_url,
                        call->request->path, cause);
 }
 
@@ -326,10 +327,15 @@ static enum err perform(struct call *call, struct client_response *ret)
     return ERR_NONE;
 }
 
-static enum err try_once(struct client *client, const struct client_request *request, unsigned timeout_ms,
-                         struct client_response *ret)
+static enum err try_once(struct client *client, const struct client_request *request,
+                         const struct client_course *course, struct client_response *ret)
 {
-    struct call call = {.client = client, .request = request, .timeout_ms = timeout_ms};
+    struct call call = {
+        .client = client,
+        .request = request,
+        .base_url = course->choice.url,
+        .timeout_ms = course->try_ms,
+    };
     enum err err;
 
     struct idle *idle = take(client);
@@ -338,12 +344,12 @@ static enum err try_once(struct client *client, const struct client_request *req
     call.easy = idle->easy;
     buf_init(&call.url, URL_MAX_BYTES);
     buf_init(&call.body, client->response_max_bytes);
-    client_trace_begin(&call.trace, client->base_url, request);
+    client_trace_begin(&call.trace, call.base_url, request);
     if (!(err = prepare(&call)))
         err = perform(&call, ret);
     if (!err && request->accepts && !request->accepts(ret))
         err = err_because(ERR_PROTOCOL, "%s %s%s: the answer is not understood", http_method_name(request->method),
-                          client->base_url, request->path);
+                          call.base_url, request->path);
     client_trace_end(&call.trace, err, err ? 0 : ret->status);
     if (err)
         buf_fini(&call.body);
@@ -369,11 +375,11 @@ enum err client_call(struct client *client, const struct client_request *request
         answer = (struct client_response){.status = 0};
         err = client_course_admit(guard, &course);
         if (err) {
-            err = err_because(err, "%s %s%s: %s", http_method_name(request->method), client->base_url, request->path,
+            err = err_because(err, "%s %s%s: %s", http_method_name(request->method), guard->name, request->path,
                               err_cause());
             break;
         }
-        err = try_once(client, request, course.left_ms, &answer);
+        err = try_once(client, request, &course, &answer);
         again = client_course_again(guard, &course, err, answer.status, answer.retry_after_s);
         if (again && !err)
             buf_fini(&answer.body);
@@ -384,12 +390,36 @@ enum err client_call(struct client *client, const struct client_request *request
     return err;
 }
 
+/* ---- its instances ---- */
+
+enum err client_update(struct client *client, const struct instances *instances)
+{
+    struct instance *list = calloc(instances->count + 1, sizeof list[0]);
+    struct instances *called = NULL;
+    size_t count = 0;
+    assert(client->has_instances);
+    for (size_t i = 0; list && i < instances->count; i++)
+        if (instance_is_http(&instances->list[i]))
+            list[count++] = instances->list[i];
+    enum err err = list ? instances_new(list, count, &called) : ERR_MEMORY;
+    if (!err)
+        err = balancer_update(client->guard.balancer, called, clock_now_ns());
+    instances_unref(called);
+    free(list);
+    return err;
+}
+
+size_t client_view(struct client *client, struct balancer_view *ret_views, size_t max)
+{
+    return balancer_view(client->guard.balancer, clock_now_ns(), ret_views, max);
+}
+
 int64_t client_wait_ns(struct client *client)
 {
-    return breaker_wait_ns(&client->guard.breaker, clock_now_ns());
+    return balancer_wait_ns(client->guard.balancer, clock_now_ns());
 }
 
 enum breaker_state client_breaker(struct client *client)
 {
-    return breaker_state(&client->guard.breaker);
+    return balancer_state(client->guard.balancer);
 }

@@ -11,6 +11,10 @@
  * (net/breaker.h): calls fail at once then. Answers below 500 and requests that cannot be sent are no failures of the
  * target, nor is running out of time for who gave it less than half of timeout_ms.
  *
+ * The target is at one URL, or it has instances, between which calls are balanced (net/balancer.h). Then it is an
+ * instance that is left alone, and the first of the retries goes to another one: at once, unless it was told 429. So
+ * that there is time for that, a first try that may be sent twice has half of the call's time, while there is another.
+ *
  * Options that are zero switch all of this off: with the first three alone each call is tried once.
  */
 #ifndef TANDEM_NET_CLIENT_H
@@ -21,11 +25,16 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "net/balancer.h"
 #include "net/breaker.h"
 #include "net/http.h"
+#include "net/instances.h"
 
 struct client_opts {
     const char *base_url;            /* "http://127.0.0.1:8080", without a slash at the end; copied */
+    bool has_instances;              /* instead of base_url: client_update() tells of them */
+    const char *zone;                /* with instances: see net/balancer.h */
+    unsigned slow_start_ms;
     unsigned connect_timeout_ms;
     size_t response_max_bytes;
     const char *target;              /* "user", in metrics; a literal; NULL: none are kept */
@@ -33,7 +42,7 @@ struct client_opts {
     unsigned retries_max;            /* tries after the first */
     unsigned retry_first_ms, retry_max_ms;
     unsigned retry_budget_percent, retry_budget_per_s;
-    unsigned breaker_failures, breaker_open_ms, breaker_probes;
+    unsigned breaker_failures, breaker_open_ms, breaker_probes, breaker_open_max_ms;
 };
 
 /* How many milliseconds are left to the caller when it sends this: a duration, since clocks of machines differ. The
@@ -66,6 +75,10 @@ struct client;
 /** ERR_CONFIG for a URL that is not http or https; ERR_MEMORY. Any thread. */
 enum err must_check client_new(const struct client_opts *opts, struct client **ret);
 
+/** These are its instances from now on; those that are not called over HTTP are passed over. Any thread. ERR_MEMORY: it
+ *  stays as it was. Not for a client with a base_url. */
+enum err must_check client_update(struct client *client, const struct instances *instances);
+
 /** Closes the connections. No call may be under way. NULL is fine. */
 void client_free(struct client *client);
 
@@ -81,7 +94,10 @@ enum err must_check client_call(struct client *client, const struct client_reque
 /** 0 when the target may be called; while the breaker is open, about how long until it may. Any thread. */
 int64_t client_wait_ns(struct client *client);
 
-/** Of the target's breaker. Any thread. */
+/** Of the target's breaker; of several instances that of the one that is best off. Any thread. */
 enum breaker_state client_breaker(struct client *client);
+
+/** Its instances, as balancer_view(). */
+size_t client_view(struct client *client, struct balancer_view *ret_views, size_t max);
 
 #endif

@@ -1,6 +1,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -68,29 +70,52 @@ static bool is_passing(enum err err, int status)
 
 /* ---- life ---- */
 
-void client_guard_init(struct client_guard *guard, const struct client_opts *opts)
+static enum err make_balancer(const struct client_opts *opts, struct balancer **ret)
 {
-    const struct breaker_opts breaker = {opts->breaker_failures, opts->breaker_open_ms, opts->breaker_probes};
+    const struct balancer_opts balancer = {
+        .zone = opts->zone,
+        .slow_start_ms = opts->slow_start_ms,
+        .breaker = {opts->breaker_failures, opts->breaker_open_ms, opts->breaker_probes, opts->breaker_open_max_ms},
+    };
+    return opts->has_instances ? balancer_new(&balancer, ret)
+                               : balancer_new_fixed(opts->base_url, &balancer.breaker, ret);
+}
+
+enum err client_guard_init(struct client_guard *guard, const struct client_opts *opts)
+{
     const struct retry_budget_opts budget = {opts->retry_budget_percent, opts->retry_budget_per_s};
+    char *url = opts->has_instances ? NULL : strdup(opts->base_url);
+    struct balancer *balancer;
+    if (!opts->has_instances && !url)
+        return err_because(ERR_MEMORY, "no memory for a client");
+    enum err err = make_balancer(opts, &balancer);
+    if (err) {
+        free(url);
+        return err;
+    }
     *guard = (struct client_guard){
+        .balancer = balancer,
+        .name = url ? url : opts->target ? opts->target : "",
+        .url = url,
         .retries_max = opts->retries_max,
         .retry_first_ms = opts->retry_first_ms,
         .retry_max_ms = opts->retry_max_ms,
     };
-    breaker_init(&guard->breaker, &breaker);
     retry_budget_init(&guard->budget, &budget, clock_now_ns());
     if (!opts->target)
-        return;
+        return ERR_NONE;
     for (int i = 0; i < CLIENT_OUTCOMES; i++)
         guard->outcomes[i] = metric_series(METRIC_CLIENT_REQUESTS, opts->target, outcome_names[i]);
     guard->retries = metric_series(METRIC_CLIENT_RETRIES, opts->target);
     guard->state = metric_series(METRIC_BREAKER_STATE, opts->target);
+    return ERR_NONE;
 }
 
 void client_guard_fini(struct client_guard *guard)
 {
     retry_budget_fini(&guard->budget);
-    breaker_fini(&guard->breaker);
+    balancer_free(guard->balancer);
+    free(guard->url);
 }
 
 /* ---- a call's course ---- */
@@ -119,7 +144,15 @@ void client_course_begin(struct client_guard *guard, const struct client_request
 
 static void show_state(struct client_guard *guard)
 {
-    metric_set(guard->state, (int64_t)breaker_state(&guard->breaker));
+    metric_set(guard->state, (int64_t)balancer_state(guard->balancer));
+}
+
+/* A try that may be made elsewhere leaves time for that. */
+static unsigned time_for_try(struct client_guard *guard, const struct client_course *course, int64_t now_ns)
+{
+    bool shares = course->may_repeat && course->tries == 0 && guard->retries_max > 0 &&
+                  balancer_has_other(guard->balancer, course->choice.member, now_ns);
+    return shares ? (course->left_ms + 1) / 2 : course->left_ms;
 }
 
 enum err client_course_admit(struct client_guard *guard, struct client_course *course)
@@ -128,26 +161,39 @@ enum err client_course_admit(struct client_guard *guard, struct client_course *c
     int64_t left_ms = (course->end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
     if (left_ms <= 0)
         return err_because(ERR_DEADLINE, "no time is left for a call");
-    course->refused = !breaker_admit(&guard->breaker, now_ns, &course->pass);
+    course->refused = !balancer_choose(guard->balancer, now_ns, course->may_repeat, course->failed, &course->choice);
     if (course->refused)
-        return err_because(ERR_UNAVAILABLE, "it has failed too often; it is asked again in a moment");
+        return err_because(ERR_UNAVAILABLE, balancer_is_empty(guard->balancer)
+                                                ? "no instance of it is known"
+                                                : "it has failed too often; it is asked again in a moment");
     show_state(guard);
     course->left_ms = (unsigned)left_ms;
+    course->try_ms = time_for_try(guard, course, now_ns);
     course->tries++;
     return ERR_NONE;
 }
 
+/* The first retry goes elsewhere, if there is elsewhere, and then there is nothing to wait for. Whom it was told that
+ * it asks too much does not ask others. */
+static int64_t pause_before_retry_ns(struct client_guard *guard, const struct client_course *course, int status,
+                                     unsigned retry_after_s)
+{
+    bool elsewhere = course->tries == 1 && status != TOO_MANY &&
+                     balancer_has_other(guard->balancer, course->failed, clock_now_ns());
+    if (elsewhere)
+        return 0;
+    int64_t pause_ns = retry_pause_ms(course->tries, guard->retry_first_ms, guard->retry_max_ms) * NS_PER_MS;
+    return pause_ns + retry_after_s * NS_PER_S;   /* a little later than told, since so are all others */
+}
+
 /* How long to wait before another try; false when there is none. */
-static bool plan(struct client_guard *guard, const struct client_course *course, unsigned retry_after_s,
+static bool plan(struct client_guard *guard, const struct client_course *course, int status, unsigned retry_after_s,
                  int64_t *ret_pause_ns)
 {
-    int64_t pause_ns = retry_pause_ms(course->tries, guard->retry_first_ms, guard->retry_max_ms) * NS_PER_MS;
     if (course->tries > guard->retries_max || !course->may_repeat)
         return false;
-    if (retry_after_s > 0)   /* a little later than told, since so are all others */
-        pause_ns += retry_after_s * NS_PER_S;
-    int64_t now_ns = clock_now_ns();
-    if (now_ns + pause_ns + NS_PER_MS >= course->end_ns || breaker_wait_ns(&guard->breaker, now_ns + pause_ns) > 0)
+    int64_t pause_ns = pause_before_retry_ns(guard, course, status, retry_after_s), now_ns = clock_now_ns();
+    if (now_ns + pause_ns + NS_PER_MS >= course->end_ns || balancer_wait_ns(guard->balancer, now_ns + pause_ns) > 0)
         return false;
     *ret_pause_ns = pause_ns;
     return retry_budget_take(&guard->budget, now_ns);
@@ -164,12 +210,15 @@ bool client_course_again(struct client_guard *guard, struct client_course *cours
                          unsigned retry_after_s)
 {
     int64_t pause_ns;
-    breaker_report(&guard->breaker, course->pass, target_of(course, err, status), clock_now_ns());
+    bool was_cut_short = err == ERR_DEADLINE && course->try_ms < course->left_ms;
+    balancer_report(guard->balancer, &course->choice, target_of(course, err, status), clock_now_ns());
     show_state(guard);
-    if (!is_passing(err, status) || !plan(guard, course, retry_after_s, &pause_ns))
+    course->failed = course->choice.member;
+    if (!(is_passing(err, status) || was_cut_short) || !plan(guard, course, status, retry_after_s, &pause_ns))
         return false;
     metric_add(guard->retries, 1);
-    wait_for(pause_ns);
+    if (pause_ns > 0)
+        wait_for(pause_ns);
     return true;
 }
 

@@ -1,5 +1,6 @@
 /*
- * What stands between client_call() and the wire: a target's circuit breaker, its budget for retries, and its metrics.
+ * What stands between client_call() and the wire: which of a target's instances is called, each behind its circuit
+ * breaker, the target's budget for retries, and its metrics.
  *
  * One guard a client, shared by its threads; a struct client_course is one client_call() on its way through the guard.
  * For client.c.
@@ -7,7 +8,7 @@
 #ifndef TANDEM_NET_CLIENT_GUARD_H
 #define TANDEM_NET_CLIENT_GUARD_H
 
-#include "net/breaker.h"
+#include "net/balancer.h"
 #include "net/client.h"
 #include "net/retry.h"
 #include "telemetry/metric.h"
@@ -26,7 +27,9 @@ enum client_outcome {
 };
 
 struct client_guard {
-    struct breaker breaker;
+    struct balancer *balancer;
+    const char *name;              /* of the target, for a cause: its URL, or what it is called in metrics */
+    char *url;
     struct retry_budget budget;
     unsigned retries_max, retry_first_ms, retry_max_ms;
     struct metric_series outcomes[CLIENT_OUTCOMES], retries, state;
@@ -35,22 +38,25 @@ struct client_guard {
 struct client_course {
     int64_t end_ns;                /* of the whole call */
     unsigned timeout_ms;           /* that the caller meant for it */
-    unsigned left_ms;              /* of it, for the try under way */
+    unsigned left_ms;              /* of it, when the try under way began */
+    unsigned try_ms;               /* what that try has; less than what is left when it may be tried elsewhere */
     unsigned tries;
     bool may_repeat;
     bool refused;                  /* by the breaker */
-    struct breaker_pass pass;
+    struct balancer_choice choice; /* of the try under way, or the latest; its url is where to send it */
+    const struct balancer_member *failed;   /* where the latest try has failed; only to be compared */
 };
 
-void client_guard_init(struct client_guard *guard, const struct client_opts *opts);
+/** ERR_MEMORY, ERR_INVALID; then nothing is to be given back. */
+enum err must_check client_guard_init(struct client_guard *guard, const struct client_opts *opts);
 void client_guard_fini(struct client_guard *guard);
 
 /** A call begins. */
 void client_course_begin(struct client_guard *guard, const struct client_request *request,
                          struct client_course *ret);
 
-/** Before each try: how much time it has, in course->left_ms. ERR_DEADLINE when none is left, ERR_UNAVAILABLE when the
- *  breaker is open; then nothing is to be reported. */
+/** Before each try: where it goes, and how much time it has, in course->try_ms. ERR_DEADLINE when none is left,
+ *  ERR_UNAVAILABLE when there is nobody to call; then nothing is to be reported. */
 enum err must_check client_course_admit(struct client_guard *guard, struct client_course *course);
 
 /** After each try that was admitted: how it ended, status and retry_after_s being the answer's when there was one.

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += shared/net/libnet.a
 shared_net_libnet_a_SOURCES = \
+	shared/net/balancer.c shared/net/balancer.h \
 	shared/net/breaker.c shared/net/breaker.h \
 	shared/net/client.c shared/net/client.h \
 	shared/net/client_guard.c shared/net/client_guard.h \
@@ -15,6 +16,7 @@ shared_net_libnet_a_SOURCES = \
 	shared/net/fcgi_wire.c shared/net/fcgi_wire.h \
 	shared/net/http.c shared/net/http.h \
 	shared/net/http_response.c \
+	shared/net/instances.c shared/net/instances.h \
 	shared/net/libfcgi_call.c \
 	shared/net/libfcgi_poller.c \
 	shared/net/listen.c shared/net/listen.h \

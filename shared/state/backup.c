@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "state/backup.h"
-#include "state/db_private.h"
+#include "state/db_sqlite.h"
 
 enum { STEP_PAGES = 1024, CACHE_KIB = 512, WAL_BYTES = 4 * 1024 * 1024 };
 
@@ -40,7 +40,7 @@ static enum err open_one(struct backup *backup, const char *path, unsigned timeo
 
 static enum err hold(struct db *db)
 {
-    turn_take(db->turn, db->opts.busy_timeout_ms);   /* who is not served in time tries all the same */
+    turn_take(sqlite_database(db)->turn, db->opts.busy_timeout_ms);   /* who is not served in time tries all the same */
     return connection_run(db->writer, "BEGIN IMMEDIATE");
 }
 
@@ -58,9 +58,8 @@ static enum err pin(struct db_connection *snapshot)
 
 static void let_go(struct db *db)
 {
-    if (connection_in_transaction(db->writer) && connection_run(db->writer, "ROLLBACK"))
-        sqlite3_exec(db->writer->handle, "ROLLBACK", NULL, NULL, NULL);
-    turn_pass(db->turn);
+    db->engine->roll_back(db->writer);
+    turn_pass(sqlite_database(db)->turn);
 }
 
 static enum err pin_all(struct backup *backup)
@@ -199,7 +198,7 @@ static enum err copy(sqlite3 *from, const char *path)
 
 enum err backup_copy(struct backup *backup, size_t at, const char *path)
 {
-    return copy(backup->snapshots[at]->handle, path);
+    return copy(sqlite_handle(backup->snapshots[at]), path);
 }
 
 enum err backup_copy_file(const char *from, const char *path)

@@ -4,55 +4,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "state/db_private.h"
 
-static pthread_once_t configured = PTHREAD_ONCE_INIT;
+/* ---- connections ---- */
 
-/* Counting every allocation would take a lock that all threads share, and taking twenty pages for each connection at
- * once would be most of the memory of a service at rest. Refused, harmlessly, when SQLite is in use. */
-static void configure_sqlite(void)
+enum err connection_open(struct db *db, enum connection_kind kind, struct db_connection **ret)
 {
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
-}
-
-static enum err check_opts(const struct db_opts *opts)
-{
-    struct stat status;
-    if (!opts->path || !*opts->path || !opts->batch_max || !opts->queue_max)
-        return err_because(ERR_CONFIG, "a database needs a path, a batch and a queue");
-    if (!opts->wal_checkpoint_bytes || opts->wal_max_bytes < opts->wal_checkpoint_bytes)
-        return err_because(ERR_CONFIG, "%s: the log's ceiling is under the size its checkpoints start at", opts->path);
-    if (stat(opts->path, &status) == 0 && !S_ISREG(status.st_mode))
-        return err_because(ERR_STORAGE, "%s is not a regular file", opts->path);
-    return ERR_NONE;
-}
-
-const char *path_beside(const struct db *db, const char *suffix, char out[static DB_PATH_SIZE])
-{
-    snprintf(out, DB_PATH_SIZE, "%s%s", db->path, suffix);
-    return out;
-}
-
-static enum err open_turn(struct db *db)
-{
-    char path[DB_PATH_SIZE];
-    return turn_open(path_beside(db, "-turn", path), &db->turn);
-}
-
-/* What follows is said to others before it is looked at, so that nobody replaces it meanwhile. */
-static enum err enter(struct db *db)
-{
-    char path[DB_PATH_SIZE];
-    enum err err = lease_open(db);
-    if (!err && access(path_beside(db, DB_RESTORING, path), F_OK) == 0)
-        err = err_because(ERR_STORAGE, "%s: restoring it was cut off; run tandemctl db restore --force again, or, to"
-                                       " keep what is there, remove %s", db->path, path);
+    struct db_connection *connection = calloc(1, db->engine->connection_size);
+    if (!connection)
+        return err_because(ERR_MEMORY, "open %s: out of memory", db->path);
+    connection->db = db;
+    connection->engine = db->engine;
+    connection->kind = kind;
+    if (kind == CONNECTION_READER || kind == CONNECTION_STALE_READER)
+        connection->reads = db->metrics.reads;
+    enum err err = db->engine->connect(connection);
+    if (err)
+        connection_close(connection);
+    else
+        *ret = connection;
     return err;
 }
+
+void connection_close(struct db_connection *connection)
+{
+    if (!connection)
+        return;
+    connection_forget_statements(connection);
+    connection->engine->disconnect(connection);
+    free(connection);
+}
+
+enum err connection_run(struct db_connection *connection, const char *sql)
+{
+    return db_run(db_query(connection, sql), NULL);
+}
+
+void connection_said(struct text said, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s", TEXT_ARGS(said));
+    for (char *c = out; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
+}
+
+/* ---- opening ---- */
 
 static void register_metrics(struct db_metrics *metrics)
 {
@@ -64,53 +61,99 @@ static void register_metrics(struct db_metrics *metrics)
         .commit_failures = metric_series(METRIC_DB_COMMIT_FAILURES),
         .busy = metric_series(METRIC_DB_BUSY),
         .turn_ns = metric_series(METRIC_DB_TURN),
+        .reruns = metric_series(METRIC_DB_RERUNS),
+        .reconnects = metric_series(METRIC_DB_RECONNECTS),
         .batch_size = metric_series(METRIC_DB_BATCH_SIZE),
         .commit = metric_series(METRIC_DB_COMMIT),
     };
 }
 
-enum err db_open(const struct db_opts *opts, struct db **ret)
+/* SQLite has one writer, whatever is asked for. */
+static enum err make_writers(struct db *db)
 {
-    pthread_once(&configured, configure_sqlite);
-    enum err err = check_opts(opts);
-    if (err)
-        return err;
-    struct db *db = calloc(1, sizeof *db);
-    if (!db)
-        return err_because(ERR_MEMORY, "open %s: out of memory", opts->path);
+    unsigned count = db->engine->runs_freely && db->opts.connections > 1 ? db->opts.connections : 1;
+    db->writers = calloc(count, sizeof *db->writers);
+    if (!db->writers)
+        return err_because(ERR_MEMORY, "open: out of memory");
+    enum err err = ERR_NONE;
+    while (!err && db->writer_count < count) {
+        struct db_writer *writer = &db->writers[db->writer_count++];
+        writer->db = db;
+        err = batch_init(&writer->batch, db->opts.batch_max);
+    }
+    return err;
+}
+
+/* "sqlite:PATH" says the same as a path. */
+static const char *path_of(const struct db_opts *opts)
+{
+    const char *colon = opts->url ? strchr(opts->url, ':') : NULL;
+    return colon ? colon + 1 : opts->path ? opts->path : "";
+}
+
+static struct db *allocate(const struct db_engine *engine, const struct db_opts *opts)
+{
+    struct db *db = calloc(1, engine->database_size);
+    char *path = strdup(path_of(opts));
+    if (!db || !path) {
+        free(db);
+        free(path);
+        return NULL;
+    }
+    db->engine = engine;
+    db->opts = *opts;
+    db->path = path;
     pthread_mutex_init(&db->lock, NULL);
     pthread_cond_init(&db->work, NULL);
     pthread_mutex_init(&db->listeners_lock, NULL);
-    pthread_mutex_init(&db->checkpoint.lock, NULL);
-    pthread_mutex_init(&db->checkpoint.running, NULL);
-    pthread_cond_init(&db->checkpoint.wake, NULL);
-    db->opts = *opts;
-    db->path = strdup(opts->path);
-    db->opts.path = db->path;
-    db->lease_fd = -1;
     if (opts->measured)
         register_metrics(&db->metrics);
+    return db;
+}
 
-    err = db->path ? batch_init(&db->batch, opts->batch_max) : err_because(ERR_MEMORY, "open: out of memory");
+enum err db_open(const struct db_opts *opts, struct db **ret)
+{
+    const struct db_engine *engine;
+    enum err err = db_engine_find(opts->url ? opts->url : "", &engine);
+    if (err)
+        return err;
+    if (!opts->batch_max || !opts->queue_max)
+        return err_because(ERR_CONFIG, "a database needs a batch and a queue");
+    struct db *db = allocate(engine, opts);
+    if (!db)
+        return err_because(ERR_MEMORY, "open: out of memory");
+    err = engine->open(db);
     if (!err)
-        err = enter(db);
+        err = make_writers(db);
     if (!err)
         err = connection_open(db, CONNECTION_WRITER, &db->writer);
-    if (!err)
-        err = open_turn(db);
-    if (err)
+    if (err) {
         db_close(db);
-    else
-        *ret = db;
+        return err;
+    }
+    db->writers[0].connection = db->writer;
+    db->opts.path = db->path;
+    db->opts.url = db->opts.read_url = db->opts.password_file = NULL;   /* the caller's, which may not stay */
+    *ret = db;
+    return ERR_NONE;
+}
+
+static enum err open_further_writers(struct db *db)
+{
+    enum err err = ERR_NONE;
+    for (unsigned i = 1; i < db->writer_count && !err; i++)
+        err = connection_open(db, CONNECTION_WRITER, &db->writers[i].connection);
     return err;
 }
 
 enum err db_start(struct db *db)
 {
     assert(!db->started);
-    enum err err = connection_accept(db->writer);
+    enum err err = db->engine->accept ? db->engine->accept(db->writer) : ERR_NONE;
     if (!err)
-        err = checkpoint_start(db);
+        err = open_further_writers(db);
+    if (!err && db->engine->start)
+        err = db->engine->start(db);
     if (!err)
         err = writer_start(db);
     return err;
@@ -121,20 +164,32 @@ void db_close(struct db *db)
     if (!db)
         return;
     writer_stop(db);
-    checkpoint_stop(db);
+    if (db->engine->stop)
+        db->engine->stop(db);
+    for (unsigned i = 1; i < db->writer_count; i++)
+        connection_close(db->writers[i].connection);
     connection_close(db->writer);
-    turn_close(db->turn);
-    if (db->lease_fd >= 0)
-        close(db->lease_fd);
-    batch_fini(&db->batch);
+    db->engine->close(db);
+    for (unsigned i = 0; i < db->writer_count; i++)
+        batch_fini(&db->writers[i].batch);
+    free(db->writers);
     pthread_mutex_destroy(&db->lock);
     pthread_cond_destroy(&db->work);
     pthread_mutex_destroy(&db->listeners_lock);
-    pthread_mutex_destroy(&db->checkpoint.lock);
-    pthread_mutex_destroy(&db->checkpoint.running);
-    pthread_cond_destroy(&db->checkpoint.wake);
     free(db->path);
     free(db);
+}
+
+/* ---- what it is and has done ---- */
+
+bool db_reads_are_local(const struct db *db)
+{
+    return db->engine->reads_are_local;
+}
+
+const char *db_system_name(const struct db *db)
+{
+    return db->engine->system;
 }
 
 void db_stats(struct db *db, struct db_stats *ret)
@@ -149,15 +204,57 @@ void db_stats(struct db *db, struct db_stats *ret)
         .wal_bytes = DB_GET(db, wal_bytes),
         .queued = DB_GET(db, queued),
         .turn_ns = DB_GET(db, turn_ns),
+        .reruns = DB_GET(db, reruns),
+        .reconnects = DB_GET(db, reconnects),
     };
 }
+
+/* ---- readers ---- */
 
 enum err db_reader_open(struct db *db, struct db_connection **ret)
 {
     return connection_open(db, CONNECTION_READER, ret);
 }
 
+enum err db_reader_open_stale(struct db *db, struct db_connection **ret)
+{
+    return connection_open(db, CONNECTION_STALE_READER, ret);
+}
+
 void db_reader_close(struct db_connection *connection)
 {
     connection_close(connection);
+}
+
+void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, const atomic_bool *given_up)
+{
+    connection->deadline_ns = deadline_ns;
+    connection->given_up = given_up;
+}
+
+enum err db_in_place(struct db_connection *connection)
+{
+    return connection->engine->in_place(connection);
+}
+
+enum err db_size(struct db_connection *connection, int64_t *ret)
+{
+    struct db_statement *query = db_query(connection, connection->engine->size_sql);
+    int64_t bytes = db_next(query) ? db_int(query, 0) : 0;
+    enum err err = db_done(query);
+    if (!err)
+        *ret = bytes;
+    return err;
+}
+
+/* ---- leases ---- */
+
+bool db_lease_take(struct db *db, unsigned number)
+{
+    return db->engine->lease_take(db, number);
+}
+
+void db_lease_end(struct db *db, unsigned number)
+{
+    db->engine->lease_end(db, number);
 }

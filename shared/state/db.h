@@ -1,18 +1,28 @@
 /*
- * The database: the only way to data.
+ * The database: the only way to data, over one of two engines.
  *
- * Reads go through a connection per thread, opened with db_reader_open(). Changes go through the database's one
- * writer, a thread that gathers every job that waits into one transaction, each job in a savepoint of its own, commits
- * once, and only then tells each job how it went (group commit). A job that fails is undone alone. Nobody else in the
- * process writes. The writers of several processes take turns, a batch each, in the order they asked (state/turn.h).
+ * Reads go through a connection per thread, opened with db_reader_open(). Changes go through the database's writers,
+ * threads that gather jobs that wait into one transaction, commit once, and only then tell each job how it went (group
+ * commit). A job that fails is undone alone. Nobody else in the process writes.
  *
- * SQL is written once, in what SQLite (3.40 and later) and PostgreSQL share: $1 parameters, RETURNING, ON CONFLICT, ids
- * made by the application, times as integer microseconds, money as integer minor units. Statements are prepared
- * once per connection and kept; the key is the address of the SQL string, so pass literals or static arrays.
+ * SQL is written once, in what SQLite (3.40 and later) and PostgreSQL (14 and later) share: $1 parameters, RETURNING,
+ * ON CONFLICT, ids made by the application, times as integer microseconds, money as integer minor units. Statements are
+ * prepared once per connection and kept; the key is the address of the SQL string, so pass literals or static arrays.
+ * After a statement of a job has failed, the job can only fail: it does not go on to another statement, but for
+ * ROLLBACK TO a savepoint of its own. What may be there already is asked for with ON CONFLICT DO NOTHING.
  *
- * SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE. Checkpoints run off the writer's path. Beside the
- * file lie those of the log (-wal, -shm), of turns (-turn) and of leases (-lease); the latter two hold nothing worth
+ * SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE, one writer; the writers of several processes take
+ * turns, a batch each, in the order they asked (state/turn.h). Checkpoints run off the writer's path. Beside the file
+ * lie those of the log (-wal, -shm), of turns (-turn) and of leases (-lease); the latter two hold nothing worth
  * keeping.
+ *
+ * PostgreSQL: `connections` writers in each process, all transactions SERIALIZABLE, since jobs are written as if there
+ * were one writer: what they read holds until they commit, whoever else is at it. Transactions that are in each other's
+ * way (SQLSTATE 40001, 40P01), or lost their connection before the commit, are run again, a bounded number of times. A
+ * job whose connection is lost during the commit ends with ERR_UNAVAILABLE: whether it came about is not known, and it
+ * is not run again. A reader takes each statement's rows into memory as a whole, and each statement is a
+ * journey to the server: db_reads_are_local() is false. While the server is away everything fails at once with
+ * ERR_UNAVAILABLE, and is tried again by itself with growing pauses of up to a second.
  */
 #ifndef TANDEM_STATE_DB_H
 #define TANDEM_STATE_DB_H
@@ -30,28 +40,45 @@ struct db_connection;
 struct db_statement;
 
 struct db_opts {
+    const char *url;                   /* postgresql://USER@HOST:PORT/DATABASE?PARAMETER=VALUE, with libpq's parameters,
+                                          or sqlite:PATH; empty or NULL: the file at path */
     const char *path;                  /* of the SQLite file; made when missing, its folder is not */
     unsigned batch_max;                /* jobs in one transaction */
     unsigned queue_max;                /* jobs that may wait; db_submit() refuses more */
     unsigned busy_timeout_ms;          /* waiting for another process's transaction, and before that for the turn */
+    /* SQLite's: */
     unsigned cache_kib;                /* page cache of each connection */
     size_t wal_checkpoint_bytes;       /* the checkpointer starts at this size of the log … */
     size_t wal_max_bytes;              /* … and at this one the writer itself waits for a full checkpoint */
+    /* PostgreSQL's: */
+    const char *read_url;              /* of a replica, for db_reader_open_stale(); empty or NULL: there is none */
+    const char *password_file;         /* read at each connection; empty or NULL: none is given */
+    unsigned connections;              /* writers; 0 is one */
+    unsigned connect_timeout_ms;       /* for one try to connect */
+    unsigned start_timeout_ms;         /* for how long db_open() goes on trying */
+    unsigned statement_timeout_ms;     /* of each statement, at the server; 0: none */
+    /** The server went away, with the cause, or is back. On any thread; must not block. May be NULL. */
+    void (*noticed)(void *context, bool is_away, const char *cause);
+    void *noticed_context;
+
     bool measured;                     /* it is the service's own, whose metrics these are (METRIC_DB_…) */
 };
 
 /* What the database has done so far; these only rise, but for wal_bytes and queued, which are of this moment. */
 struct db_stats {
-    uint64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns;
+    uint64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns, reruns,
+        reconnects;
 };
 
 /** Opens the file and checks that it is a healthy database, without starting the writer. The file is not changed before
  *  migrate() has found that it may be, or db_start(). Up to DB_CHECK_MAX_BYTES all of it is checked, beyond that its
- *  schema only. ERR_STORAGE, ERR_STORAGE_FULL, ERR_BUSY, ERR_MEMORY; ERR_CONFIG for options that make no sense. */
+ *  schema only. Of a server: connects, and checks version, encoding and order of texts. ERR_STORAGE, ERR_STORAGE_FULL,
+ *  ERR_BUSY, ERR_MEMORY, ERR_UNAVAILABLE; ERR_CONFIG for options that make no sense, an engine that this program was
+ *  built without, or what the server refuses. */
 enum { DB_CHECK_MAX_BYTES = 8 * 1024 * 1024 };
 enum err must_check db_open(const struct db_opts *opts, struct db **ret);
 
-/** Starts the writer and the checkpointer. Migrations come before (state/migrate.h). */
+/** Starts the writers and the checkpointer. Migrations come before (state/migrate.h). */
 enum err must_check db_start(struct db *db);
 
 /** Runs every job that waits, then ends the threads and closes. Readers must be closed before. NULL is fine. */
@@ -59,15 +86,27 @@ void db_close(struct db *db);
 
 void db_stats(struct db *db, struct db_stats *ret);
 
+/** Whether a query neither waits nor leaves the machine, and may run where nothing may block. */
+bool db_reads_are_local(const struct db *db);
+
+/** "sqlite", "postgresql": db.system.name of OpenTelemetry's semantic conventions. */
+const char *db_system_name(const struct db *db);
+
 /* ---- reading ---- */
 
 /** A connection that can only read, for one thread at a time. */
 enum err must_check db_reader_open(struct db *db, struct db_connection **ret);
+
+/** The same for what may be told as it was a moment ago: a replica answers, where there is one that can be reached. */
+enum err must_check db_reader_open_stale(struct db *db, struct db_connection **ret);
 void db_reader_close(struct db_connection *connection);
 
 /** Whether what the connection has open still is the file of its path. ERR_STORAGE when that was moved, removed or
  *  replaced: others who open it get another one. On the connection's thread. */
 enum err must_check db_in_place(struct db_connection *connection);
+
+/** Bytes of the database. */
+enum err must_check db_size(struct db_connection *connection, int64_t *ret);
 
 /** Until the next call of this, statements of this reader end with ERR_DEADLINE once the monotonic clock is past
  *  deadline_ns (0: never) or *given_up (may be NULL) is true. That is looked at every few thousand steps of theirs. */
@@ -75,8 +114,10 @@ void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, cons
 
 /* ---- changing ---- */
 
-/** Makes the change, in the writer's transaction, on the writer's thread. May be run again after a conflict, so it has
- *  no effect outside the transaction but on its job. An error undoes this job alone. */
+/** Makes the change, in a writer's transaction, on that writer's thread. May be run again after a conflict, so it has
+ *  no effect outside the transaction but on its job. An error undoes this job alone. On PostgreSQL db_run() with nobody
+ *  asking for the number of changes may return before the server has run it; should it fail, the job is run again, and
+ *  then told so where it happens. */
 typedef enum err db_work(struct db_connection *connection, void *context);
 
 /* With whom and when a job's change became durable. */
@@ -87,7 +128,7 @@ struct db_committed {
 
 struct db_job {
     db_work *work;
-    void (*done)(struct db_job *job, enum err err);   /* on the writer's thread, after the commit; must not block */
+    void (*done)(struct db_job *job, enum err err);   /* on a writer's thread, after the commit; must not block */
     void *context;
     struct db_job *next;                              /* the queue's */
     enum err err;                                     /* the writer's */
@@ -95,7 +136,8 @@ struct db_job {
 };
 
 /** Queues a job; the caller keeps it alive until done is called. Any thread; never blocks. ERR_BUSY when the queue is
- *  full, ERR_CLOSED after db_close(); done is then not called. Jobs run in the order they were queued. */
+ *  full, ERR_CLOSED after db_close(); done is then not called. With one writer jobs run in the order they were queued;
+ *  with several they begin in it, so a job that builds on another is queued when that one is done. */
 enum err must_check db_submit(struct db *db, struct db_job *job);
 
 /** The same, waiting until it is durable. Not from a reactor, nor from the writer's own thread. */
@@ -117,7 +159,10 @@ void db_unlisten(struct db *db, const char *topic, void *context);
 
 /** Whether this database handle holds the lease, taking it when nobody does. One of all processes holds it, until
  *  db_lease_end(), db_close() or its end, however it comes; so asking again each second takes over within one. number
- *  is from 0, and the caller's own to share out. Any thread; never blocks. */
+ *  is from 0, below DB_MAX_LEASES, and the caller's own to share out. Any thread. Waits for nobody to let go, but on
+ *  PostgreSQL may wait up to a second for the server's answer; there a lease may be lost with a connection, so who goes
+ *  on for long asks again now and then (what it is told is at most half a second old). */
+enum { DB_MAX_LEASES = 64 };
 bool db_lease_take(struct db *db, unsigned number);
 void db_lease_end(struct db *db, unsigned number);
 

@@ -1,20 +1,20 @@
 /*
- * What the files of the database share among themselves; nobody else includes this but state/migrate.c.
+ * What the files of the database share among themselves; nobody else includes this but state/migrate.c and who looks
+ * after a SQLite file.
  *
- * db_sqlite.c opens connections and translates errors, db_statement.c is the statement cache and cursor, db_batch.c
- * runs a batch of jobs as one transaction, db_writer.c is the queue and the writer's thread, db_checkpoint.c keeps
- * the write-ahead log bounded, db_lease.c is what one process at a time does, db.c puts them together.
+ * db.c opens and closes, db_statement.c is the statement cache and cursor, db_batch.c runs a batch of jobs as one
+ * transaction, db_writer.c is the queue and the writers' threads, db_listener.c wakes who waits for commits,
+ * db_engine.c has the table of engines. db_sqlite*.c and db_postgres*.c are these.
  */
 #ifndef TANDEM_STATE_DB_PRIVATE_H
 #define TANDEM_STATE_DB_PRIVATE_H
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
 #include "state/db.h"
-#include "state/turn.h"
+#include "state/db_engine.h"
 #include "telemetry/metric.h"
 
 enum {
@@ -26,38 +26,41 @@ enum {
 struct db_statement {
     struct db_connection *connection;
     const char *sql;               /* the key is its address */
-    sqlite3_stmt *handle;          /* NULL when it could not be prepared; err then says why */
+    void *handle;                  /* the engine's; NULL when it could not be prepared; err then says why */
     struct db_statement *next;     /* of the same hash */
     uint64_t used_at;
     int64_t changes;
     enum err err;
     bool in_use, at_row, finished;
-    unsigned char places[DB_PARAMETERS + 1];   /* SQLite's index of $1, $2 …; 0: there is none */
 };
 
+/* An engine's connection begins with this. */
 struct db_connection {
     struct db *db;
-    sqlite3 *handle;
+    const struct db_engine *engine;
+    enum connection_kind kind;
     struct metric_series reads;    /* of zeros unless its statements are counted */
     struct db_statement statements[DB_STATEMENTS];
     struct db_statement *buckets[DB_STATEMENTS];
     unsigned statement_count, in_use;
     uint64_t uses;
-    unsigned busy_timeout_ms;
-    int64_t busy_deadline_ns;
-    bool accepted;                 /* see connection_accept() */
     int64_t deadline_ns;           /* of a reader's statements; 0: none … */
     const atomic_bool *given_up;   /* … and what else ends them; may be NULL */
     unsigned notified;             /* listeners to wake after the commit, a bit each */
+    bool is_free;                  /* a writer's transaction runs freely (db_engine.h) */
+    bool has_changed;              /* something was changed since this was last set to false */
+    bool must_rerun;               /* the transaction cannot go on, through no fault of its jobs: it is run again */
 };
 
 struct db_counters {
-    atomic_uint_fast64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns;
+    atomic_uint_fast64_t jobs, jobs_failed, batches, commit_failures, busy, commit_ns, wal_bytes, queued, turn_ns,
+        reruns, reconnects;
 };
 
 /* Handles of nobody's series when the database is not measured. */
 struct db_metrics {
-    struct metric_series reads, jobs, jobs_failed, batches, commit_failures, busy, turn_ns, batch_size, commit;
+    struct metric_series reads, jobs, jobs_failed, batches, commit_failures, busy, turn_ns, reruns, reconnects,
+        batch_size, commit;
 };
 
 struct db_listener {
@@ -83,31 +86,29 @@ struct db_batch {
     struct buf causes;             /* why jobs failed; a job whose cause does not fit is told the code alone */
 };
 
-struct db_checkpoint {
-    pthread_t thread;
+/* A thread that runs batches over a connection of its own. */
+struct db_writer {
+    struct db *db;
     struct db_connection *connection;
-    pthread_mutex_t lock;          /* of requested and stopping */
-    pthread_cond_t wake;
-    bool started, requested, stopping;
-    pthread_mutex_t running;       /* held during a checkpoint: SQLite refuses a second one at once */
-    size_t frame_bytes;
-    size_t last_bytes, next_bytes, full_bytes;   /* the writer's own; see db_checkpoint.c */
+    struct db_batch batch;
+    pthread_t thread;
+    bool started;
 };
 
+/* An engine's database begins with this. */
 struct db {
+    const struct db_engine *engine;
     struct db_opts opts;
-    char *path;
-    struct db_connection *writer;  /* the main thread's until db_start(), then the writer thread's */
-    struct db_batch batch;
-    struct db_checkpoint checkpoint;
-    struct turn *turn;             /* used like the writer */
-    int lease_fd;
-    pthread_t thread;
-    pthread_mutex_t lock;          /* of the queue and the two flags */
+    char *path;                    /* of the file; or what stands for the server's database in messages */
+    struct db_connection *writer;  /* the first writer's; the main thread's until db_start() */
+    struct db_writer *writers;
+    unsigned writer_count;
+    pthread_mutex_t lock;          /* of the queue and what follows it */
     pthread_cond_t work;
     struct db_job *first, *last;
     size_t queued;
-    bool started, closing, idle;
+    unsigned idle;                 /* writers that wait for work */
+    bool started, closing;
     pthread_mutex_t listeners_lock;
     struct db_listener listeners[DB_MAX_LISTENERS];
     struct db_counters counters;
@@ -122,42 +123,21 @@ struct db {
 #define DB_SET(db, counter, n) atomic_store_explicit(&(db)->counters.counter, (n), memory_order_relaxed)
 #define DB_GET(db, counter) atomic_load_explicit(&(db)->counters.counter, memory_order_relaxed)
 
-/* ---- db_sqlite.c ---- */
+/* ---- db.c ---- */
 
-enum connection_kind { CONNECTION_WRITER, CONNECTION_READER, CONNECTION_CHECKPOINTER };
-
-/** The writer's leaves the file as it is, also when it is closed; all others, and whoever is to change it, need
- *  connection_accept(). */
 enum err must_check connection_open(struct db *db, enum connection_kind kind, struct db_connection **ret);
 void connection_close(struct db_connection *connection);
-
-/** From here on the file is ours to change: uses a write-ahead log. Again does nothing. */
-enum err must_check connection_accept(struct db_connection *connection);
-
-/** Writes what SQLite said into out as one line; cut at size. */
-void connection_said(struct text said, char *out, size_t size);
-
-/** The code for SQLite's, with SQLite's message and what was being done as the cause. */
-enum err connection_failed(struct db_connection *connection, int code, const char *doing);
 
 /** Runs one cached statement without parameters. */
 enum err must_check connection_run(struct db_connection *connection, const char *sql);
 
-/** Whether a transaction is under way; a failure may have ended it. */
-bool connection_in_transaction(const struct db_connection *connection);
-
-/* ---- db.c ---- */
-
-/** The path of a file beside the database; returns out. */
-const char *path_beside(const struct db *db, const char *suffix, char out[static DB_PATH_SIZE]);
-
-/* ---- db_lease.c ---- */
-
-/** Opens the file of leases, and says by it that the database is in use, until that is closed. ERR_BUSY while somebody
- *  restores it. */
-enum err must_check lease_open(struct db *db);
+/** Writes what an engine said into out as one line; cut at size. */
+void connection_said(struct text said, char *out, size_t size);
 
 /* ---- db_statement.c ---- */
+
+/** Keeps the first error of a statement. */
+void statement_fail(struct db_statement *statement, enum err err);
 
 void connection_forget_statements(struct db_connection *connection);
 
@@ -167,24 +147,19 @@ enum err must_check batch_init(struct db_batch *batch, unsigned max);
 void batch_fini(struct db_batch *batch);
 
 /** Runs the jobs in one transaction (several, when a failure ends the first); each entry then has its outcome. */
-void batch_run(struct db *db, struct db_batch *batch);
+void batch_run(struct db_writer *writer);
 
 /** Tells each job its outcome and empties the batch. */
-void batch_tell(struct db *db, struct db_batch *batch);
+void batch_tell(struct db_writer *writer);
 
 /* ---- db_writer.c ---- */
 
 enum err must_check writer_start(struct db *db);
 void writer_stop(struct db *db);
 
-/* ---- db_checkpoint.c ---- */
+/* ---- db_listener.c ---- */
 
-enum err must_check checkpoint_start(struct db *db);
-void checkpoint_stop(struct db *db);
-
-/** Between two batches, on the writer's thread and in its turn: a full checkpoint, when the log has reached its
- *  ceiling. */
-bool checkpoint_is_due(const struct db *db);
-void checkpoint_fully(struct db *db);
+/** After a commit: wakes those whom its jobs have notified. */
+void listeners_wake(struct db_connection *connection);
 
 #endif

@@ -1,273 +1,193 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/id.h"
-#include "state/db_private.h"
+#include "state/db_sqlite.h"
 
-enum { BUSY_PAUSE_US = 200, BUSY_PAUSE_JITTER_US = 800, CHECKPOINTER_CACHE_KIB = 64,
-       STEPS_BETWEEN_LOOKS = 5000 };
+static pthread_once_t configured = PTHREAD_ONCE_INIT;
 
-static const struct {
-    int code;
-    enum err err;
-} meanings[] = {
-    {SQLITE_CONSTRAINT_UNIQUE, ERR_CONFLICT},
-    {SQLITE_CONSTRAINT_PRIMARYKEY, ERR_CONFLICT},
-    {SQLITE_CONSTRAINT_ROWID, ERR_CONFLICT},
-    {SQLITE_CONSTRAINT_FOREIGNKEY, ERR_CONFLICT},
-    {SQLITE_CONSTRAINT, ERR_INVALID},
-    {SQLITE_BUSY, ERR_BUSY},
-    {SQLITE_LOCKED, ERR_BUSY},
-    {SQLITE_FULL, ERR_STORAGE_FULL},
-    {SQLITE_NOMEM, ERR_MEMORY},
-    {SQLITE_INTERRUPT, ERR_DEADLINE},
-};
-
-/* SQLite keeps the system's reason for most failures, but not for a COMMIT's; then errno has it, cleared before. */
-static int system_reason(sqlite3 *handle, int code, int latest)
+/* Counting every allocation would take a lock that all threads share, and taking twenty pages for each connection at
+ * once would be most of the memory of a service at rest. Refused, harmlessly, when SQLite is in use. */
+static void configure_sqlite(void)
 {
-    int primary = code & 0xff;
-    if (!handle || (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN))
-        return 0;
-    int kept = sqlite3_system_errno(handle);
-    return kept ? kept : latest;
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 }
 
-static enum err meaning_of(int code, int reason)
+const char *path_beside(const struct db *db, const char *suffix, char out[static DB_PATH_SIZE])
 {
-    /* SQLite says SQLITE_FULL for ENOSPC when writing, and SQLITE_IOERR for everything else that means the same. */
-    if (reason == ENOSPC || reason == EDQUOT || reason == EFBIG)
-        return ERR_STORAGE_FULL;
-    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
-        if (meanings[i].code == code || meanings[i].code == (code & 0xff))
-            return meanings[i].err;
-    return ERR_STORAGE;
+    snprintf(out, DB_PATH_SIZE, "%s%s", db->path, suffix);
+    return out;
 }
 
-enum err connection_failed(struct db_connection *connection, int code, const char *doing)
-{
-    int latest = errno;
-    sqlite3 *handle = connection->handle;
-    if (handle && (sqlite3_extended_errcode(handle) & 0xff) == (code & 0xff))
-        code = sqlite3_extended_errcode(handle);
-    int reason = system_reason(handle, code, latest);
-    return err_because(meaning_of(code, reason), "%s: %s%s%s [%d] %.200s", connection->db->path,
-                       handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code),
-                       reason ? ": " : "", reason ? strerror(reason) : "", code, doing);
-}
+/* ---- the database ---- */
 
-bool connection_in_transaction(const struct db_connection *connection)
-{
-    return !sqlite3_get_autocommit(connection->handle);
-}
-
-enum err connection_run(struct db_connection *connection, const char *sql)
-{
-    return db_run(db_query(connection, sql), NULL);
-}
-
-enum err db_script(struct db_connection *connection, const char *sql)
-{
-    errno = 0;
-    int code = sqlite3_exec(connection->handle, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? ERR_NONE : connection_failed(connection, code, sql);
-}
-
-/* Short, uneven tries: whoever else writes to the file commits within milliseconds, and two who wait drift apart. */
-static int wait_while_busy(void *context, int tries)
-{
-    struct db_connection *connection = context;
-    int64_t now_ns = clock_now_ns();
-    if (tries == 0) {
-        connection->busy_deadline_ns = now_ns + connection->busy_timeout_ms * NS_PER_MS;
-        DB_COUNT(connection->db, busy, 1);
-    }
-    if (now_ns >= connection->busy_deadline_ns)
-        return 0;
-    struct timespec pause = {.tv_nsec = (BUSY_PAUSE_US + (long)random_below(BUSY_PAUSE_JITTER_US)) * 1000};
-    nanosleep(&pause, NULL);
-    return 1;
-}
-
-/* Readers only: SQLite undoes the whole transaction of a change that it interrupts. */
-static int is_over(void *context)
-{
-    const struct db_connection *connection = context;
-    if (connection->given_up && atomic_load_explicit(connection->given_up, memory_order_relaxed))
-        return 1;
-    return connection->deadline_ns && clock_now_ns() >= connection->deadline_ns;
-}
-
-enum err db_in_place(struct db_connection *connection)
-{
-    int moved = 0;
-    if (sqlite3_file_control(connection->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
-        return ERR_NONE;
-    return err_because(ERR_STORAGE, "%s is not the file any more that was opened at the start; restart the service",
-                       connection->db->path);
-}
-
-void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, const atomic_bool *given_up)
-{
-    connection->deadline_ns = deadline_ns;
-    connection->given_up = given_up;
-}
-
-/* Changing to WAL takes a lock for which SQLite does not call the busy handler, so the waiting is done here. */
-static enum err use_wal(struct db_connection *connection)
-{
-    int tries = 0;
-    for (;;) {
-        struct db_statement *pragma = db_query(connection, "PRAGMA journal_mode = WAL");
-        bool is_wal = db_next(pragma) && text_equal_string(db_text(pragma, 0), "wal");
-        enum err err = db_done(pragma);
-        if (err == ERR_BUSY && wait_while_busy(connection, tries++))
-            continue;
-        if (!err && !is_wal)
-            return err_because(ERR_STORAGE, "%s: this file system cannot hold a write-ahead log", connection->db->path);
-        return err;
-    }
-}
-
-/* Reads the header and the schema, which finds what is no database, is cut short, or has lost its first pages. */
-static enum err check_schema(struct db_connection *connection)
-{
-    struct db_statement *query = db_query(connection, "SELECT count(*) FROM sqlite_schema");
-    while (db_next(query))
-        continue;
-    return db_done(query);
-}
-
-void connection_said(struct text said, char *out, size_t size)
-{
-    snprintf(out, size, "%.*s", TEXT_ARGS(said));
-    for (char *c = out; *c; c++)
-        if (*c == '\n')
-            *c = ' ';
-}
-
-static enum err check_pages(struct db_connection *connection)
-{
-    struct db_statement *query = db_query(connection, "PRAGMA quick_check(1)");
-    char found[256] = "";
-    if (db_next(query) && !text_equal_string(db_text(query, 0), "ok"))
-        connection_said(db_text(query, 0), found, sizeof found);
-    enum err err = db_done(query);
-    if (!err && *found)
-        err = err_because(ERR_STORAGE, "%s is damaged: %s", connection->db->path, found);
-    return err;
-}
-
-static enum err check_health(struct db_connection *connection)
+static enum err check_opts(const struct db_opts *opts, const char *path)
 {
     struct stat status;
-    enum err err = check_schema(connection);
-    bool is_small = stat(connection->db->path, &status) == 0 && status.st_size <= DB_CHECK_MAX_BYTES;
-    return err || !is_small ? err : check_pages(connection);
-}
-
-static enum err set_up(struct db_connection *connection, enum connection_kind kind)
-{
-    const struct db_opts *opts = &connection->db->opts;
-    unsigned cache_kib = kind == CONNECTION_CHECKPOINTER ? CHECKPOINTER_CACHE_KIB : opts->cache_kib;
-    struct buf script;
-    buf_init(&script, 1024);
-    buf_addf(&script, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%u;"
-                      "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 0;"
-                      "PRAGMA journal_size_limit = %zu; PRAGMA query_only = %s",
-             cache_kib, opts->wal_max_bytes, kind == CONNECTION_READER ? "ON" : "OFF");
-    const char *text = buf_string(&script);
-    enum err err = buf_check(&script);
-    if (!err)
-        err = kind == CONNECTION_WRITER ? check_health(connection) : connection_accept(connection);
-    if (!err)
-        err = db_script(connection, text);
-    buf_fini(&script);
-    return err;
-}
-
-/* For people's data: made for the owner and the group only, before SQLite would make it for everyone. Only a file made
- * here is closed again: closing one that is open elsewhere in this process would drop SQLite's locks on it. */
-static void make_private(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
-    if (fd >= 0)
-        close(fd);
-}
-
-static void keep_log_at_close(struct db_connection *connection, int keep)
-{
-    sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep, NULL);
-}
-
-/* A log that somebody left behind is theirs to bring into the file. Where there is none, closing leaves none either. */
-static bool has_log(const struct db *db)
-{
-    char path[DB_PATH_SIZE];
-    return access(path_beside(db, "-wal", path), F_OK) == 0;
-}
-
-enum err connection_accept(struct db_connection *connection)
-{
-    if (connection->accepted)
-        return ERR_NONE;
-    enum err err = use_wal(connection);
-    if (!err)
-        keep_log_at_close(connection, 0);
-    connection->accepted = !err;
-    return err;
-}
-
-enum err connection_open(struct db *db, enum connection_kind kind, struct db_connection **ret)
-{
-    struct db_connection *connection = calloc(1, sizeof *connection);
-    if (!connection)
-        return err_because(ERR_MEMORY, "open %s: out of memory", db->path);
-    connection->db = db;
-    connection->busy_timeout_ms = db->opts.busy_timeout_ms;
-    bool keep_log = kind == CONNECTION_WRITER && has_log(db);
-    if (kind == CONNECTION_READER)
-        connection->reads = db->metrics.reads;
-    if (kind == CONNECTION_WRITER)
-        make_private(db->path);
-
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    int code = sqlite3_open_v2(db->path, &connection->handle, flags, NULL);
-    enum err err = code == SQLITE_OK ? ERR_NONE : connection_failed(connection, code, "open");
-    if (!err) {
-        sqlite3_extended_result_codes(connection->handle, 1);
-        sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
-        sqlite3_db_config(connection->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-        sqlite3_busy_handler(connection->handle, wait_while_busy, connection);
-        keep_log_at_close(connection, keep_log);
-        if (kind == CONNECTION_READER)
-            sqlite3_progress_handler(connection->handle, STEPS_BETWEEN_LOOKS, is_over, connection);
-        err = set_up(connection, kind);
-    }
-    if (err) {
-        connection_close(connection);
-        return err;
-    }
-    *ret = connection;
+    if (!*path)
+        return err_because(ERR_CONFIG, "a database needs a path");
+    if (!opts->wal_checkpoint_bytes || opts->wal_max_bytes < opts->wal_checkpoint_bytes)
+        return err_because(ERR_CONFIG, "%s: the log's ceiling is under the size its checkpoints start at", path);
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return err_because(ERR_STORAGE, "%s is not a regular file", path);
     return ERR_NONE;
 }
 
-void connection_close(struct db_connection *connection)
+/* What follows is said to others before it is looked at, so that nobody replaces it meanwhile. */
+static enum err enter_file(struct sqlite_database *database)
 {
-    if (!connection)
-        return;
-    connection_forget_statements(connection);
-    sqlite3_close_v2(connection->handle);
-    free(connection);
+    char path[DB_PATH_SIZE];
+    const struct db *db = &database->base;
+    enum err err = lease_open(database);
+    if (!err && access(path_beside(db, DB_RESTORING, path), F_OK) == 0)
+        err = err_because(ERR_STORAGE, "%s: restoring it was cut off; run tandemctl db restore --force again, or, to"
+                                       " keep what is there, remove %s", db->path, path);
+    return err;
 }
+
+static enum err open_database(struct db *db)
+{
+    struct sqlite_database *database = sqlite_database(db);
+    char path[DB_PATH_SIZE];
+    pthread_once(&configured, configure_sqlite);
+    checkpoint_init(&database->checkpoint);
+    database->lease_fd = -1;
+    enum err err = check_opts(&db->opts, db->path);
+    if (!err)
+        err = enter_file(database);
+    if (!err)
+        err = turn_open(path_beside(db, "-turn", path), &database->turn);
+    return err;
+}
+
+static void close_database(struct db *db)
+{
+    struct sqlite_database *database = sqlite_database(db);
+    turn_close(database->turn);
+    if (database->lease_fd >= 0)
+        close(database->lease_fd);
+    checkpoint_fini(&database->checkpoint);
+}
+
+/* ---- a batch ---- */
+
+/* Other processes go first if they asked first. Who is not served in time tries all the same, and has SQLite's word
+ * for what holds everybody up. */
+static void enter(struct db *db)
+{
+    int64_t start_ns = clock_now_ns();
+    turn_take(sqlite_database(db)->turn, db->opts.busy_timeout_ms);
+    DB_COUNT(db, turn_ns, (uint64_t)(clock_now_ns() - start_ns));
+}
+
+static void leave(struct db *db)
+{
+    if (!checkpoint_is_due(db))
+        turn_pass(sqlite_database(db)->turn);
+}
+
+static void rest(struct db *db)
+{
+    if (checkpoint_is_due(db))
+        checkpoint_fully(db);
+    turn_pass(sqlite_database(db)->turn);
+}
+
+/* ---- transactions ---- */
+
+static enum err begin(struct db_connection *connection, enum transaction_kind kind)
+{
+    (void)kind;   /* one transaction writes at a time in any case */
+    return connection_run(connection, "BEGIN IMMEDIATE");
+}
+
+static enum err commit(struct db_connection *connection)
+{
+    return connection_run(connection, "COMMIT");
+}
+
+static bool in_transaction(const struct db_connection *connection)
+{
+    return !sqlite3_get_autocommit(sqlite_handle(connection));
+}
+
+static void roll_back(struct db_connection *connection)
+{
+    static const char rollback_sql[] = "ROLLBACK";
+    if (in_transaction(connection) && connection_run(connection, rollback_sql))
+        sqlite3_exec(sqlite_handle(connection), rollback_sql, NULL, NULL, NULL);
+}
+
+static enum err savepoint(struct db_connection *connection)
+{
+    return connection_run(connection, "SAVEPOINT job");
+}
+
+static enum err release(struct db_connection *connection)
+{
+    return connection_run(connection, "RELEASE job");
+}
+
+static enum err undo(struct db_connection *connection)
+{
+    return connection_run(connection, "ROLLBACK TO job");
+}
+
+static enum err script(struct db_connection *connection, const char *sql)
+{
+    errno = 0;
+    int code = sqlite3_exec(sqlite_handle(connection), sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? ERR_NONE : sqlite_failed(connection, code, sql);
+}
+
+const struct db_engine db_sqlite = {
+    .scheme = "sqlite",
+    .system = "sqlite",
+    .reads_are_local = true,
+    .database_size = sizeof(struct sqlite_database),
+    .connection_size = sizeof(struct sqlite_connection),
+    .has_table_sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1",
+    .size_sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+    .tables_sql = "SELECT made.name, info.name, info.type, info.pk, 0"
+                  " FROM sqlite_schema AS made JOIN pragma_table_info(made.name) AS info"
+                  " WHERE made.type = 'table' AND made.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+                  " AND made.name <> 'schema_migration' ORDER BY made.rowid, info.name",
+    .snapshot_sql = "BEGIN",
+    .open = open_database,
+    .start = checkpoint_start,
+    .stop = checkpoint_stop,
+    .close = close_database,
+    .lease_take = sqlite_lease_take,
+    .lease_end = sqlite_lease_end,
+    .connect = sqlite_connect,
+    .disconnect = sqlite_disconnect,
+    .accept = sqlite_accept,
+    .in_place = sqlite_in_place,
+    .script = script,
+    .enter = enter,
+    .leave = leave,
+    .rest = rest,
+    .begin = begin,
+    .commit = commit,
+    .roll_back = roll_back,
+    .savepoint = savepoint,
+    .release = release,
+    .undo = undo,
+    .in_transaction = in_transaction,
+    .prepare = sqlite_prepare,
+    .finalize = sqlite_finalize,
+    .bind_text = sqlite_bind_text,
+    .bind_int = sqlite_bind_int,
+    .bind_null = sqlite_bind_null,
+    .step = sqlite_step,
+    .text = sqlite_text,
+    .integer = sqlite_integer,
+    .is_null = sqlite_is_null,
+    .reset = sqlite_reset,
+};

@@ -1,7 +1,6 @@
 #include "config.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 #include "state/db_private.h"
@@ -22,6 +21,12 @@ static void unlink_from_bucket(struct db_statement *statement)
     *link = statement->next;
 }
 
+static void finalize(struct db_statement *statement)
+{
+    if (statement->handle)
+        statement->connection->engine->finalize(statement);
+}
+
 /* The least recently used that is not in a loop. More loops in one another than there are statements is a mistake. */
 static struct db_statement *evict(struct db_connection *connection)
 {
@@ -33,42 +38,8 @@ static struct db_statement *evict(struct db_connection *connection)
     }
     assert(oldest);
     unlink_from_bucket(oldest);
-    sqlite3_finalize(oldest->handle);
+    finalize(oldest);
     return oldest;
-}
-
-/* To SQLite $2 is a name, and names count in the order in which they stand: "SET a = $2 WHERE b = $1". */
-static void find_parameters(struct db_statement *statement)
-{
-    int count = sqlite3_bind_parameter_count(statement->handle);
-    for (int place = 1; place <= count && !statement->err; place++) {
-        const char *name = sqlite3_bind_parameter_name(statement->handle, place);
-        int64_t number = 0;
-        if (!name || name[0] != '$' || text_to_int(text_of(name + 1), &number) || number < 1
-            || number > DB_PARAMETERS)
-            statement->err = err_because(ERR_STORAGE, "parameters are $1 to $%d: %.200s", DB_PARAMETERS,
-                                         statement->sql);
-        else
-            statement->places[number] = (unsigned char)place;
-    }
-}
-
-static void prepare(struct db_statement *statement)
-{
-    struct db_connection *connection = statement->connection;
-    const char *rest = NULL;
-    int code = sqlite3_prepare_v3(connection->handle, statement->sql, -1, SQLITE_PREPARE_PERSISTENT,
-                                  &statement->handle, &rest);
-    if (code != SQLITE_OK)
-        statement->err = connection_failed(connection, code, statement->sql);
-    else if (!statement->handle || rest[strspn(rest, " \n\t;")] != '\0')
-        statement->err = err_because(ERR_STORAGE, "not one statement: %.200s", statement->sql);
-    else
-        find_parameters(statement);
-    if (statement->err) {
-        sqlite3_finalize(statement->handle);
-        statement->handle = NULL;
-    }
 }
 
 static struct db_statement *find(struct db_connection *connection, const char *sql)
@@ -90,7 +61,7 @@ void connection_forget_statements(struct db_connection *connection)
 {
     assert(connection->in_use == 0);
     for (size_t i = 0; i < connection->statement_count; i++)
-        sqlite3_finalize(connection->statements[i].handle);
+        finalize(&connection->statements[i]);
     connection->statement_count = 0;
     memset(connection->buckets, 0, sizeof connection->buckets);
 }
@@ -110,31 +81,21 @@ struct db_statement *db_query(struct db_connection *connection, const char *sql)
     if (connection->reads.slot)
         metric_add(connection->reads, 1);
     if (!statement->handle)
-        prepare(statement);
+        connection->engine->prepare(statement);
     return statement;
 }
 
-static void keep_error(struct db_statement *statement, int code)
+void statement_fail(struct db_statement *statement, enum err err)
 {
-    if (code != SQLITE_OK && !statement->err)
-        statement->err = connection_failed(statement->connection, code, statement->sql);
-}
-
-/* Out of range, where SQLite says so, when there is no such parameter. */
-static int place_of(const struct db_statement *statement, int at)
-{
-    return at < 1 || at > DB_PARAMETERS ? 0 : statement->places[at];
+    if (!statement->err)
+        statement->err = err;
 }
 
 void db_bind_text(struct db_statement *statement, int at, struct text value)
 {
-    if (statement->err)
-        return;
-    if (!value.at)
-        db_bind_null(statement, at);
-    else
-        keep_error(statement, sqlite3_bind_text64(statement->handle, place_of(statement, at), value.at, value.length,
-                                                  SQLITE_TRANSIENT, SQLITE_UTF8));
+    const struct db_engine *engine = statement->connection->engine;
+    if (!statement->err)
+        statement->err = value.at ? engine->bind_text(statement, at, value) : engine->bind_null(statement, at);
 }
 
 void db_bind_string(struct db_statement *statement, int at, const char *value)
@@ -145,13 +106,13 @@ void db_bind_string(struct db_statement *statement, int at, const char *value)
 void db_bind_int(struct db_statement *statement, int at, int64_t value)
 {
     if (!statement->err)
-        keep_error(statement, sqlite3_bind_int64(statement->handle, place_of(statement, at), value));
+        statement->err = statement->connection->engine->bind_int(statement, at, value);
 }
 
 void db_bind_null(struct db_statement *statement, int at)
 {
     if (!statement->err)
-        keep_error(statement, sqlite3_bind_null(statement->handle, place_of(statement, at)));
+        statement->err = statement->connection->engine->bind_null(statement, at);
 }
 
 bool db_next(struct db_statement *statement)
@@ -160,39 +121,24 @@ bool db_next(struct db_statement *statement)
     statement->at_row = false;
     if (statement->err || statement->finished)
         return false;
-    errno = 0;
-    int code = sqlite3_step(statement->handle);
-    if (code == SQLITE_ROW)
-        return statement->at_row = true;
-    statement->finished = true;
-    if (code == SQLITE_DONE)
-        statement->changes = sqlite3_stmt_readonly(statement->handle)
-                                 ? 0 : sqlite3_changes64(statement->connection->handle);
-    else
-        keep_error(statement, code);
-    return false;
+    statement->at_row = statement->connection->engine->step(statement);
+    statement->finished = !statement->at_row;
+    return statement->at_row;
 }
 
 struct text db_text(struct db_statement *statement, int column)
 {
-    if (!statement->at_row || sqlite3_column_type(statement->handle, column) == SQLITE_NULL)
-        return TEXT_NONE;
-    const char *at = (const char *)sqlite3_column_text(statement->handle, column);
-    if (!at) {
-        keep_error(statement, SQLITE_NOMEM);
-        return TEXT_NONE;
-    }
-    return (struct text){at, (size_t)sqlite3_column_bytes(statement->handle, column)};
+    return statement->at_row ? statement->connection->engine->text(statement, column) : TEXT_NONE;
 }
 
 int64_t db_int(struct db_statement *statement, int column)
 {
-    return statement->at_row ? sqlite3_column_int64(statement->handle, column) : 0;
+    return statement->at_row ? statement->connection->engine->integer(statement, column) : 0;
 }
 
 bool db_is_null(struct db_statement *statement, int column)
 {
-    return !statement->at_row || sqlite3_column_type(statement->handle, column) == SQLITE_NULL;
+    return !statement->at_row || statement->connection->engine->is_null(statement, column);
 }
 
 int64_t db_changes(const struct db_statement *statement)
@@ -203,18 +149,26 @@ int64_t db_changes(const struct db_statement *statement)
 enum err db_done(struct db_statement *statement)
 {
     assert(statement->in_use);
-    if (statement->handle) {
-        sqlite3_reset(statement->handle);
-        sqlite3_clear_bindings(statement->handle);
-    }
+    if (statement->handle)
+        statement->connection->engine->reset(statement);
     statement->in_use = false;
     statement->at_row = false;
     statement->connection->in_use--;
     return statement->err;
 }
 
+static void run_unasked(struct db_statement *statement)
+{
+    if (statement->err || statement->finished)
+        return;
+    statement->connection->engine->run(statement);
+    statement->finished = true;
+}
+
 enum err db_run(struct db_statement *statement, int64_t *ret_changes)
 {
+    if (!ret_changes && statement->connection->engine->run)
+        run_unasked(statement);
     while (db_next(statement))
         continue;
     int64_t changes = db_changes(statement);
@@ -222,4 +176,9 @@ enum err db_run(struct db_statement *statement, int64_t *ret_changes)
     if (!err && ret_changes)
         *ret_changes = changes;
     return err;
+}
+
+enum err db_script(struct db_connection *connection, const char *sql)
+{
+    return connection->engine->script(connection, sql);
 }

@@ -9,37 +9,40 @@
 #include "state/db_private.h"
 #include "state/thread.h"
 
-/* ---- the thread ---- */
+/* The database that the calling thread writes to: it must not wait for itself. */
+static _Thread_local const struct db *written_here;
+
+/* ---- the threads ---- */
 
 /* False at the end. */
 static bool wait_for_work(struct db *db)
 {
     pthread_mutex_lock(&db->lock);
     while (!db->first && !db->closing) {
-        db->idle = true;
+        db->idle++;
         pthread_cond_wait(&db->work, &db->lock);
+        db->idle--;
     }
-    db->idle = false;
     bool is_work = db->first != NULL;
     pthread_mutex_unlock(&db->lock);
     return is_work;
 }
 
-/* Other processes go first if they asked first. Who is not served in time tries all the same, and has SQLite's word
- * for what holds everybody up. */
-static void wait_for_turn(struct db *db)
+/* What waits is shared with writers that have nothing to do. */
+static size_t share_of(const struct db *db)
 {
-    int64_t start_ns = clock_now_ns();
-    turn_take(db->turn, db->opts.busy_timeout_ms);
-    DB_COUNT(db, turn_ns, (uint64_t)(clock_now_ns() - start_ns));
+    size_t share = (db->queued + db->idle) / (db->idle + 1);
+    return share < db->opts.batch_max ? share : db->opts.batch_max;
 }
 
 /* Takes what waits, up to a batch; waiting longer for a fuller one gains nothing. */
-static void take_batch(struct db *db)
+static void take_batch(struct db_writer *writer)
 {
-    struct db_batch *batch = &db->batch;
+    struct db *db = writer->db;
+    struct db_batch *batch = &writer->batch;
     pthread_mutex_lock(&db->lock);
-    while (db->first && batch->count < db->opts.batch_max) {
+    size_t share = share_of(db);
+    while (db->first && batch->count < share) {
         struct db_job *job = db->first;
         db->first = job->next;
         batch->entries[batch->count++] = (struct db_batch_entry){.job = job};
@@ -48,32 +51,43 @@ static void take_batch(struct db *db)
         db->last = NULL;
     db->queued -= batch->count;
     DB_SET(db, queued, db->queued);
+    if (db->first && db->idle)
+        pthread_cond_signal(&db->work);
     pthread_mutex_unlock(&db->lock);
+}
+
+static void call(void (*hook)(struct db *db), struct db *db)
+{
+    if (hook)
+        hook(db);
 }
 
 static void *run(void *context)
 {
-    struct db *db = context;
+    struct db_writer *writer = context;
+    struct db *db = writer->db;
+    written_here = db;
     while (wait_for_work(db)) {
-        wait_for_turn(db);
-        take_batch(db);
-        batch_run(db, &db->batch);
-        bool is_due = checkpoint_is_due(db);
-        if (!is_due)
-            turn_pass(db->turn);
-        batch_tell(db, &db->batch);
-        if (is_due)
-            checkpoint_fully(db);
-        turn_pass(db->turn);
+        call(db->engine->enter, db);
+        take_batch(writer);
+        if (writer->batch.count > 0)
+            batch_run(writer);
+        call(db->engine->leave, db);
+        batch_tell(writer);
+        call(db->engine->rest, db);
     }
     return NULL;
 }
 
+/* Under the lock, so that nobody asks whether it is started before all are. */
 enum err writer_start(struct db *db)
 {
-    /* Under the lock, so that the thread's own id is in place before it or anyone asks for it. */
+    enum err err = ERR_NONE;
     pthread_mutex_lock(&db->lock);
-    enum err err = thread_start(&db->thread, "writer", run, db);
+    for (unsigned i = 0; i < db->writer_count && !err; i++) {
+        err = thread_start(&db->writers[i].thread, "writer", run, &db->writers[i]);
+        db->writers[i].started = !err;
+    }
     db->started = !err;
     pthread_mutex_unlock(&db->lock);
     return err;
@@ -83,11 +97,11 @@ void writer_stop(struct db *db)
 {
     pthread_mutex_lock(&db->lock);
     db->closing = true;
-    bool started = db->started;
-    pthread_cond_signal(&db->work);
+    pthread_cond_broadcast(&db->work);
     pthread_mutex_unlock(&db->lock);
-    if (started)
-        pthread_join(db->thread, NULL);
+    for (unsigned i = 0; i < db->writer_count; i++)
+        if (db->writers[i].started)
+            pthread_join(db->writers[i].thread, NULL);
 
     /* Only jobs of a database that was never started are left. */
     for (struct db_job *job = db->first, *next; job; job = next) {
@@ -139,7 +153,7 @@ static void tell_waiting(struct db_job *job, enum err err)
 static bool may_wait(struct db *db)
 {
     pthread_mutex_lock(&db->lock);
-    bool may = db->started && !pthread_equal(pthread_self(), db->thread);
+    bool may = db->started && written_here != db;
     pthread_mutex_unlock(&db->lock);
     return may;
 }
@@ -166,39 +180,4 @@ enum err db_write_told(struct db *db, db_work *work, void *context, struct db_co
     }
     sem_destroy(&waiting.finished);
     return err;
-}
-
-/* ---- listeners ---- */
-
-void db_notify(struct db_connection *connection, const char *topic)
-{
-    struct db *db = connection->db;
-    pthread_mutex_lock(&db->listeners_lock);
-    for (unsigned i = 0; i < DB_MAX_LISTENERS; i++)
-        if (db->listeners[i].topic == topic)
-            connection->notified |= 1U << i;
-    pthread_mutex_unlock(&db->listeners_lock);
-}
-
-enum err db_listen(struct db *db, const char *topic, void (*wake)(void *context), void *context)
-{
-    assert(topic && wake);
-    enum err err = err_because(ERR_MEMORY, "%s has %d listeners already", db->path, DB_MAX_LISTENERS);
-    pthread_mutex_lock(&db->listeners_lock);
-    for (unsigned i = 0; err && i < DB_MAX_LISTENERS; i++)
-        if (!db->listeners[i].topic) {
-            db->listeners[i] = (struct db_listener){topic, wake, context};
-            err = ERR_NONE;
-        }
-    pthread_mutex_unlock(&db->listeners_lock);
-    return err;
-}
-
-void db_unlisten(struct db *db, const char *topic, void *context)
-{
-    pthread_mutex_lock(&db->listeners_lock);
-    for (unsigned i = 0; i < DB_MAX_LISTENERS; i++)
-        if (db->listeners[i].topic == topic && db->listeners[i].context == context)
-            db->listeners[i] = (struct db_listener){NULL, NULL, NULL};
-    pthread_mutex_unlock(&db->listeners_lock);
 }

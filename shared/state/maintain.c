@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "state/db_private.h"
+#include "state/db_sqlite.h"
 #include "state/maintain.h"
 #include "state/migrate_private.h"
 
@@ -89,6 +89,26 @@ enum err db_inspect(const char *path, const struct migration_set *sets, size_t s
     return err;
 }
 
+enum err db_inspect_server(const struct db_opts *opts, const struct migration_set *sets, size_t set_count,
+                           struct db_findings *ret)
+{
+    struct db_findings findings = {.size_bytes = 0};
+    struct db *db = NULL;
+    enum err err = db_open(opts, &db);
+    if (!err)
+        err = db_size(db->writer, &findings.size_bytes);
+    if (!err)
+        err = migrate_missing(db, sets, set_count, &findings.missing);
+    if (is_finding(err)) {
+        note(&findings, "", text_of(err_cause()));
+        err = ERR_NONE;
+    }
+    db_close(db);
+    if (!err)
+        *ret = findings;
+    return err;
+}
+
 static int64_t size_of(const char *path)
 {
     struct stat status;
@@ -98,9 +118,9 @@ static int64_t size_of(const char *path)
 /* In its turn, so that those who wait are those who came later, and into the file itself, not only into its log. */
 static enum err vacuum_now(struct db *db)
 {
-    turn_take(db->turn, db->opts.busy_timeout_ms);
+    turn_take(sqlite_database(db)->turn, db->opts.busy_timeout_ms);
     enum err err = connection_run(db->writer, "VACUUM");
-    turn_pass(db->turn);
+    turn_pass(sqlite_database(db)->turn);
     if (!err)
         err = db_script(db->writer, "PRAGMA wal_checkpoint(TRUNCATE)");
     return err;
@@ -112,7 +132,7 @@ enum err db_vacuum(const char *path, unsigned timeout_ms, int64_t *ret_before_by
     int64_t before = size_of(path);
     enum err err = open_existing(path, timeout_ms, &db);
     if (!err)
-        err = connection_accept(db->writer);
+        err = sqlite_accept(db->writer);
     if (!err)
         err = vacuum_now(db);
     db_close(db);

@@ -25,6 +25,11 @@ struct db_findings {
 enum err must_check db_inspect(const char *path, const struct migration_set *sets, size_t set_count,
                                struct db_findings *ret);
 
+/** The same of a database on a server, as far as it can be told from here: that it can be opened, its size, its
+ *  migrations. */
+enum err must_check db_inspect_server(const struct db_opts *opts, const struct migration_set *sets, size_t set_count,
+                                      struct db_findings *ret);
+
 /** Writes the file anew without what is free in it. Whoever writes to it waits meanwhile. Needs as much room again. */
 enum err must_check db_vacuum(const char *path, unsigned timeout_ms, int64_t *ret_before_bytes,
                               int64_t *ret_after_bytes);

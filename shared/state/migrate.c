@@ -11,17 +11,23 @@
 static const char create_sql[] =
     "CREATE TABLE IF NOT EXISTS schema_migration ("
     " migration_set TEXT NOT NULL,"
-    " number INTEGER NOT NULL,"
+    " number BIGINT NOT NULL,"
     " name TEXT NOT NULL,"
     " digest TEXT NOT NULL,"
-    " applied_us INTEGER NOT NULL,"
+    " applied_us BIGINT NOT NULL,"
     " PRIMARY KEY (migration_set, number))";
-static const char exists_sql[] = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migration'";
 static const char applied_sql[] =
     "SELECT migration_set, number, name, digest FROM schema_migration ORDER BY migration_set, number";
 static const char count_sql[] = "SELECT count(*) FROM schema_migration WHERE migration_set = $1";
 static const char insert_sql[] =
     "INSERT INTO schema_migration (migration_set, number, name, digest, applied_us) VALUES ($1, $2, $3, $4, $5)";
+
+/* What it is in the database's language. */
+static const char *sql_of(const struct db *db, const struct migration *migration)
+{
+    bool is_sqlite = db->engine == &db_sqlite;
+    return is_sqlite || !migration->postgresql ? migration->sql : migration->postgresql;
+}
 
 static const struct migration_set *find_set(const struct migration_set *sets, size_t set_count, struct text name)
 {
@@ -32,7 +38,8 @@ static const struct migration_set *find_set(const struct migration_set *sets, si
 }
 
 /* What was applied must be what this program has under the same number. */
-static enum err check_row(struct db_statement *row, const struct migration_set *sets, size_t set_count)
+static enum err check_row(const struct db *db, struct db_statement *row, const struct migration_set *sets,
+                          size_t set_count)
 {
     struct text set_name = db_text(row, 0);
     int64_t number = db_int(row, 1);
@@ -45,7 +52,7 @@ static enum err check_row(struct db_statement *row, const struct migration_set *
                            (long long)number, set->name);
     const struct migration *migration = &set->migrations[number - 1];
     char digest[TOKEN_DIGEST_SIZE];
-    if (!text_equal_string(db_text(row, 3), digest_hex(text_of(migration->sql), digest)))
+    if (!text_equal_string(db_text(row, 3), digest_hex(text_of(sql_of(db, migration)), digest)))
         return err_because(ERR_STORAGE, "migration %s of \"%s\" was altered after it had been applied",
                            migration->name, set->name);
     return ERR_NONE;
@@ -53,7 +60,8 @@ static enum err check_row(struct db_statement *row, const struct migration_set *
 
 static enum err has_any(struct db_connection *connection, bool *ret)
 {
-    struct db_statement *query = db_query(connection, exists_sql);
+    struct db_statement *query = db_query(connection, connection->engine->has_table_sql);
+    db_bind_string(query, 1, "schema_migration");
     bool exists = db_next(query);
     enum err err = db_done(query);
     if (!err)
@@ -71,7 +79,7 @@ static enum err check_applied(struct db_connection *connection, const struct mig
     enum err verdict = ERR_NONE;
     struct db_statement *query = db_query(connection, applied_sql);
     while (!verdict && db_next(query))
-        verdict = check_row(query, sets, set_count);
+        verdict = check_row(connection->db, query, sets, set_count);
     err = db_done(query);
     return err ? err : verdict;
 }
@@ -90,8 +98,9 @@ static enum err count_applied(struct db_connection *connection, const struct mig
 static enum err apply(struct db_connection *connection, const struct migration_set *set,
                       const struct migration *migration)
 {
-    enum err err = db_script(connection, migration->sql);
-    if (!err && !connection_in_transaction(connection))
+    const char *sql = sql_of(connection->db, migration);
+    enum err err = db_script(connection, sql);
+    if (!err && !connection->engine->in_transaction(connection))
         err = err_because(ERR_STORAGE, "it ends its transaction by itself");
     if (err)
         return err_because(err == ERR_STORAGE_FULL ? err : ERR_STORAGE, "migration %s of \"%s\": %.400s",
@@ -102,7 +111,7 @@ static enum err apply(struct db_connection *connection, const struct migration_s
     db_bind_string(insert, 1, set->name);
     db_bind_int(insert, 2, migration->number);
     db_bind_string(insert, 3, migration->name);
-    db_bind_string(insert, 4, digest_hex(text_of(migration->sql), digest));
+    db_bind_string(insert, 4, digest_hex(text_of(sql), digest));
     db_bind_int(insert, 5, clock_wall_us());
     return db_run(insert, NULL);
 }
@@ -113,7 +122,7 @@ static enum err step(struct db_connection *connection, const struct migration_se
                      bool *ret_applied)
 {
     bool applied = false;
-    enum err err = connection_run(connection, "BEGIN IMMEDIATE");
+    enum err err = connection->engine->begin(connection, TRANSACTION_MIGRATION);
     if (err)
         return err;
     err = check_applied(connection, sets, set_count);
@@ -130,9 +139,8 @@ static enum err step(struct db_connection *connection, const struct migration_se
     if (!err && applied)
         err = fault_at(FAULT_MIGRATE_BEFORE_COMMIT);
     if (!err && applied)
-        err = connection_run(connection, "COMMIT");
-    if (connection_in_transaction(connection) && db_script(connection, "ROLLBACK") && !err)
-        err = ERR_STORAGE;
+        err = connection->engine->commit(connection);
+    connection->engine->roll_back(connection);
     if (!err)
         *ret_applied = applied;
     return err;
@@ -143,7 +151,7 @@ enum err migrate(struct db *db, const struct migration_set *sets, size_t set_cou
     bool applied = true;
     enum err err = check_applied(db->writer, sets, set_count);
     if (!err)
-        err = connection_accept(db->writer);
+        err = db->engine->accept ? db->engine->accept(db->writer) : ERR_NONE;
     while (!err && applied)
         err = step(db->writer, sets, set_count, &applied);
     return err;
@@ -174,5 +182,18 @@ enum err migrate_check(struct db *db, const struct migration_set *sets, size_t s
     if (!err && missing)
         err = err_because(ERR_STORAGE, "%s is of an older schema, %u migrations behind: start its service first",
                           db->path, missing);
+    return err;
+}
+
+enum err migrate_has(struct db *db, const char *set_name, bool *ret)
+{
+    const struct migration_set set = {.name = set_name};
+    bool exists = false;
+    size_t count = 0;
+    enum err err = has_any(db->writer, &exists);
+    if (!err && exists)
+        err = count_applied(db->writer, &set, &count);
+    if (!err)
+        *ret = count > 0;
     return err;
 }

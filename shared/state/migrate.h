@@ -7,6 +7,7 @@
 #ifndef TANDEM_STATE_MIGRATE_H
 #define TANDEM_STATE_MIGRATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -16,6 +17,7 @@ struct migration {
     unsigned number;       /* from 1, without gaps */
     const char *name;      /* of its file */
     const char *sql;
+    const char *postgresql;    /* in its language, where the two differ: NNN_name.postgresql.sql; NULL: the same */
 };
 
 struct migration_set {
@@ -34,5 +36,8 @@ enum err must_check migrate(struct db *db, const struct migration_set *sets, siz
 /** Whether the database is of exactly these sets, without changing anything: for who reads or changes what a service
  *  looks after. ERR_STORAGE with a cause when it is older, newer or another. Before db_start(). */
 enum err must_check migrate_check(struct db *db, const struct migration_set *sets, size_t set_count);
+
+/** Whether any migration of a set was applied: which application's the database is. Before db_start(). */
+enum err must_check migrate_has(struct db *db, const char *set_name, bool *ret);
 
 #endif

@@ -42,6 +42,9 @@
     ROW(METRIC_DB_BUSY, "tandem_db_busy_total", COUNTER, ONE, "", "Waits for another process's transaction")           \
     ROW(METRIC_DB_TURN, "tandem_db_turn_wait_seconds_total", COUNTER, SECONDS, "",                                     \
         "Time that the writer waited for its turn among the processes")                                                \
+    ROW(METRIC_DB_RERUNS, "tandem_db_reruns_total", COUNTER, ONE, "",                                                  \
+        "Transactions run again, since others were in their way or the connection was lost")                           \
+    ROW(METRIC_DB_RECONNECTS, "tandem_db_reconnects_total", COUNTER, ONE, "", "Connections made anew")                 \
     ROW(METRIC_DB_SIZE, "tandem_db_size_bytes", SHARED_GAUGE, BYTES, "", "Size of the database's file")                \
     ROW(METRIC_DB_WAL, "tandem_db_wal_bytes", SHARED_GAUGE, BYTES, "", "Size of the write-ahead log")                  \
     ROW(METRIC_DB_QUEUED, "tandem_db_queued", GAUGE, ONE, "", "Changes that wait for the writer")                      \
@@ -56,6 +59,22 @@
     ROW(METRIC_BUS_SIZE, "tandem_bus_size_bytes", SHARED_GAUGE, BYTES, "", "Size of the embedded bus")                 \
     ROW(METRIC_BUS_MAX, "tandem_bus_max_bytes", SHARED_GAUGE, BYTES, "",                                               \
         "Size past which the bus takes no more events: bus.max_bytes")                                                 \
+    ROW(METRIC_BUS_RECONNECTS, "tandem_bus_reconnects_total", COUNTER, ONE, "",                                        \
+        "Connections to a broker that were made again")                                                                \
+    ROW(METRIC_BUS_BLOCKED, "tandem_bus_blocked", GREATEST_GAUGE, ONE, "",                                             \
+        "1 while a broker takes no events, for lack of memory or disk")                                                \
+    ROW(METRIC_BUS_REFUSED, "tandem_bus_refused_total", COUNTER, ONE, "reason",                                        \
+        "Publications that a broker did not take, and that are repeated: blocked, timeout, nacked, unroutable")        \
+    ROW(METRIC_BUS_BROKERS_UP, "tandem_bus_brokers_up", LEAST_GAUGE, ONE, "",                                          \
+        "Brokers that a process is connected to")                                                                      \
+    ROW(METRIC_BUS_ROUND_TRIP, "tandem_bus_round_trip_seconds", GREATEST_GAUGE, SECONDS, "",                           \
+        "Mean time from a request to the answer of the slowest broker")                                                \
+    ROW(METRIC_BUS_QUEUED, "tandem_bus_queued", GAUGE, ONE, "",                                                        \
+        "Events that were given to a broker which has not confirmed them")                                             \
+    ROW(METRIC_BUS_REBALANCES, "tandem_bus_rebalances_total", COUNTER, ONE, "",                                        \
+        "Times that partitions were given to a process or taken from it")                                              \
+    ROW(METRIC_BUS_UNREADABLE, "tandem_bus_unreadable_total", COUNTER, ONE, "",                                        \
+        "Messages on a broker that are no events, and were put aside or passed over")                                  \
     ROW(METRIC_CONSUMER_HANDLED, "tandem_consumer_handled_total", COUNTER, ONE, "", "Events applied")                  \
     ROW(METRIC_CONSUMER_REPEATED, "tandem_consumer_repeated_total", COUNTER, ONE, "",                                  \
         "Events that were delivered again and had no second effect")                                                   \
@@ -74,11 +93,34 @@
         "Tries of such calls after the first")                                                                         \
     ROW(METRIC_BREAKER_STATE, "tandem_breaker_state", GREATEST_GAUGE, ONE, "target",                                   \
         "Of the circuit breaker before another service: 0 closed, 1 half open, 2 open")                                \
+    ROW(METRIC_DISCOVERY_INSTANCES, "tandem_discovery_instances", LEAST_GAUGE, ONE, "service",                         \
+        "Instances of another service that are known")                                                                 \
+    ROW(METRIC_DISCOVERY_AWAY, "tandem_discovery_away", GREATEST_GAUGE, ONE, "service",                                \
+        "1 while the registry cannot be asked about a service, and what was known last is used")                       \
+    ROW(METRIC_DISCOVERY_REGISTERED, "tandem_discovery_registered", LEAST_GAUGE, ONE, "",                              \
+        "1 while the registry knows this instance")                                                                    \
+    ROW(METRIC_DISCOVERY_FAILURES, "tandem_discovery_failures_total", COUNTER, ONE, "service",                         \
+        "Questions to the registry that failed, by the service they were about; without one: signs of life")           \
     ROW(METRIC_AUTH_LOOKUPS, "tandem_auth_lookups_total", COUNTER, ONE, "result",                                      \
         "Bearer tokens looked up: fresh, unknown or stale in the cache, asked (the user service is), joined (a "       \
         "question under way), refused (nobody can be asked)")                                                          \
     ROW(METRIC_AUTH_REVOCATIONS, "tandem_auth_revocations_total", COUNTER, ONE, "",                                    \
         "Events that had tokens forgotten")                                                                            \
+    ROW(METRIC_CACHE_LOOKUPS, "tandem_cache_lookups_total", COUNTER, ONE, "cache,result",                              \
+        "Looks into a cache in memory: fresh, due (one is to load it anew already), stale, absent, miss")              \
+    ROW(METRIC_CACHE_LOADS, "tandem_cache_loads_total", COUNTER, ONE, "cache,outcome",                                 \
+        "Loads of what a cache had not: loaded, absent (there is none), failed, refused (too many at once), shared "   \
+        "(another process had loaded it), unkept (invalidated meanwhile, again and again)")                            \
+    ROW(METRIC_CACHE_EVICTIONS, "tandem_cache_evictions_total", COUNTER, ONE, "cache",                                 \
+        "Values that left a cache in memory for lack of room")                                                         \
+    ROW(METRIC_CACHE_BYTES, "tandem_cache_bytes", GAUGE, BYTES, "cache", "Size of what a cache has in memory")         \
+    ROW(METRIC_CACHE_ENTRIES, "tandem_cache_entries", GAUGE, ONE, "cache", "Values that a cache has in memory")        \
+    ROW(METRIC_CACHE_REMOTE, "tandem_cache_remote_total", COUNTER, ONE, "outcome",                                     \
+        "Commands to Redis: answered, failed, refused (by the breaker), redirected (to another node)")                 \
+    ROW(METRIC_CACHE_REMOTE_OWED, "tandem_cache_remote_owed", GAUGE, ONE, "",                                          \
+        "Invalidations that Redis has yet to be told of")                                                              \
+    ROW(METRIC_CACHE_REMOTE_LOST, "tandem_cache_remote_lost_total", COUNTER, ONE, "",                                  \
+        "Invalidations that Redis was not told of in time, so that what is there lives out its time")                  \
     ROW(METRIC_SIGN_IN_REFUSED, "tandem_sign_in_refused_total", COUNTER, ONE, "limit",                                 \
         "Attempts to sign in that were refused for their number, by the limit: account or source")                     \
     ROW(METRIC_PAYMENTS, "tandem_payments_total", COUNTER, ONE, "outcome",                                             \

@@ -2,15 +2,14 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/auth_flights.h"
-#include "base/id.h"
+#include "cache/flights.h"
 
 struct flight {
-    char token_digest[TOKEN_DIGEST_SIZE];          /* "": none */
+    size_t key_length;                             /* 0: none */
+    char key[FLIGHT_KEY_MAX];
     struct flight_guest *first, **last;
 };
 
@@ -27,7 +26,7 @@ enum err flights_new(unsigned flights_max, unsigned guests_max, struct flights *
 {
     struct flights *flights = calloc(1, sizeof *flights + flights_max * sizeof flights->list[0]);
     if (!flights)
-        return err_because(ERR_MEMORY, "no memory for questions about tokens");
+        return err_because(ERR_MEMORY, "no memory for questions under way");
     flights->max = flights_max;
     flights->guests_max = guests_max;
     pthread_mutex_init(&flights->lock, NULL);
@@ -45,24 +44,27 @@ void flights_free(struct flights *flights)
 
 /* ---- with the lock ---- */
 
-/* The flight about this token, "" for a free place; NULL when there is none. */
-static struct flight *find(struct flights *flights, const char *token_digest)
+/* The flight about this key, an empty one for a free place; NULL when there is none. */
+static struct flight *find(struct flights *flights, struct text key)
 {
     for (unsigned i = 0; i < flights->used; i++) {
-        if (strcmp(flights->list[i].token_digest, token_digest) == 0)
-            return &flights->list[i];
+        struct flight *flight = &flights->list[i];
+        if (flight->key_length == key.length && memcmp(flight->key, key.at, key.length) == 0)
+            return flight;
     }
     return NULL;
 }
 
-static enum err take_off(struct flights *flights, const char *token_digest)
+static enum err take_off(struct flights *flights, struct text key)
 {
-    struct flight *flight = find(flights, "");
+    struct flight *flight = find(flights, TEXT(""));
     if (!flight && flights->used == flights->max)
-        return err_because(ERR_BUSY, "%u tokens are being asked about already", flights->max);
+        return err_because(ERR_BUSY, "%u questions are being asked already", flights->max);
     if (!flight)
         flight = &flights->list[flights->used++];
-    snprintf(flight->token_digest, sizeof flight->token_digest, "%s", token_digest);
+    assert(key.length > 0 && key.length <= FLIGHT_KEY_MAX);
+    memcpy(flight->key, key.at, key.length);
+    flight->key_length = key.length;
     flight->first = NULL;
     flight->last = &flight->first;
     return ERR_NONE;
@@ -71,7 +73,7 @@ static enum err take_off(struct flights *flights, const char *token_digest)
 static enum err park(struct flights *flights, struct flight *flight, struct flight_guest *guest)
 {
     if (flights->guests == flights->guests_max)
-        return err_because(ERR_BUSY, "%u requests wait for whose their tokens are already", flights->guests_max);
+        return err_because(ERR_BUSY, "%u wait for the answer to another's question already", flights->guests_max);
     guest->next = NULL;
     *flight->last = guest;
     flight->last = &guest->next;
@@ -104,12 +106,12 @@ static struct flight_guest **take_overdue(struct flights *flights, struct flight
 
 /* ---- from outside ---- */
 
-enum err flights_board(struct flights *flights, const char *token_digest, struct flight_guest *guest,
+enum err flights_board(struct flights *flights, struct text key, struct flight_guest *guest,
                        bool *ret_leads, bool *ret_earliest)
 {
     pthread_mutex_lock(&flights->lock);
-    struct flight *flight = find(flights, token_digest);
-    enum err err = flight ? park(flights, flight, guest) : take_off(flights, token_digest);
+    struct flight *flight = find(flights, key);
+    enum err err = flight ? park(flights, flight, guest) : take_off(flights, key);
     bool is_earliest = !err && flight && (!flights->expected_ns || guest->deadline_ns < flights->expected_ns);
     if (is_earliest)
         flights->expected_ns = guest->deadline_ns;
@@ -121,20 +123,46 @@ enum err flights_board(struct flights *flights, const char *token_digest, struct
     return err;
 }
 
-struct flight_guest *flights_land(struct flights *flights, const char *token_digest)
+bool flights_lead(struct flights *flights, struct text key)
 {
     pthread_mutex_lock(&flights->lock);
-    struct flight *flight = find(flights, token_digest);
+    bool leads = !find(flights, key) && take_off(flights, key) == ERR_NONE;
+    pthread_mutex_unlock(&flights->lock);
+    return leads;
+}
+
+struct flight_guest *flights_land(struct flights *flights, struct text key)
+{
+    pthread_mutex_lock(&flights->lock);
+    struct flight *flight = find(flights, key);
     assert(flight);
     struct flight_guest *parked = flight->first;
     for (struct flight_guest *guest = parked; guest; guest = guest->next)
         flights->guests--;
-    flight->token_digest[0] = '\0';
+    flight->key_length = 0;
     flight->first = NULL;
-    while (flights->used > 0 && !flights->list[flights->used - 1].token_digest[0])
+    while (flights->used > 0 && flights->list[flights->used - 1].key_length == 0)
         flights->used--;
     pthread_mutex_unlock(&flights->lock);
     return parked;
+}
+
+bool flights_leave(struct flights *flights, struct text key, struct flight_guest *guest)
+{
+    pthread_mutex_lock(&flights->lock);
+    struct flight *flight = find(flights, key);
+    struct flight_guest **at = flight ? &flight->first : NULL;
+    while (at && *at && *at != guest)
+        at = &(*at)->next;
+    bool was_parked = at && *at;
+    if (was_parked) {
+        *at = guest->next;
+        if (!guest->next)
+            flight->last = at;
+        flights->guests--;
+    }
+    pthread_mutex_unlock(&flights->lock);
+    return was_parked;
 }
 
 struct flight_guest *flights_overdue(struct flights *flights, int64_t now_ns, int64_t *ret_next_ns)
@@ -143,7 +171,7 @@ struct flight_guest *flights_overdue(struct flights *flights, int64_t now_ns, in
     int64_t next_ns = 0;
     pthread_mutex_lock(&flights->lock);
     for (unsigned i = 0; i < flights->used; i++) {
-        if (flights->list[i].token_digest[0])
+        if (flights->list[i].key_length > 0)
             end = take_overdue(flights, &flights->list[i], now_ns, end, &next_ns);
     }
     flights->expected_ns = next_ns;

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "base/text.h"
-#include "state/db_private.h"
+#include "state/db_sqlite.h"
 #include "state/thread.h"
 
 /*
@@ -14,7 +14,7 @@
  */
 enum { RESTART_WAIT_MS = 50, WAL_FRAME_HEADER_BYTES = 24 };
 
-static void ask_for_checkpoint(struct db_checkpoint *checkpoint)
+static void ask_for_checkpoint(struct sqlite_checkpoint *checkpoint)
 {
     pthread_mutex_lock(&checkpoint->lock);
     checkpoint->requested = true;
@@ -22,10 +22,15 @@ static void ask_for_checkpoint(struct db_checkpoint *checkpoint)
     pthread_mutex_unlock(&checkpoint->lock);
 }
 
+static struct sqlite_checkpoint *checkpoint_of(const struct db *db)
+{
+    return &sqlite_database(db)->checkpoint;
+}
+
 static void start_over(struct db *db)
 {
-    db->checkpoint.next_bytes = db->opts.wal_checkpoint_bytes;
-    db->checkpoint.full_bytes = db->opts.wal_max_bytes;
+    checkpoint_of(db)->next_bytes = db->opts.wal_checkpoint_bytes;
+    checkpoint_of(db)->full_bytes = db->opts.wal_max_bytes;
 }
 
 /* After each commit, on the writer's thread. */
@@ -33,7 +38,7 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int frame
 {
     (void)handle, (void)name;
     struct db *db = context;
-    struct db_checkpoint *checkpoint = &db->checkpoint;
+    struct sqlite_checkpoint *checkpoint = checkpoint_of(db);
     size_t bytes = (size_t)frames * checkpoint->frame_bytes;
     DB_SET(db, wal_bytes, bytes);
     if (bytes < checkpoint->last_bytes)
@@ -48,13 +53,13 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int frame
 
 bool checkpoint_is_due(const struct db *db)
 {
-    return db->checkpoint.last_bytes >= db->checkpoint.full_bytes;
+    return checkpoint_of(db)->last_bytes >= checkpoint_of(db)->full_bytes;
 }
 
 void checkpoint_fully(struct db *db)
 {
-    struct db_checkpoint *checkpoint = &db->checkpoint;
-    struct db_connection *writer = db->writer;
+    struct sqlite_checkpoint *checkpoint = checkpoint_of(db);
+    struct sqlite_connection *writer = sqlite_connection(db->writer);
     writer->busy_timeout_ms = RESTART_WAIT_MS;
     pthread_mutex_lock(&checkpoint->running);
     int code = sqlite3_wal_checkpoint_v2(writer->handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
@@ -73,7 +78,7 @@ void checkpoint_fully(struct db *db)
 /* A failure is left to the writer's own checkpoint, and to the log's size, which is measured. */
 static void *run(void *context)
 {
-    struct db_checkpoint *checkpoint = context;
+    struct sqlite_checkpoint *checkpoint = context;
     pthread_mutex_lock(&checkpoint->lock);
     for (;;) {
         while (!checkpoint->requested && !checkpoint->stopping)
@@ -84,7 +89,7 @@ static void *run(void *context)
         pthread_mutex_unlock(&checkpoint->lock);
 
         pthread_mutex_lock(&checkpoint->running);
-        sqlite3_wal_checkpoint_v2(checkpoint->connection->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        sqlite3_wal_checkpoint_v2(sqlite_handle(checkpoint->connection), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         pthread_mutex_unlock(&checkpoint->running);
         pthread_mutex_lock(&checkpoint->lock);
     }
@@ -96,20 +101,34 @@ static enum err read_page_size(struct db *db)
 {
     struct db_statement *pragma = db_query(db->writer, "PRAGMA page_size");
     if (db_next(pragma))
-        db->checkpoint.frame_bytes = (size_t)db_int(pragma, 0) + WAL_FRAME_HEADER_BYTES;
+        checkpoint_of(db)->frame_bytes = (size_t)db_int(pragma, 0) + WAL_FRAME_HEADER_BYTES;
     return db_done(pragma);
+}
+
+void checkpoint_init(struct sqlite_checkpoint *checkpoint)
+{
+    pthread_mutex_init(&checkpoint->lock, NULL);
+    pthread_mutex_init(&checkpoint->running, NULL);
+    pthread_cond_init(&checkpoint->wake, NULL);
+}
+
+void checkpoint_fini(struct sqlite_checkpoint *checkpoint)
+{
+    pthread_mutex_destroy(&checkpoint->lock);
+    pthread_mutex_destroy(&checkpoint->running);
+    pthread_cond_destroy(&checkpoint->wake);
 }
 
 enum err checkpoint_start(struct db *db)
 {
-    struct db_checkpoint *checkpoint = &db->checkpoint;
+    struct sqlite_checkpoint *checkpoint = checkpoint_of(db);
     enum err err = read_page_size(db);
     if (!err)
         err = connection_open(db, CONNECTION_CHECKPOINTER, &checkpoint->connection);
     if (err)
         return err;
     start_over(db);
-    sqlite3_wal_hook(db->writer->handle, on_commit, db);
+    sqlite3_wal_hook(sqlite_handle(db->writer), on_commit, db);
     err = thread_start(&checkpoint->thread, "checkpoint", run, checkpoint);
     checkpoint->started = !err;
     return err;
@@ -117,7 +136,7 @@ enum err checkpoint_start(struct db *db)
 
 void checkpoint_stop(struct db *db)
 {
-    struct db_checkpoint *checkpoint = &db->checkpoint;
+    struct sqlite_checkpoint *checkpoint = checkpoint_of(db);
     if (checkpoint->started) {
         pthread_mutex_lock(&checkpoint->lock);
         checkpoint->stopping = true;

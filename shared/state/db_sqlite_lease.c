@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "state/db_private.h"
+#include "state/db_sqlite.h"
 
 /* Whoever has the database open shares this one; who replaces the file has it alone. */
 enum { IN_USE = 1 << 20 };
@@ -17,29 +17,30 @@ static bool lock_at(int fd, unsigned number, short type)
     return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-static bool lock(struct db *db, unsigned number, short type)
+static bool lock(struct sqlite_database *database, unsigned number, short type)
 {
-    return lock_at(db->lease_fd, number, type);
+    return lock_at(database->lease_fd, number, type);
 }
 
-bool db_lease_take(struct db *db, unsigned number)
+bool sqlite_lease_take(struct db *db, unsigned number)
 {
-    return lock(db, number, F_WRLCK);
+    return lock(sqlite_database(db), number, F_WRLCK);
 }
 
-void db_lease_end(struct db *db, unsigned number)
+void sqlite_lease_end(struct db *db, unsigned number)
 {
-    lock(db, number, F_UNLCK);
+    lock(sqlite_database(db), number, F_UNLCK);
 }
 
-enum err lease_open(struct db *db)
+enum err lease_open(struct sqlite_database *database)
 {
+    const struct db *db = &database->base;
     char path[DB_PATH_SIZE];
     path_beside(db, "-lease", path);
-    db->lease_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
-    if (db->lease_fd < 0)
+    database->lease_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+    if (database->lease_fd < 0)
         return err_because(ERR_STORAGE, "open %s: %s", path, strerror(errno));
-    if (!lock(db, IN_USE, F_RDLCK))
+    if (!lock(database, IN_USE, F_RDLCK))
         return err_because(ERR_BUSY, "%s is being restored", db->path);
     return ERR_NONE;
 }

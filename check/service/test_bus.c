@@ -1,0 +1,121 @@
+/*
+ * The conformance suite of events/bus.h: what every bus holds, whatever carries the events. Compiled once for each
+ * kind of broker (BROKER, a row of check/harness/broker.h), so that each is a program.
+ *
+ *   AWAY_S=N      how long the broker is away (3); make check-bus: 60
+ *   BACKLOG=N     how many events a backlog has (5000); make check-bus: 100000
+ *
+ * doc/conformance-bus.md is the table of what came out, by case and broker (make update-bus-conformance).
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/harness/suite.h"
+#include "check/service/bus_cases.h"
+#include "check/service/bus_world.h"
+
+enum { LINE_SIZE = 512 };
+
+const struct broker *const world_broker = &BROKER;
+
+static void test_table(void);
+
+/* Those that need what a broker lacks are not run on it; doc/conformance-bus.md says why. */
+static const struct {
+    unsigned needs;            /* enum broker_ability */
+    struct suite_case suite_case;
+} table[] = {
+    {0, {"events of a key come in the order in which they were published", bus_case_order}},
+    {0, {"a family stands for every version, and other types are not delivered", bus_case_types}},
+    {0, {"an event comes with all that it had", bus_case_whole}},
+    {0, {"the largest payload and none come as they were", bus_case_sizes}},
+    {0, {"a publication with an event that is not well-formed is refused whole", bus_case_refused}},
+    {0, {"an event that nobody listens to is no fault", bus_case_nobody_listens}},
+    {0, {"a fetch ends by an event, by a wake, or in its time", bus_case_waiting}},
+    {0, {"a subscription without a group has what comes after it, for itself", bus_case_without_group}},
+    {BROKER_KEEPS, {"a new group begins with the first event there is", bus_case_new_group}},
+    {0, {"a backlog is drained in order", bus_case_backlog}},
+    {0, {"a slow consumer has all in order, and holds up no other group", bus_case_slow}},
+    {0, {"what was acknowledged does not come again, and what was not does first", bus_case_acknowledge}},
+    {0, {"a rewind goes back to the last acknowledged, in order", bus_case_rewind}},
+    {0, {"a process killed between effect and acknowledgement has its events delivered again", bus_case_crash}},
+    {0, {"each group has every event", bus_case_groups}},
+    {0, {"the lag is what a group has yet to acknowledge", bus_case_lag}},
+    {0, {"two and three consumers of a group come and go, and order per key is kept", bus_case_sharing}},
+    {BROKER_BROWSES, {"what is on the bus can be looked at", bus_case_browse}},
+    {0, {"an event delivered twice has one effect", bus_case_once}},
+    {0, {"a poisoned event is set aside, and the others go on", bus_case_poison}},
+    {0, {"a dead letter that is sent again has its effect", bus_case_redrive}},
+    {BROKER_GIVES_UP, {"what the broker has given up is a dead letter, and can be sent again", bus_case_given_up}},
+    {0, {"another process takes over from a consumer that is killed", bus_case_takeover}},
+    {BROKER_AWAY, {"a broker that goes away and comes back has lost nothing", bus_case_away}},
+    {BROKER_AWAY, {"a service starts without its broker, and goes on when that is there", bus_case_away_from_start}},
+    {BROKER_AWAY, {"a broker that is killed under load has lost nothing that it confirmed", bus_case_killed}},
+    {BROKER_AWAY, {"a subscription without a group remembers its place through that", bus_case_without_group_away}},
+    {BROKER_NODES, {"a node of a cluster is killed, and the others go on within ten seconds", bus_case_node_killed}},
+    {0, {"the table of cases and brokers has these cases", test_table}},
+};
+
+enum { CASES = sizeof table / sizeof table[0] };
+
+static const char *in_source(const char *path, char out[static LINE_SIZE])
+{
+    const char *folder = getenv("TANDEM_SRCDIR");
+    snprintf(out, LINE_SIZE, "%s/%s", folder ? folder : ".", path);
+    return out;
+}
+
+/* A row begins with "| case |". */
+static void test_table(void)
+{
+    char line[LINE_SIZE];
+    size_t next = 0;
+    FILE *file = fopen(in_source("doc/conformance-bus.md", line), "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    while (fgets(line, sizeof line, file)) {
+        struct text rest = text_of(line);
+        if (!text_starts(rest, TEXT("| ")) || text_starts(rest, TEXT("| Case ")))
+            continue;
+        text_split(&rest, '|');
+        struct text name = text_trim(text_split(&rest, '|'));
+        bool is_next = next < CASES && text_equal_string(name, table[next].suite_case.name);
+        if (!is_next)
+            printf("# \"%.*s\" is not in its place; run make update-bus-conformance\n", TEXT_ARGS(name));
+        CU_ASSERT(is_next);
+        next++;
+    }
+    CU_ASSERT_EQUAL(next, CASES);
+    fclose(file);
+}
+
+static void test_missing(void)
+{
+    suite_skip(world_broker->lacks());
+}
+
+int main(void)
+{
+    static struct suite_case cases[CASES];
+    size_t count = 0;
+    char suite[64];
+    snprintf(suite, sizeof suite, "bus on %s", world_broker->name);
+    if (world_broker->lacks()) {
+        cases[0] = (struct suite_case){"there is a broker to run it on", test_missing};
+        return suite_main(suite, cases, 1);
+    }
+    enum err err = world_broker->start();
+    if (err) {
+        printf("Bail out! the broker does not start: %s\n", err_cause());
+        world_broker->stop();
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < CASES; i++)
+        if ((table[i].needs & ~world_broker->abilities) == 0)
+            cases[count++] = table[i].suite_case;
+    int status = suite_main(suite, cases, count);
+    world_broker->stop();
+    return status;
+}
