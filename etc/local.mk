@@ -133,7 +133,7 @@ examplesdir = $(docdir)/examples
 dist_examples_SCRIPTS = etc/examples/consume_kafka.py etc/examples/consume_rabbitmq.py
 
 dist_doc_DATA = README.md ARCHITECTURE.md LICENSE \
-	doc/caching.md doc/conformance-bus.md doc/conformance-cache.md doc/conformance-discovery.md \
+	doc/caching.md doc/conformance-bus.md doc/conformance-cache.md doc/conformance-db.md doc/conformance-discovery.md \
 	doc/discovery.md doc/events.md doc/gitops.md doc/observability.md doc/operating.md doc/payments.md \
 	doc/postgresql.md doc/problems.md doc/tracing.md
 runbooksdir = $(docdir)/runbooks

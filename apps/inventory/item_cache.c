@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,12 +24,21 @@ struct changed {
     char sku[SKU_MAX];
 };
 
+/* Of one of the database's writers, whose thread alone uses it: what it has not committed yet. */
+struct noted {
+    struct noted *next;
+    pthread_t writer;
+    size_t count;
+    bool too_many;
+    struct changed changed[CHANGED_MAX];
+};
+
 struct item_cache {
     struct cache *cache;
     struct db *db;
-    size_t changed_count;      /* the writer's thread's, as is what follows */
-    bool too_many;
-    struct changed changed[CHANGED_MAX];
+    pthread_mutex_t lock;      /* of the list */
+    struct noted *noted;
+    atomic_bool unnoted;       /* there was no memory for one: from then on each commit has all forgotten */
 };
 
 /* ---- what changes ---- */
@@ -37,16 +48,32 @@ static struct text sku_of(const struct changed *changed)
     return (struct text){changed->sku, changed->length};
 }
 
-static void note(struct item_cache *cache, struct text sku)
+/* This thread's; NULL when it has none, and when there is no memory for it. */
+static struct noted *noted_here(struct item_cache *cache, bool make)
 {
-    const struct changed *last = cache->changed_count ? &cache->changed[cache->changed_count - 1] : NULL;
+    pthread_mutex_lock(&cache->lock);
+    struct noted *noted = cache->noted;
+    while (noted && !pthread_equal(noted->writer, pthread_self()))
+        noted = noted->next;
+    if (!noted && make && (noted = calloc(1, sizeof *noted)) != NULL) {
+        noted->writer = pthread_self();
+        noted->next = cache->noted;
+        cache->noted = noted;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return noted;
+}
+
+static void note(struct noted *noted, struct text sku)
+{
+    const struct changed *last = noted->count ? &noted->changed[noted->count - 1] : NULL;
     if (last && text_equal(sku_of(last), sku))
         return;
-    if (cache->changed_count == CHANGED_MAX) {
-        cache->too_many = true;
+    if (noted->count == CHANGED_MAX) {
+        noted->too_many = true;
         return;
     }
-    struct changed *changed = &cache->changed[cache->changed_count++];
+    struct changed *changed = &noted->changed[noted->count++];
     memcpy(changed->sku, sku.at, sku.length);
     changed->length = (uint8_t)sku.length;
 }
@@ -55,7 +82,11 @@ void item_cache_changed(struct item_cache *cache, struct db_connection *db, stru
 {
     if (!cache || !item_sku_is_valid(sku))
         return;
-    note(cache, sku);
+    struct noted *noted = noted_here(cache, true);
+    if (noted)
+        note(noted, sku);
+    else
+        atomic_store(&cache->unnoted, true);
     db_notify(db, CHANGED);
 }
 
@@ -63,12 +94,15 @@ void item_cache_changed(struct item_cache *cache, struct db_connection *db, stru
 static void forget(void *context)
 {
     struct item_cache *cache = context;
-    for (size_t i = 0; i < cache->changed_count; i++)
-        cache_invalidate(cache->cache, sku_of(&cache->changed[i]));
-    if (cache->too_many)
+    struct noted *noted = noted_here(cache, false);
+    for (size_t i = 0; noted && i < noted->count; i++)
+        cache_invalidate(cache->cache, sku_of(&noted->changed[i]));
+    if ((noted && noted->too_many) || atomic_load(&cache->unnoted))
         cache_invalidate_all(cache->cache);
-    cache->changed_count = 0;
-    cache->too_many = false;
+    if (noted) {
+        noted->count = 0;
+        noted->too_many = false;
+    }
 }
 
 /* ---- life ---- */
@@ -87,6 +121,7 @@ enum err item_cache_new(struct service *service, struct item_cache **ret)
     struct item_cache *cache = calloc(1, sizeof *cache);
     if (!cache)
         return err_because(ERR_MEMORY, "no memory for the cache of items");
+    pthread_mutex_init(&cache->lock, NULL);
     enum err err = cache_new(&opts, &cache->cache);
     if (!err)
         err = db_listen(service->db, CHANGED, forget, cache);
@@ -106,6 +141,11 @@ void item_cache_free(struct item_cache *cache)
     if (cache->db)
         db_unlisten(cache->db, CHANGED, cache);
     cache_free(cache->cache);
+    for (struct noted *noted = cache->noted, *next; noted; noted = next) {
+        next = noted->next;
+        free(noted);
+    }
+    pthread_mutex_destroy(&cache->lock);
     free(cache);
 }
 

@@ -284,7 +284,7 @@ enum err rabbitmq_start_again(void)
 
 /* ---- ending ---- */
 
-/* Its own helpers end with it: they read from it. */
+/* The processes that it has started end with it: they read from it. */
 void rabbitmq_kill_node(unsigned node)
 {
     process_kill(&rabbitmq.nodes[node]);

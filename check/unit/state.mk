@@ -49,3 +49,23 @@ TESTS += check/unit/test_db_postgres
 check_unit_test_db_postgres_SOURCES = check/unit/test_db_postgres.c
 check_unit_test_db_postgres_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_db_postgres_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
+
+# What holds on both engines: db-conformance.md is what these programs said.
+ENGINE_TESTS = check/unit/test_db check/unit/test_db_statement check/unit/test_migrate check/unit/test_schema \
+	check/unit/test_outbox check/unit/test_relay check/unit/test_consumer check/unit/test_dead_letter \
+	check/unit/test_background check/unit/test_idempotency check/unit/test_user_store check/unit/test_order_store \
+	check/unit/test_order_place check/unit/test_order_events check/unit/test_order_stuck \
+	check/unit/test_payment_worker check/unit/test_inventory_store check/unit/test_inventory_stock \
+	check/unit/test_inventory_events
+EXTRA_DIST += check/unit/db_conformance.sh
+CLEANFILES += db-conformance.md check/unit/test_*.tap
+PHONY_TARGETS += check-db update-db-conformance
+check-db: $(ENGINE_TESTS)
+	status=0; for test in $(ENGINE_TESTS); do \
+		TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' TANDEM_REQUIRE=1 \
+			./$$test > $$test.tap || status=1; cat $$test.tap; \
+	done; \
+	$(srcdir)/check/unit/db_conformance.sh $(ENGINE_TESTS:=.tap) > db-conformance.md; exit $$status
+
+update-db-conformance: check-db
+	cp db-conformance.md $(srcdir)/doc/conformance-db.md

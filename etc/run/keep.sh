@@ -20,11 +20,16 @@ end() {
 }
 trap end TERM INT HUP
 
+# One that an earlier keeper left behind would be in the way of the next.
+process_end "$FILE" "$SIGNAL"
 starts=0 since=$SECONDS
 while [[ $STOPPING == no ]]; do
     "$@" &
     CHILD=$!
+    [[ $STOPPING == no ]] || end           # was told between the two
     printf '%s %s\n' "$CHILD" "$(process_started "$CHILD")" >"$FILE"
+    wait "$CHILD"
+    status=$?
     while kill -0 "$CHILD" 2>/dev/null; do
         wait "$CHILD"
         status=$?

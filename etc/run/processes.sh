@@ -79,14 +79,19 @@ process_stop() {
 
 # stop_kept NAME SIGNAL: ends the program of a keeper (etc/run/keep.sh) that was killed, and has left it alone.
 stop_kept() {
-    local file=$STATE/run/$1.program pid tenths
-    if pid=$(process_of "$file"); then
+    process_end "$STATE/run/$1.program" "$2"
+}
+
+# process_end FILE SIGNAL: asks the process in this file to end; one that has not after ten seconds is killed.
+process_end() {
+    local pid tenths
+    if pid=$(process_of "$1"); then
         kill -s "$2" "$pid" 2>/dev/null || true
         for ((tenths = 0; tenths < 100; tenths++)); do
-            process_of "$file" >/dev/null || break
+            process_of "$1" >/dev/null || break
             sleep 0.1
         done
-        ! process_of "$file" >/dev/null || kill -s KILL "$pid" 2>/dev/null || true
+        ! process_of "$1" >/dev/null || kill -s KILL "$pid" 2>/dev/null || true
     fi
-    rm -f "$file"
+    rm -f "$1"
 }

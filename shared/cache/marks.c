@@ -41,16 +41,20 @@ static void make_key(struct page *page)
     atomic_store(&page->magic, MAGIC);
 }
 
+/* The time is read after the mark, and the mark must still be that one: another process may make one meanwhile. */
+static void forget_future(_Atomic int64_t *mark)
+{
+    int64_t made_ns = atomic_load(mark);
+    if (made_ns > clock_now_ns())
+        atomic_compare_exchange_strong(mark, &made_ns, 0);
+}
+
 /* Times of the future are from before the machine was started, when nobody has what was loaded then. */
 static void forget_boot(struct page *page)
 {
-    int64_t now_ns = clock_now_ns();
-    if (atomic_load(&page->all) > now_ns)
-        atomic_store(&page->all, 0);
-    for (size_t i = 0; i < MARK_PLACES; i++) {
-        if (atomic_load(&page->places[i]) > now_ns)
-            atomic_store(&page->places[i], 0);
-    }
+    forget_future(&page->all);
+    for (size_t i = 0; i < MARK_PLACES; i++)
+        forget_future(&page->places[i]);
 }
 
 /* The first to come makes the file what it is to be, with its lock, which the mapping would keep. */

@@ -167,20 +167,30 @@ static const char *all_types(unsigned index, char out[static BUS_AMQP_NAME_SIZE]
     return out;
 }
 
-/* A group that has yet to subscribe is kept everything for, since only it knows what it wants. */
+/*
+ * A group that has yet to subscribe is kept everything for, since only it knows what it wants. The queue for the dead
+ * comes last, and says that all the others are there and bound: whoever was cut off before is made up for by the next,
+ * before that one publishes.
+ */
 static enum err expect_group(struct bus_amqp_link *link, const char *group)
 {
     char exchange[BUS_AMQP_NAME_SIZE], queue[BUS_AMQP_NAME_SIZE], key[BUS_AMQP_NAME_SIZE];
+    const unsigned queues = link->settings->opts.queues;
     bool is_new;
+    uint64_t count;
     enum err err = bus_amqp_check_group(link->settings, group);
-    for (unsigned i = 0; !err && i <= link->settings->opts.queues; i++) {
-        unsigned index = link->settings->opts.queues - i;   /* the one for the dead first, where the others send to */
+    if (!err)
+        err = bus_amqp_count(link, bus_amqp_queue_name(link->settings, group, queues, queue), &count);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    err = ERR_NONE;
+    for (unsigned index = 0; !err && index < queues; index++) {
         err = declare_of_group(link, group, index, &is_new);
-        if (!err && is_new && i > 0)
+        if (!err)
             err = bind(link, bus_amqp_queue_name(link->settings, group, index, queue),
                        bus_amqp_exchange_name(link->settings, exchange), all_types(index, key));
     }
-    return err;
+    return err ? err : declare_of_group(link, group, queues, &is_new);
 }
 
 static enum err declare_unrouted(struct bus_amqp_link *link, const char *exchange)
@@ -225,7 +235,7 @@ enum err bus_amqp_declare_group(struct bus_amqp_link *link, const char *group, c
     const unsigned queues = link->settings->opts.queues;
     bool is_new;
     bus_amqp_exchange_name(link->settings, exchange);
-    enum err err = declare_of_group(link, group, queues, &is_new);
+    enum err err = ERR_NONE;
     for (unsigned index = 0; !err && index < queues; index++) {
         bus_amqp_queue_name(link->settings, group, index, queue);
         snprintf(number, sizeof number, "%u", index);
@@ -238,7 +248,7 @@ enum err bus_amqp_declare_group(struct bus_amqp_link *link, const char *group, c
                           amqp_cstring_bytes(exchange), amqp_cstring_bytes(all_types(index, key)), amqp_empty_table);
         err = bus_amqp_link_reply(link, BUS_AMQP_QUESTIONS, queue);
     }
-    return err;
+    return err ? err : declare_of_group(link, group, queues, &is_new);
 }
 
 enum err bus_amqp_declare_watch(struct bus_amqp_link *link, const char *queue, const char *const *types)

@@ -221,6 +221,7 @@ void kafka_leave(struct kafka_subscription *subscription)
     if (!subscription->handle)
         return;
     kafka_commit_once(subscription, clock_now_ns() + LAST_COMMIT_MS * NS_PER_MS);   /* or it comes again */
+    drop_held(subscription);   /* what came meanwhile */
     rd_kafka_queue_io_event_enable(subscription->queue, -1, NULL, 0);
     rd_kafka_queue_destroy(subscription->queue);
     if (!subscription->is_alone)
@@ -282,12 +283,24 @@ static bool seek(rd_kafka_t *handle, rd_kafka_topic_partition_list_t *list)
     return done;
 }
 
+/* A message that is held was taken from its partition, and not been seen by anybody: it comes first again. */
+static void add_held(const struct kafka_subscription *subscription, rd_kafka_topic_partition_list_t *list)
+{
+    const rd_kafka_message_t *held = subscription->held;
+    if (!held)
+        return;
+    const char *topic = rd_kafka_topic_name(held->rkt);
+    if (!rd_kafka_topic_partition_list_find(list, topic, held->partition))
+        rd_kafka_topic_partition_list_add(list, topic, held->partition)->offset = held->offset;
+}
+
 /* What cannot go back leaves the group, and joins it again where the group has acknowledged. */
 enum err kafka_go_back(struct kafka_subscription *subscription)
 {
-    drop_held(subscription);
     kafka_pause(subscription, false);   /* or where it was paused would be where it goes on */
     rd_kafka_topic_partition_list_t *list = places_ahead(&subscription->places);
+    add_held(subscription, list);
+    drop_held(subscription);
     bool done = list->cnt == 0 || seek(subscription->handle, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (!done) {

@@ -83,6 +83,7 @@ struct postgres_connection {
     size_t pending_count;
     enum err failure;                  /* the first of an exchange */
     bool is_replica;
+    bool in_transaction;               /* from its beginning to its end, whatever becomes of the connection */
     bool is_lost;                      /* in the middle of a transaction, which has to begin anew */
     bool committed;
     bool unlimited;                    /* a migration takes its time */

@@ -275,7 +275,7 @@ enum err postgres_ensure(struct postgres_connection *own)
     struct postgres_database *database = postgres_database(own->base.db);
     if (is_connected(own))
         return ERR_NONE;
-    if (own->is_lost)
+    if (own->is_lost || own->in_transaction)
         return err_because(ERR_UNAVAILABLE, "%s: the connection was lost in a transaction", own->base.db->path);
     postgres_drop(own);
     if (wants_replica(own) && clock_now_ns() >= own->replica_again_ns) {

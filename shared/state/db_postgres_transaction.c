@@ -37,11 +37,12 @@ static enum err pass_turn(struct postgres_connection *own)
 enum err postgres_begin(struct db_connection *connection, enum transaction_kind kind)
 {
     struct postgres_connection *own = postgres_connection(connection);
-    own->is_lost = own->committed = false;
+    own->in_transaction = own->is_lost = own->committed = false;
     own->unlimited = kind == TRANSACTION_MIGRATION;
     enum err err = postgres_ensure(own);
     if (!err && kind == TRANSACTION_BATCH)
         err = take_turn(own);
+    own->in_transaction = !err;
     if (!err)
         err = postgres_send_named(own, "begin", WISH_NOTHING);
     if (!err && kind == TRANSACTION_MIGRATION)
@@ -88,6 +89,7 @@ enum err postgres_commit(struct db_connection *connection)
     enum err failure = own->handle ? postgres_exchange(own) : ERR_NONE;
     if (!err)
         err = failure;
+    own->in_transaction = false;
     if (own->committed)
         return ERR_NONE;
     if (own->handle)
@@ -116,7 +118,7 @@ void postgres_roll_back(struct db_connection *connection)
         err_clear();
     if (own->handle && end_transaction(own))
         postgres_drop(own);
-    own->is_lost = own->unlimited = false;
+    own->in_transaction = own->is_lost = own->unlimited = false;
     connection->must_rerun = again;
 }
 
