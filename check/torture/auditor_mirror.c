@@ -105,6 +105,21 @@ static bool make_table(struct mirror *mirror, const char *schema, const char *ta
            fail(sql, sqlite3_errmsg(mirror->db));
 }
 
+/* The claims look things up by the same columns as the services. An index that SQLite does not understand is none. */
+static void make_indexes(struct mirror *mirror, PGconn *source, const char *schema, const char *table)
+{
+    char sql[SQL_SIZE];
+    snprintf(sql, sizeof sql, "SELECT indexname, substring(indexdef from '\\(([^()]*)\\)') FROM pg_indexes"
+                              " WHERE schemaname = 'public' AND tablename = '%s'", table);
+    PGresult *indexes = ask(source, sql);
+    for (int i = 0; indexes && i < PQntuples(indexes); i++) {
+        snprintf(sql, sizeof sql, "CREATE INDEX IF NOT EXISTS %s.\"%s\" ON \"%s\" (%s)", schema,
+                 PQgetvalue(indexes, i, 0), table, PQgetvalue(indexes, i, 1));
+        sqlite3_exec(mirror->db, sql, NULL, NULL, NULL);
+    }
+    PQclear(indexes);
+}
+
 static void bind(sqlite3_stmt *insert, const PGresult *rows, int row)
 {
     for (int i = 0; i < PQnfields(rows); i++) {
@@ -125,6 +140,8 @@ static bool copy_table(struct mirror *mirror, PGconn *source, const char *schema
     snprintf(sql, sizeof sql, "SELECT * FROM \"%s\"", table);
     PGresult *rows = ask(source, sql);
     bool done = rows && make_table(mirror, schema, table, rows, &insert);
+    if (done)
+        make_indexes(mirror, source, schema, table);
     for (int i = 0; done && i < PQntuples(rows); i++) {
         bind(insert, rows, i);
         done = sqlite3_step(insert) == SQLITE_DONE || fail(table, sqlite3_errmsg(mirror->db));
