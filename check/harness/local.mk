@@ -2,6 +2,7 @@ check_LIBRARIES += check/harness/libharness.a
 check_harness_libharness_a_SOURCES = \
 	check/harness/broker.h check/harness/broker_embedded.c check/harness/broker_kafka.c \
 	check/harness/broker_rabbitmq.c \
+	check/harness/conformance.c check/harness/conformance.h \
 	check/harness/fake_gateway.c check/harness/fake_gateway.h \
 	check/harness/fake_gateway_events.c \
 	check/harness/fake_gateway_ledger.c check/harness/fake_gateway_ledger.h \
@@ -38,3 +39,6 @@ endif
 
 HARNESS = check/harness/libharness.a
 CHECK_CPPFLAGS = $(AM_CPPFLAGS) $(CUNIT_CFLAGS)
+
+# The tables of doc/conformance-*.md.
+EXTRA_DIST += check/harness/conformance.sh

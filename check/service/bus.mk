@@ -50,7 +50,6 @@ check_service_test_bus_amqp_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_bus_amqp_LDADD = $(LIBS_BUS_TEST)
 
 # In full: the broker away for a minute, a hundred thousand events behind. The table is then bus-conformance.md.
-EXTRA_DIST += check/service/bus_conformance.sh
 CLEANFILES += bus-conformance.md check/service/test_bus*.tap
 PHONY_TARGETS += check-bus update-bus-conformance
 check-bus: $(BUS_TESTS)
@@ -58,7 +57,8 @@ check-bus: $(BUS_TESTS)
 		TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' AWAY_S=$${AWAY_S:-60} \
 			BACKLOG=$${BACKLOG:-100000} ./$$test > $$test.tap || status=1; cat $$test.tap; \
 	done; \
-	$(srcdir)/check/service/bus_conformance.sh $(srcdir)/check/service/test_bus.c $(BUS_TESTS:=.tap) \
+	$(srcdir)/check/harness/conformance.sh $(srcdir)/doc/conformance-bus.md \
+		$(srcdir)/check/service/test_bus.c $(BUS_TESTS:=.tap) \
 		> bus-conformance.md; exit $$status
 
 update-bus-conformance: check-bus

@@ -50,7 +50,6 @@ check_service_test_sign_out_redis_LDADD = $(LIBS_SERVICE_TEST) $(REDIS_LIBS)
 endif
 
 # With a cluster, for which make check has no time. The table is then cache-conformance.md.
-EXTRA_DIST += check/service/cache_conformance.sh
 CLEANFILES += cache-conformance.md check/service/test_cache*.tap
 PHONY_TARGETS += check-cache update-cache-conformance
 check-cache: all $(CACHE_TESTS_ALL) $(CACHE_SERVICE_TESTS)
@@ -58,7 +57,8 @@ check-cache: all $(CACHE_TESTS_ALL) $(CACHE_SERVICE_TESTS)
 		TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' $$test > $$test.tap || status=1; \
 		cat $$test.tap; \
 	done; \
-	$(srcdir)/check/service/cache_conformance.sh $(srcdir)/check/service/test_cache.c $(CACHE_TESTS_ALL:=.tap) \
+	$(srcdir)/check/harness/conformance.sh $(srcdir)/doc/conformance-cache.md \
+		$(srcdir)/check/service/test_cache.c $(CACHE_TESTS_ALL:=.tap) \
 		> cache-conformance.md; \
 	for test in $(CACHE_SERVICE_TESTS); do \
 		TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' $$test || status=1; \

@@ -39,7 +39,6 @@ check_service_test_registry_consul_real_CPPFLAGS = $(CHECK_CPPFLAGS) -DSERVER=re
 check_service_test_registry_consul_real_LDADD = $(LIBS_REGISTRY_TEST)
 
 # In full: crashes, lifetimes that pass, registries that are away. The table is then discovery-conformance.md.
-EXTRA_DIST += check/service/registry_conformance.sh
 CLEANFILES += discovery-conformance.md check/service/test_registry*.tap
 PHONY_TARGETS += check-discovery update-discovery-conformance
 check-discovery: $(REGISTRY_TESTS)
@@ -47,7 +46,8 @@ check-discovery: $(REGISTRY_TESTS)
 		TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' REGISTRY_LONG=1 \
 			$$test > $$test.tap || status=1; cat $$test.tap; \
 	done; \
-	$(srcdir)/check/service/registry_conformance.sh $(srcdir)/check/service/test_registry.c $(REGISTRY_TESTS:=.tap) \
+	$(srcdir)/check/harness/conformance.sh $(srcdir)/doc/conformance-discovery.md \
+		$(srcdir)/check/service/test_registry.c $(REGISTRY_TESTS:=.tap) \
 		> discovery-conformance.md; exit $$status
 
 update-discovery-conformance: check-discovery

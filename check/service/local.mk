@@ -14,7 +14,7 @@ check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
 SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_prometheus.sh check/service/test_run.sh \
 	check/service/test_run_engines.sh check/service/test_settings.sh
 dist_check_SCRIPTS += $(SERVICE_TESTS_SH)
-EXTRA_DIST += check/service/settings.sh
+EXTRA_DIST += check/service/run.sh check/service/settings.sh
 TESTS += $(SERVICE_TESTS) $(SERVICE_TESTS_SH)
 
 # Every process of the system on engines is killed once, which takes longer than make check has time for.

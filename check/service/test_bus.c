@@ -10,24 +10,15 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "check/harness/suite.h"
+#include "check/harness/conformance.h"
 #include "check/service/bus_cases.h"
 #include "check/service/bus_world.h"
 
-enum { LINE_SIZE = 512 };
-
 const struct broker *const world_broker = &BROKER;
 
-static void test_table(void);
-
 /* Those that need what a broker lacks are not run on it; doc/conformance-bus.md says why. */
-static const struct {
-    unsigned needs;            /* enum broker_ability */
-    struct suite_case suite_case;
-} table[] = {
+static const struct conformance_case table[] = {
     {0, {"events of a key come in the order in which they were published", bus_case_order}},
     {0, {"a family stands for every version, and other types are not delivered", bus_case_types}},
     {0, {"an event comes with all that it had", bus_case_whole}},
@@ -56,66 +47,15 @@ static const struct {
     {BROKER_AWAY, {"a broker that is killed under load has lost nothing that it confirmed", bus_case_killed}},
     {BROKER_AWAY, {"a subscription without a group remembers its place through that", bus_case_without_group_away}},
     {BROKER_NODES, {"a node of a cluster is killed, and the others go on within ten seconds", bus_case_node_killed}},
-    {0, {"the table of cases and brokers has these cases", test_table}},
+    {0, {"the table of cases and brokers has these cases", conformance_test_page}},
 };
-
-enum { CASES = sizeof table / sizeof table[0] };
-
-static const char *in_source(const char *path, char out[static LINE_SIZE])
-{
-    const char *folder = getenv("TANDEM_SRCDIR");
-    snprintf(out, LINE_SIZE, "%s/%s", folder ? folder : ".", path);
-    return out;
-}
-
-/* A row begins with "| case |". */
-static void test_table(void)
-{
-    char line[LINE_SIZE];
-    size_t next = 0;
-    FILE *file = fopen(in_source("doc/conformance-bus.md", line), "r");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    while (fgets(line, sizeof line, file)) {
-        struct text rest = text_of(line);
-        if (!text_starts(rest, TEXT("| ")) || text_starts(rest, TEXT("| Case ")))
-            continue;
-        text_split(&rest, '|');
-        struct text name = text_trim(text_split(&rest, '|'));
-        bool is_next = next < CASES && text_equal_string(name, table[next].suite_case.name);
-        if (!is_next)
-            printf("# \"%.*s\" is not in its place; run make update-bus-conformance\n", TEXT_ARGS(name));
-        CU_ASSERT(is_next);
-        next++;
-    }
-    CU_ASSERT_EQUAL(next, CASES);
-    fclose(file);
-}
-
-static void test_missing(void)
-{
-    suite_skip(world_broker->lacks());
-}
 
 int main(void)
 {
-    static struct suite_case cases[CASES];
-    size_t count = 0;
-    char suite[64];
-    snprintf(suite, sizeof suite, "bus on %s", world_broker->name);
-    if (world_broker->lacks()) {
-        cases[0] = (struct suite_case){"there is a broker to run it on", test_missing};
-        return suite_main(suite, cases, 1);
-    }
-    enum err err = world_broker->start();
-    if (err) {
-        printf("Bail out! the broker does not start: %s\n", err_cause());
-        world_broker->stop();
-        return EXIT_FAILURE;
-    }
-    for (size_t i = 0; i < CASES; i++)
-        if ((table[i].needs & ~world_broker->abilities) == 0)
-            cases[count++] = table[i].suite_case;
-    int status = suite_main(suite, cases, count);
-    world_broker->stop();
-    return status;
+    char name[64];
+    snprintf(name, sizeof name, "bus on %s", world_broker->name);
+    struct conformance_subject subject = {name, world_broker->abilities, world_broker->lacks, world_broker->start,
+                                          world_broker->stop};
+    return conformance_main(&subject, table, sizeof table / sizeof table[0], "doc/conformance-bus.md",
+                            "update-bus-conformance");
 }

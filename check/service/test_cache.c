@@ -7,14 +7,10 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "check/harness/suite.h"
+#include "check/harness/conformance.h"
 #include "check/service/cache_cases.h"
 #include "check/service/cache_world.h"
-
-enum { LINE_SIZE = 512 };
 
 #if HAVE_REDIS
 #define REMOTE(run) run
@@ -22,13 +18,8 @@ enum { LINE_SIZE = 512 };
 #define REMOTE(run) NULL
 #endif
 
-static void test_table(void);
-
 /* Those that need what a world lacks are not run on it. */
-static const struct {
-    unsigned needs;            /* enum world_ability */
-    struct suite_case suite_case;
-} table[] = {
+static const struct conformance_case table[] = {
     {0, {"what was put is got, and what was invalidated is not", cache_case_put}},
     {WORLD_ALONE, {"a hit allocates nothing", cache_case_hit}},
     {0, {"what is kept is fresh, then stale, then gone", cache_case_ages}},
@@ -65,61 +56,14 @@ static const struct {
     {WORLD_CLUSTER, {"a slot migrates under load: no request fails, no value is wrong", REMOTE(cache_case_migrated)}},
     {WORLD_CLUSTER, {"a cluster that is down holds up no request", REMOTE(cache_case_cluster_down)}},
     {WORLD_CLUSTER, {"a master is killed under load: no request fails", REMOTE(cache_case_master_killed)}},
-    {0, {"the table of cases and worlds has these cases", test_table}},
+    {0, {"the table of cases and worlds has these cases", conformance_test_page}},
 };
-
-enum { CASES = sizeof table / sizeof table[0] };
-
-/* A row begins with "| case |". */
-static void test_table(void)
-{
-    char line[LINE_SIZE];
-    const char *folder = getenv("TANDEM_SRCDIR");
-    size_t next = 0;
-    snprintf(line, sizeof line, "%s/doc/conformance-cache.md", folder ? folder : ".");
-    FILE *file = fopen(line, "r");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    while (fgets(line, sizeof line, file)) {
-        struct text rest = text_of(line);
-        if (!text_starts(rest, TEXT("| ")) || text_starts(rest, TEXT("| Case ")))
-            continue;
-        text_split(&rest, '|');
-        struct text name = text_trim(text_split(&rest, '|'));
-        bool is_next = next < CASES && text_equal_string(name, table[next].suite_case.name);
-        if (!is_next)
-            printf("# \"%.*s\" is not in its place; run make update-cache-conformance\n", TEXT_ARGS(name));
-        CU_ASSERT(is_next);
-        next++;
-    }
-    CU_ASSERT_EQUAL(next, CASES);
-    fclose(file);
-}
-
-static void test_missing(void)
-{
-    suite_skip(world->lacks());
-}
 
 int main(void)
 {
-    static struct suite_case cases[CASES];
-    size_t count = 0;
-    char suite[64];
-    snprintf(suite, sizeof suite, "cache in %s", world->name);
-    if (world->lacks()) {
-        cases[0] = (struct suite_case){"there is what it is in", test_missing};
-        return suite_main(suite, cases, 1);
-    }
-    enum err err = world->start();
-    if (err) {
-        printf("Bail out! %s does not start: %s\n", world->name, err_cause());
-        world->stop();
-        return EXIT_FAILURE;
-    }
-    for (size_t i = 0; i < CASES; i++)
-        if ((table[i].needs & ~world->abilities) == 0)
-            cases[count++] = table[i].suite_case;
-    int status = suite_main(suite, cases, count);
-    world->stop();
-    return status;
+    char name[64];
+    snprintf(name, sizeof name, "cache in %s", world->name);
+    struct conformance_subject subject = {name, world->abilities, world->lacks, world->start, world->stop};
+    return conformance_main(&subject, table, sizeof table / sizeof table[0], "doc/conformance-cache.md",
+                            "update-cache-conformance");
 }

@@ -8,25 +8,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "check/harness/suite.h"
+#include "check/harness/conformance.h"
 #include "check/service/registry_cases.h"
-
-enum { LINE_SIZE = 512 };
 
 /* Beside the abilities: it takes seconds. Such cases run with REGISTRY_LONG=1, as by make check-discovery. */
 enum { CASE_LONG = 1 << 16 };
 
 const struct registry_server *const cases_server = &SERVER;
 
-static void test_table(void);
-
 /* Those that need what a registry lacks are not run on it; doc/conformance-discovery.md says why. */
-static const struct {
-    unsigned needs;                /* enum registry_ability, CASE_LONG */
-    struct suite_case suite_case;
-} table[] = {
+static const struct conformance_case table[] = {
     {0, {"the instances of a service are found, and of no other", registry_case_found}},
     {REGISTRY_NOTES, {"all that is known of an instance comes with it", registry_case_notes}},
     {0, {"one that comes is seen, and one that goes is not any more", registry_case_changes}},
@@ -45,59 +37,16 @@ static const struct {
     {REGISTRY_COMPACTS, {"a history that was cut is read anew", registry_case_compacted}},
     {REGISTRY_NODES | CASE_LONG, {"with the leader killed it goes on", registry_case_leader}},
     {REGISTRY_SIGNS_IN | CASE_LONG, {"who has to sign in does, and who cannot is told", registry_case_signs_in}},
-    {0, {"the table of cases and registries has these cases", test_table}},
+    {0, {"the table of cases and registries has these cases", conformance_test_page}},
 };
-
-enum { CASES = sizeof table / sizeof table[0] };
-
-static void test_table(void)
-{
-    char line[LINE_SIZE];
-    const char *folder = getenv("TANDEM_SRCDIR");
-    size_t next = 0;
-    snprintf(line, sizeof line, "%s/doc/conformance-discovery.md", folder ? folder : ".");
-    FILE *file = fopen(line, "r");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    while (fgets(line, sizeof line, file)) {
-        struct text rest = text_of(line);
-        if (!text_starts(rest, TEXT("| ")) || text_starts(rest, TEXT("| Case ")))
-            continue;
-        text_split(&rest, '|');
-        struct text name = text_trim(text_split(&rest, '|'));
-        CU_ASSERT(next < CASES && text_equal_string(name, table[next].suite_case.name));
-        next++;
-    }
-    CU_ASSERT_EQUAL(next, CASES);
-    fclose(file);
-}
-
-static void test_missing(void)
-{
-    suite_skip(cases_server->lacks());
-}
 
 int main(void)
 {
-    static struct suite_case cases[CASES];
+    char name[64];
     unsigned has = cases_server->abilities | (getenv("REGISTRY_LONG") ? CASE_LONG : 0);
-    size_t count = 0;
-    char suite[64];
     registry_owner_main();
-    snprintf(suite, sizeof suite, "registry on %s", cases_server->name);
-    if (cases_server->lacks()) {
-        cases[0] = (struct suite_case){"there is a registry to run it on", test_missing};
-        return suite_main(suite, cases, 1);
-    }
-    enum err err = cases_server->start();
-    if (err) {
-        printf("Bail out! the registry does not start: %s\n", err_cause());
-        cases_server->stop();
-        return EXIT_FAILURE;
-    }
-    for (size_t i = 0; i < CASES; i++)
-        if ((table[i].needs & ~has) == 0)
-            cases[count++] = table[i].suite_case;
-    int status = suite_main(suite, cases, count);
-    cases_server->stop();
-    return status;
+    snprintf(name, sizeof name, "registry on %s", cases_server->name);
+    struct conformance_subject subject = {name, has, cases_server->lacks, cases_server->start, cases_server->stop};
+    return conformance_main(&subject, table, sizeof table / sizeof table[0], "doc/conformance-discovery.md",
+                            "update-discovery-conformance");
 }

@@ -2,61 +2,12 @@
 # ./run itself, on a tree that is built: start, demo, status, stop, and what it refuses.
 set -u
 
-SOURCE=$(cd "${TANDEM_SRCDIR:-.}" && pwd)
-TANDEM_BUILD=$(cd "${TANDEM_BUILDDIR:-.}" && pwd)
-export TANDEM_BUILD
-FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/tandem-run-XXXXXX")
-STATE=$FOLDER/state
-tests=0 failures=0
-
-clean_up() {
-    "$SOURCE/run" stop --state "$STATE" >/dev/null 2>&1
-    [[ -z ${BLOCKER:-} ]] || kill "$BLOCKER" 2>/dev/null
-    rm -rf "$FOLDER"
-}
-trap clean_up EXIT
-trap 'exit 1' INT TERM HUP
-
-missing() {
-    local name
-    for name in nginx lighttpd spawn-fcgi curl jq; do
-        command -v "$name" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null || echo "$name"
-    done
-}
-
-# tap NAME COMMAND…
-tap() {
-    local name=$1
-    shift
-    tests=$((tests + 1))
-    if "$@" >"$FOLDER/output" 2>&1; then
-        printf 'ok %d - run: %s\n' "$tests" "$name"
-    else
-        failures=$((failures + 1))
-        printf 'not ok %d - run: %s\n' "$tests" "$name"
-        tail -n 30 "$FOLDER/output" | sed 's/^/#   /'
-    fi
-}
-
-free_port() {
-    local port
-    while port=$((10000 + RANDOM % 20000)); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-    done
-    printf '%s\n' "$port"
-}
-
-run() {
-    "$SOURCE/run" "$@" --state "$STATE" </dev/null
-}
+SUITE=run
+# shellcheck source=check/service/run.sh
+. "$(dirname "$0")/run.sh"
 
 starts() {
     run start --no-install --port "$PORT" --front "$1"
-}
-
-demo_ends_paid() {
-    run demo >"$FOLDER/story" || { cat "$FOLDER/story"; return 1; }
-    tail -n 1 "$FOLDER/story" | grep -q 'is paid\.$'
 }
 
 trace_is_drawn() {
@@ -173,12 +124,7 @@ foreground_ends() {
     stop_leaves_nothing
 }
 
-absent=$(missing)
-if [[ $absent && -z ${TANDEM_REQUIRE:-} ]]; then
-    echo "1..0 # SKIP not installed: ${absent//$'\n'/ }"
-    exit 0
-fi
-
+skips_for "$(not_installed nginx lighttpd spawn-fcgi curl jq)"
 PORT=$(free_port)
 tap "it starts behind nginx" starts nginx
 tap "demo.json has every key, for its owner only" has_demo_json
@@ -200,5 +146,4 @@ tap "stop leaves nothing behind lighttpd" stop_leaves_nothing
 tap "in the foreground it ends when told, and leaves nothing" foreground_ends
 tap "a state folder whose sockets would not fit is refused" refuses_long_state
 tap "wrong options are refused" refuses_nonsense
-echo "1..$tests"
-((failures == 0))
+ends

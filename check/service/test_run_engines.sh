@@ -3,27 +3,14 @@
 # check-engines) any one of its processes is killed too: nothing is lost, and orders go on within ten seconds.
 set -u
 
-SOURCE=$(cd "${TANDEM_SRCDIR:-.}" && pwd)
-TANDEM_BUILD=$(cd "${TANDEM_BUILDDIR:-.}" && pwd)
-export TANDEM_BUILD
-FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/tandem-engines-XXXXXX")
-STATE=$FOLDER/state
-STALL_MAX_MS=10000
-tests=0 failures=0
-
-clean_up() {
-    "$SOURCE/run" stop --state "$STATE" >/dev/null 2>&1
-    rm -rf "$FOLDER"
-}
-trap clean_up EXIT
-trap 'exit 1' INT TERM HUP
+SUITE=run_engines STALL_MAX_MS=10000
+# shellcheck source=check/service/run.sh
+. "$(dirname "$0")/run.sh"
 
 # Why it cannot be tried here; nothing when it can.
 missing() {
     local name
-    for name in nginx spawn-fcgi curl jq; do
-        PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null || printf '%s is not installed\n' "$name"
-    done
+    not_installed nginx spawn-fcgi curl jq
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || printf 'PostgreSQL is not installed\n'
     [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || printf 'RabbitMQ is not installed\n'
     for name in POSTGRESQL RABBITMQ; do
@@ -31,39 +18,8 @@ missing() {
     done
 }
 
-# tap NAME COMMAND…
-tap() {
-    local name=$1
-    shift
-    tests=$((tests + 1))
-    if "$@" >"$FOLDER/output" 2>&1; then
-        printf 'ok %d - run_engines: %s\n' "$tests" "$name"
-    else
-        failures=$((failures + 1))
-        printf 'not ok %d - run_engines: %s\n' "$tests" "$name"
-        tail -n 30 "$FOLDER/output" | sed 's/^/#   /'
-    fi
-}
-
-free_port() {
-    local port
-    while port=$((10000 + RANDOM % 10000)); do
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-    done
-    printf '%s\n' "$port"
-}
-
-run() {
-    "$SOURCE/run" "$@" --state "$STATE" </dev/null
-}
-
 starts() {
     run start --no-install --port "$PORT" --with postgresql,rabbitmq --instances 2
-}
-
-demo_ends_paid() {
-    run demo >"$FOLDER/story" || { cat "$FOLDER/story"; return 1; }
-    tail -n 1 "$FOLDER/story" | grep -q 'is paid\.$'
 }
 
 is_on_engines() {
@@ -155,13 +111,7 @@ stop_leaves_nothing() {
     ! grep -lsaF -f <(printf '%s\n' "$STATE") /proc/[0-9]*/cmdline
 }
 
-absent=$(missing)
-if [[ $absent ]]; then
-    if [[ ${TANDEM_REQUIRE:-} ]]; then echo "Bail out! ${absent//$'\n'/; }"; exit 1; fi
-    echo "1..0 # SKIP ${absent//$'\n'/; }"
-    exit 0
-fi
-
+skips_for "$(missing)"
 exec 3>&1
 BOUGHT=()
 PORT=$(free_port)
@@ -176,5 +126,4 @@ if [[ ${KILLS:-0} != 0 ]]; then
     tap "nothing is lost" nothing_is_lost
 fi
 tap "stop leaves nothing behind" stop_leaves_nothing
-echo "1..$tests"
-((failures == 0))
+ends

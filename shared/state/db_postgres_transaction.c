@@ -79,8 +79,6 @@ enum err postgres_commit(struct db_connection *connection)
 {
     struct postgres_connection *own = postgres_connection(connection);
     enum err err = postgres_ensure(own);
-    if (!err && own->pending_count)
-        err = postgres_exchange(own);
     if (err)
         return err;
     err = postgres_send_named(own, "commit", WISH_COMMITTED);
