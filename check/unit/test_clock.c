@@ -25,6 +25,15 @@ static void test_wall(void)
     CU_ASSERT(clock_wall_us() < INT64_C(7258118400) * US_PER_S);
 }
 
+/* What is reckoned from the monotonic clock is what the other says, to a hundredth of a second. */
+static void test_wall_at(void)
+{
+    for (int i = 0; i < 10000; i++) {
+        int64_t before = clock_wall_us(), told = clock_wall_us_at(clock_now_ns()), after = clock_wall_us();
+        CU_ASSERT_FATAL(told > before - US_PER_S / 100 && told < after + US_PER_S / 100);
+    }
+}
+
 static void test_cpu(void)
 {
     int64_t before = clock_cpu_ns();
@@ -169,6 +178,7 @@ static void test_read_refuses(void)
 static const struct suite_case cases[] = {
     {"the monotonic clock never goes back", test_monotonic},
     {"wall time is in microseconds", test_wall},
+    {"wall time of a monotonic moment", test_wall_at},
     {"processor time passes with work", test_cpu},
     {"times are written, from the year 0000 to 9999", test_write},
     {"a time outside these years shows as the nearest inside", test_write_outside},

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "check/harness/suite.h"
 #include "telemetry/metric.h"
+#include "telemetry/metric_store.h"
 
 enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, TIMES = 20000 };
 
@@ -149,6 +150,48 @@ static void test_threads(void)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     CU_ASSERT_EQUAL(metric_value(metric_series(METRIC_HTTP_REQUESTS, "GET", "/", "200")), THREADS * TIMES);
+    end();
+}
+
+/* More of them than there are places, and those that come later have places that others had. */
+static void *count_alone(void *context)
+{
+    struct metric_series jobs = metric_series(METRIC_DB_JOBS), sizes = metric_series(METRIC_DB_BATCH_SIZE);
+
+    (void)context;
+    metric_own_begin();
+    for (int i = 0; i < TIMES; i++) {
+        metric_add(jobs, 1);
+        metric_observe(sizes, 2);
+    }
+    metric_own_end();
+    metric_add(jobs, 1);
+    return NULL;
+}
+
+static void test_own_slots(void)
+{
+    enum { TURNS = 2, COUNTERS = METRIC_OWNERS_MAX + 2 };
+    struct metric_series jobs = metric_series(METRIC_DB_JOBS);
+    pthread_t threads[COUNTERS];
+    char wanted[80];
+
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (int i = 0; i < COUNTERS; i++)
+            pthread_create(&threads[i], NULL, count_alone, NULL);
+        for (int64_t before = 0, now, i = 0; i < 20; i++, before = now)
+            CU_ASSERT((now = metric_value(jobs)) >= before);
+        for (int i = 0; i < COUNTERS; i++)
+            pthread_join(threads[i], NULL);
+    }
+    CU_ASSERT_EQUAL(metric_value(jobs), TURNS * COUNTERS * (TIMES + 1));
+    snprintf(wanted, sizeof wanted, "\ntandem_db_batch_size_sum %d\n", 2 * TURNS * COUNTERS * TIMES);
+    CU_ASSERT_PTR_NOT_NULL(strstr(scrape(), wanted));
+    metric_own_begin();          /* an owner of a store that is gone counts for nobody, and harms nobody */
+    end();
+    metric_add(jobs, 1);
+    metric_own_end();
+    CU_ASSERT_EQUAL(metric_value(metric_series(METRIC_DB_JOBS)), 0);
     end();
 }
 
@@ -333,6 +376,7 @@ static const struct suite_case cases[] = {
     {"series of a metric are bounded", test_series_are_bounded},
     {"a handle of zeros is seen by nobody", test_zero_handle},
     {"no update of any thread is lost", test_threads},
+    {"threads that count where no other does", test_own_slots},
     {"collectors are asked at each scrape", test_collectors},
     {"the process tells about itself", test_process},
     {"a scrape keeps to the format", test_format},

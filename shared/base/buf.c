@@ -72,35 +72,44 @@ void buf_add_text(struct buf *buf, struct text text)
     buf_add(buf, text.at, text.length);
 }
 
+/* Backwards from end; returns where they begin. */
+static char *put_digits(char *end, unsigned long long value)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return end;
+}
+
 void buf_add_int(struct buf *buf, long long value)
 {
-    char digits[24];
-    char *at = digits + sizeof digits;
-    unsigned long long magnitude = value < 0 ? -(unsigned long long)value : (unsigned long long)value;
+    char digits[24], *end = digits + sizeof digits;
+    char *at = put_digits(end, value < 0 ? -(unsigned long long)value : (unsigned long long)value);
 
-    do {
-        *--at = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
     if (value < 0)
         *--at = '-';
-    buf_add(buf, at, (size_t)(digits + sizeof digits - at));
+    buf_add(buf, at, (size_t)(end - at));
 }
 
 void buf_add_milliseconds(struct buf *buf, int64_t ns)
 {
+    char digits[32], *end = digits + sizeof digits, *at = end;
     int64_t us = ns / 1000;
-    unsigned rest = (unsigned)((us < 0 ? -us : us) % 1000);
-    char decimals[] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10), (char)('0' + rest % 10)};
-    size_t length = sizeof decimals;
+    unsigned long long magnitude = us < 0 ? -(unsigned long long)us : (unsigned long long)us;
+    unsigned rest = (unsigned)(magnitude % 1000), decimals = 3;
 
-    if (us < 0 && us > -1000)
-        buf_add_char(buf, '-');
-    buf_add_int(buf, us / 1000);
-    while (length > 1 && decimals[length - 1] == '0')
-        length--;
-    if (length > 1)
-        buf_add(buf, decimals, length);
+    if (rest > 0) {
+        for (; rest % 10 == 0; rest /= 10)
+            decimals--;
+        for (; decimals > 0; decimals--, rest /= 10)
+            *--at = (char)('0' + rest % 10);
+        *--at = '.';
+    }
+    at = put_digits(at, magnitude / 1000);
+    if (us < 0)
+        *--at = '-';
+    buf_add(buf, at, (size_t)(end - at));
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)

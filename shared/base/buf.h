@@ -41,9 +41,10 @@ void buf_reset(struct buf *buf, size_t keep_bytes);
 /** Room for length more bytes at the end, not yet counted in; NULL (and failed) when it cannot be had. */
 void *buf_reserve(struct buf *buf, size_t length);
 
+/** Whether that is there already; the capacity is never more than the ceiling and one. */
 static inline bool buf_fits(const struct buf *buf, size_t length)
 {
-    return !buf->failed && length < buf->capacity - buf->length && length <= buf->max_bytes - buf->length;
+    return length < buf->capacity - buf->length && !buf->failed;
 }
 
 /** Counts in length bytes that were written where buf_reserve() said. */

@@ -14,6 +14,8 @@
 #define FIRST_WALL_US (-62167219200 * US_PER_S)
 #define LAST_WALL_US  (253402300800 * US_PER_S - 1)
 
+enum { OFFSET_TRIES = 4 };
+
 struct civil {
     int64_t year;
     int64_t month;
@@ -42,6 +44,34 @@ int64_t clock_wall_us(void)
 int64_t clock_wall_coarse_us(void)
 {
     return read_clock(CLOCK_REALTIME_COARSE) / 1000;
+}
+
+/* Of the try in which the two were read closest to each other. */
+int64_t clock_wall_offset_ns(void)
+{
+    int64_t offset = 0, best = INT64_MAX;
+
+    for (int i = 0; i < OFFSET_TRIES; i++) {
+        int64_t before = clock_now_ns(), wall = read_clock(CLOCK_REALTIME), after = clock_now_ns();
+        if (after - before >= best)
+            continue;
+        best = after - before;
+        offset = wall - (before + best / 2);
+    }
+    return offset;
+}
+
+int64_t clock_wall_us_at(int64_t now_ns)
+{
+    static _Thread_local struct {
+        int64_t offset_ns, until_ns;
+    } latest;
+
+    if (now_ns >= latest.until_ns) {
+        latest.offset_ns = clock_wall_offset_ns();
+        latest.until_ns = now_ns + CLOCK_OFFSET_KEPT_NS;
+    }
+    return (now_ns + latest.offset_ns) / 1000;
 }
 
 int64_t clock_cpu_ns(void)

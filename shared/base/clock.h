@@ -26,6 +26,14 @@ int64_t clock_wall_us(void);
 /** The same as of the kernel's last tick, some milliseconds ago, for a fifth of the cost. */
 int64_t clock_wall_coarse_us(void);
 
+/** Wall time less monotonic time, such that processes that each find out for themselves agree. */
+int64_t clock_wall_offset_ns(void);
+
+/** The wall time of a moment that clock_now_ns() told just now, without asking for it: what is set on the clock shows
+ *  within CLOCK_OFFSET_KEPT_NS. */
+enum { CLOCK_OFFSET_KEPT_NS = 10000000 };
+int64_t clock_wall_us_at(int64_t now_ns);
+
 /** Processor time used by this process so far, in nanoseconds. */
 int64_t clock_cpu_ns(void);
 

@@ -29,6 +29,9 @@ void json_array_end(struct json_writer *writer);
 /** The key of the next value. */
 void json_key(struct json_writer *writer, const char *key);
 
+/** The same, of a key that is JSON already, with its quotes and the colon. */
+void json_key_raw(struct json_writer *writer, struct text key);
+
 /** A string; bytes that are not UTF-8 become U+FFFD. An absent text is null. */
 void json_text(struct json_writer *writer, struct text value);
 void json_string(struct json_writer *writer, const char *value);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "net/server_native.h"
+#include "telemetry/metric.h"
 
 static void drain_deliver(struct reactor_mail *mail)
 {
@@ -63,7 +64,9 @@ static void *lane_main(void *argument)
     char name[16];
     snprintf(name, sizeof name, "lane-%u", lane->lane.index % 1000);
     pthread_setname_np(pthread_self(), name);
+    metric_own_begin();
     reactor_run(&lane->lane.reactor);
+    metric_own_end();
     return NULL;
 }
 

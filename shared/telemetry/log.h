@@ -128,8 +128,11 @@ enum log_field_type {
 
 struct log_members;
 
+/* A key is a literal, so that it stands ready in the program as JSON has it: "\"bytes\":". */
+#define LOG_KEY(name) TEXT("\"" name "\":")
+
 struct log_field {
-    const char *key;
+    struct text key;
     enum log_field_type type;
     union {
         struct text text;
@@ -141,16 +144,16 @@ struct log_field {
     };
 };
 
-#define LOG_TEXT(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_TEXT, .text = (value)})
-#define LOG_STRING(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_TEXT, .text = text_of(value)})
-#define LOG_INT(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_INTEGER, .integer = (value)})
-#define LOG_NUMBER(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_NUMBER, .number = (value)})
+#define LOG_TEXT(name, value) ((struct log_field){.key = LOG_KEY(name), .type = LOG_FIELD_TEXT, .text = (value)})
+#define LOG_STRING(name, value) LOG_TEXT(name, text_of(value))
+#define LOG_INT(name, value) ((struct log_field){.key = LOG_KEY(name), .type = LOG_FIELD_INTEGER, .integer = (value)})
+#define LOG_NUMBER(name, value) ((struct log_field){.key = LOG_KEY(name), .type = LOG_FIELD_NUMBER, .number = (value)})
 /* Nanoseconds, told as milliseconds: "duration_ms". */
-#define LOG_DURATION(name, ns) ((struct log_field){.key = (name), .type = LOG_FIELD_DURATION, .integer = (ns)})
-#define LOG_BOOL(name, value) ((struct log_field){.key = (name), .type = LOG_FIELD_BOOLEAN, .boolean = (value)})
+#define LOG_DURATION(name, ns) ((struct log_field){.key = LOG_KEY(name), .type = LOG_FIELD_DURATION, .integer = (ns)})
+#define LOG_BOOL(name, value) ((struct log_field){.key = LOG_KEY(name), .type = LOG_FIELD_BOOLEAN, .boolean = (value)})
 
 /* "error", the name of the code, and "cause", the calling thread's err_cause() when there is one. */
-#define LOG_ERR(code) ((struct log_field){.key = "error", .type = LOG_FIELD_ERR, .err = (code)})
+#define LOG_ERR(code) ((struct log_field){.key = LOG_KEY("error"), .type = LOG_FIELD_ERR, .err = (code)})
 
 /* Fields that are the same each time, which log_members_new() made ready; NULL: none. */
 #define LOG_MEMBERS(ready) ((struct log_field){.type = LOG_FIELD_MEMBERS, .members = (ready)})
@@ -159,7 +162,7 @@ struct log_field {
 #define LOG_NOTHING ((struct log_field){.type = LOG_FIELD_NONE})
 
 /* That there is a value, which is not told: "[redacted]". */
-#define LOG_SECRET(name) ((struct log_field){.key = (name), .type = LOG_FIELD_SECRET})
+#define LOG_SECRET(name) ((struct log_field){.key = LOG_KEY(name), .type = LOG_FIELD_SECRET})
 
 /** Logs an event; the fields are evaluated only when the level is enabled for this file's LOG_MODULE. */
 #define log_event(level, message, ...) LOG_WRITE(false, level, message, ##__VA_ARGS__)

@@ -29,33 +29,33 @@ struct text log_value(struct text value)
 
 static void json_field_write(struct json_writer *writer, const struct log_field *field)
 {
+    if (field->key.at)
+        json_key_raw(writer, field->key);
     switch (field->type) {
     case LOG_FIELD_NONE:
         break;
     case LOG_FIELD_TEXT:
-        json_member_text(writer, field->key, log_value(field->text));
+        json_text(writer, log_value(field->text));
         break;
     case LOG_FIELD_INTEGER:
-        json_member_integer(writer, field->key, field->integer);
+        json_integer(writer, field->integer);
         break;
     case LOG_FIELD_NUMBER:
-        json_key(writer, field->key);
         json_number(writer, field->number);
         break;
     case LOG_FIELD_DURATION:
-        json_key(writer, field->key);
         json_milliseconds(writer, field->integer);
         break;
     case LOG_FIELD_BOOLEAN:
-        json_member_boolean(writer, field->key, field->boolean);
+        json_boolean(writer, field->boolean);
         break;
     case LOG_FIELD_ERR:
-        json_member_string(writer, field->key, err_name(field->err));
+        json_string(writer, err_name(field->err));
         if (err_cause()[0])
             json_member_string(writer, "cause", err_cause());
         break;
     case LOG_FIELD_SECRET:
-        json_member_string(writer, field->key, redacted);
+        json_string(writer, redacted);
         break;
     case LOG_FIELD_MEMBERS:
         if (field->members)
@@ -64,10 +64,12 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
     }
 }
 
-static void json_known(struct json_writer *writer, const char *key, struct text value)
+static void json_known(struct json_writer *writer, struct text key, struct text value)
 {
-    if (value.at)
-        json_member_text(writer, key, log_value(value));
+    if (!value.at)
+        return;
+    json_key_raw(writer, key);
+    json_text(writer, log_value(value));
 }
 
 /* Those of a span of this process are in every line of a request, and always of one form. */
@@ -89,14 +91,14 @@ static void json_context(struct json_writer *writer, const struct log_line *line
 {
     const struct log_context *context = line->context;
 
-    json_known(writer, "request_id", context->request_id);
+    json_known(writer, LOG_KEY("request_id"), context->request_id);
     if (line->own_ids) {
         json_own_ids(writer, context->trace_id, context->span_id);
     } else {
-        json_known(writer, "trace_id", context->trace_id);
-        json_known(writer, "span_id", context->span_id);
+        json_known(writer, LOG_KEY("trace_id"), context->trace_id);
+        json_known(writer, LOG_KEY("span_id"), context->span_id);
     }
-    json_known(writer, "user_id", context->user_id);
+    json_known(writer, LOG_KEY("user_id"), context->user_id);
 }
 
 static void format_json(const struct log_line *line, bool with_fields, struct buf *out)
@@ -105,7 +107,8 @@ static void format_json(const struct log_line *line, bool with_fields, struct bu
 
     json_writer_init(&writer, out);
     json_object_begin(&writer);
-    json_member_time(&writer, "time", line->time_us);
+    json_key_raw(&writer, LOG_KEY("time"));
+    json_time(&writer, line->time_us);
     json_raw(&writer, line->head);
     json_context(&writer, line);
     for (size_t i = 0; with_fields && i < line->field_count; i++)
@@ -155,9 +158,17 @@ static void add_escaped(struct buf *out, struct text text, const char *also)
     }
 }
 
-static void add_value(struct buf *out, const char *key, struct text value)
+/* Without the quotes and the colon. */
+static void add_key(struct buf *out, struct text key)
 {
-    buf_addf(out, " %s=", key);
+    buf_add_char(out, ' ');
+    buf_add_text(out, (struct text){key.at + 1, key.length - sizeof "\"\":" + 1});
+    buf_add_char(out, '=');
+}
+
+static void add_value(struct buf *out, struct text key, struct text value)
+{
+    add_key(out, key);
     value = log_value(value);
     if (text_is_visible_ascii(value) && value.length > 0 && text_find(value, '"') < 0) {
         buf_add_text(out, value);
@@ -177,22 +188,25 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
         add_value(out, field->key, field->text.at ? field->text : TEXT("-"));
         break;
     case LOG_FIELD_INTEGER:
-        buf_addf(out, " %s=%lld", field->key, (long long)field->integer);
+        add_key(out, field->key);
+        buf_add_int(out, field->integer);
         break;
     case LOG_FIELD_NUMBER:
-        buf_addf(out, " %s=%g", field->key, field->number);
+        add_key(out, field->key);
+        buf_addf(out, "%g", field->number);
         break;
     case LOG_FIELD_DURATION:
-        buf_addf(out, " %s=", field->key);
+        add_key(out, field->key);
         buf_add_milliseconds(out, field->integer);
         break;
     case LOG_FIELD_BOOLEAN:
-        buf_addf(out, " %s=%s", field->key, field->boolean ? "true" : "false");
+        add_key(out, field->key);
+        buf_add_string(out, field->boolean ? "true" : "false");
         break;
     case LOG_FIELD_ERR:
         add_value(out, field->key, text_of(err_name(field->err)));
         if (err_cause()[0])
-            add_value(out, "cause", text_of(err_cause()));
+            add_value(out, LOG_KEY("cause"), text_of(err_cause()));
         break;
     case LOG_FIELD_SECRET:
         add_value(out, field->key, text_of(redacted));
@@ -204,7 +218,7 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
     }
 }
 
-static void terminal_known(struct buf *out, const char *key, struct text value)
+static void terminal_known(struct buf *out, struct text key, struct text value)
 {
     if (value.at)
         add_value(out, key, value);
@@ -224,10 +238,10 @@ static void format_terminal(const struct log_line *line, bool with_fields, struc
         terminal_field_write(out, &line->fields[i]);
     if (!with_fields)
         buf_addf(out, " %s=true", left_out);
-    terminal_known(out, "request_id", line->context->request_id);
-    terminal_known(out, "trace_id", line->context->trace_id);
-    terminal_known(out, "span_id", line->context->span_id);
-    terminal_known(out, "user_id", line->context->user_id);
+    terminal_known(out, LOG_KEY("request_id"), line->context->request_id);
+    terminal_known(out, LOG_KEY("trace_id"), line->context->trace_id);
+    terminal_known(out, LOG_KEY("span_id"), line->context->span_id);
+    terminal_known(out, LOG_KEY("user_id"), line->context->user_id);
     buf_add_char(out, '\n');
 }
 

@@ -34,9 +34,17 @@ static _Atomic int64_t nowhere[METRIC_SLOTS];
 static _Atomic int64_t *_Atomic slots = nowhere;
 static atomic_bool disabled;
 
+/* A thread that counts much has slots that nobody else writes to: nothing has to be locked, and no other processor has
+ * the line. */
+static _Thread_local struct {
+    _Atomic int64_t *slots;            /* NULL: it has none */
+    unsigned place;
+} own;
+
 static struct {
     pthread_mutex_t lock;              /* of everything here */
     struct metric_store *_Atomic store;   /* may come with the first series, while others scrape */
+    unsigned owners;                   /* a bit for each place that a thread has */
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct {
@@ -55,6 +63,16 @@ static inline _Atomic int64_t *slot_of(struct metric_series series)
     return atomic_load_explicit(&slots, memory_order_relaxed) + series.slot;
 }
 
+static inline void count_at(uint32_t slot, int64_t n)
+{
+    if (own.slots && slot < METRIC_OWN_SLOTS) {
+        _Atomic int64_t *at = own.slots + slot;
+        atomic_store_explicit(at, atomic_load_explicit(at, memory_order_relaxed) + n, memory_order_relaxed);
+    } else {
+        atomic_fetch_add_explicit(atomic_load_explicit(&slots, memory_order_relaxed) + slot, n, memory_order_relaxed);
+    }
+}
+
 void metric_enable(bool enabled)
 {
     atomic_store_explicit(&disabled, !enabled, memory_order_relaxed);
@@ -69,7 +87,7 @@ void metric_add(struct metric_series series, int64_t n)
 {
     /* a gauge that goes up and down must not miss half of it when metrics are switched off in between */
     if (metric_is_enabled() || metric_rows[series.metric].type == GAUGE)
-        atomic_fetch_add_explicit(slot_of(series), n, memory_order_relaxed);
+        count_at(series.slot, n);
 }
 
 static int64_t bias_of(struct metric_series series)
@@ -89,19 +107,19 @@ void metric_set(struct metric_series series, int64_t value)
 
 int64_t metric_value(struct metric_series series)
 {
-    return atomic_load_explicit(slot_of(series), memory_order_relaxed) - bias_of(series);
+    struct metric_store *store = registry.store;
+    return (store ? metric_store_value(store, series.slot) : 0) - bias_of(series);
 }
 
 static uint32_t observe(struct metric_series series, int64_t value)
 {
     const struct metric_bound *bounds = metric_bounds(&metric_rows[series.metric]);
-    _Atomic int64_t *at = slot_of(series);
     uint32_t bucket = 0;
 
     while (bucket < METRIC_BOUNDS && value > bounds[bucket].most)
         bucket++;
-    atomic_fetch_add_explicit(at + bucket, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(at + METRIC_SUM, value, memory_order_relaxed);
+    count_at(series.slot + bucket, 1);
+    count_at(series.slot + METRIC_SUM, value);
     return bucket;
 }
 
@@ -298,6 +316,33 @@ struct metric_series metric_series_of(enum metric metric, const char *const *val
     }
     pthread_mutex_unlock(&registry.lock);
     return handle;
+}
+
+/* ---- slots of a thread's own ---- */
+
+void metric_own_begin(void)
+{
+    pthread_mutex_lock(&registry.lock);
+    for (unsigned place = 0; registry.store && !own.slots && place < METRIC_OWNERS_MAX; place++) {
+        if (registry.owners & 1U << place)
+            continue;
+        own.slots = metric_store_own(registry.store, place);
+        own.place = place;
+        if (!own.slots)
+            break;
+        registry.owners |= 1U << place;
+    }
+    pthread_mutex_unlock(&registry.lock);
+}
+
+void metric_own_end(void)
+{
+    if (!own.slots)
+        return;
+    own.slots = NULL;
+    pthread_mutex_lock(&registry.lock);
+    registry.owners &= ~(1U << own.place);
+    pthread_mutex_unlock(&registry.lock);
 }
 
 /* ---- collectors ---- */

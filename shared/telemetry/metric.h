@@ -78,6 +78,11 @@ enum { METRIC_EXEMPLAR_KEPT_US = 100000 };
  *  exemplar, unless the one that is there is newer than METRIC_EXEMPLAR_KEPT_US. */
 void metric_observe_traced(struct metric_series series, int64_t value, struct text trace_id);
 
+/** From now on until the other, the calling thread counts where no other thread does, so that its processor need not
+ *  wait for another's: for those that serve. Of those that are past METRIC_OWNERS_MAX nothing changes. */
+void metric_own_begin(void);
+void metric_own_end(void);
+
 /** What a counter or a gauge of this process says now. */
 int64_t metric_value(struct metric_series series);
 

@@ -15,7 +15,7 @@
 #include "telemetry/metric.h"
 #include "telemetry/metric_store.h"
 
-enum { MAGIC = 0x746d6531, BOOT_ID_SIZE = 40, LEFTS = 2, LOCK_STEP_NS = 1000000, SUM_TRIES = 1000 };
+enum { MAGIC = 0x746d6532, BOOT_ID_SIZE = 40, LEFTS = 2, LOCK_STEP_NS = 1000000, SUM_TRIES = 1000, CACHE_LINE = 64 };
 
 /* File locks: of the directory and of who lives, then one for each segment. */
 enum { LOCK_FILE, LOCK_SEGMENTS };
@@ -27,6 +27,7 @@ struct segment {
     _Atomic uint32_t incarnation;            /* of its process; 0: none has it */
     _Atomic int32_t pid;
     _Atomic int64_t slots[METRIC_SLOTS];
+    _Alignas(CACHE_LINE) _Atomic int64_t own[METRIC_OWNERS_MAX][METRIC_OWN_SLOTS];
 };
 
 /*
@@ -116,10 +117,28 @@ static bool counts(const struct page *page, struct fold fold, unsigned at)
     return incarnation != 0 && !(fold.segment == at && fold.incarnation == incarnation);
 }
 
+/* Slots of exemplars hold ids, whose sums mean nothing and are read by nobody, but may be of any size. */
+static int64_t sum_of(int64_t left, int64_t right)
+{
+    return (int64_t)((uint64_t)left + (uint64_t)right);
+}
+
+static int64_t counted(const struct segment *segment, size_t slot)
+{
+    int64_t sum = atomic_load_explicit(&segment->slots[slot], memory_order_relaxed);
+
+    for (unsigned i = 0; i < METRIC_OWNERS_MAX && slot < METRIC_OWN_SLOTS; i++)
+        sum = sum_of(sum, atomic_load_explicit(&segment->own[i][slot], memory_order_relaxed));
+    return sum;
+}
+
 static void clear(struct segment *segment, size_t used)
 {
     for (size_t i = 0; i < used; i++)
         atomic_store_explicit(&segment->slots[i], 0, memory_order_relaxed);
+    for (unsigned i = 0; i < METRIC_OWNERS_MAX; i++)
+        for (size_t j = 0; j < used && j < METRIC_OWN_SLOTS; j++)
+            atomic_store_explicit(&segment->own[i][j], 0, memory_order_relaxed);
     atomic_store(&segment->incarnation, 0);
 }
 
@@ -149,7 +168,7 @@ static void fold_segment(struct page *page, unsigned at)
         for (size_t i = 0; i < names; i++)
             for (uint32_t j = 0; j < page->names[i].lasting; j++) {
                 uint32_t slot = page->names[i].slot + j;
-                page->left[next.left][slot] += atomic_load_explicit(&segment->slots[slot], memory_order_relaxed);
+                page->left[next.left][slot] += counted(segment, slot);
             }
         memcpy(&word, &next, sizeof word);
         atomic_store(&page->fold, word);
@@ -396,6 +415,17 @@ _Atomic int64_t *metric_store_slots(struct metric_store *store)
     return store->page->segments[store->segment].slots;
 }
 
+_Atomic int64_t *metric_store_own(struct metric_store *store, unsigned owner)
+{
+    assert(owner < METRIC_OWNERS_MAX);
+    return store->segment == SHARED_SEGMENT ? NULL : store->page->segments[store->segment].own[owner];
+}
+
+int64_t metric_store_value(const struct metric_store *store, size_t slot)
+{
+    return counted(&store->page->segments[store->segment], slot);
+}
+
 size_t metric_store_used(const struct metric_store *store)
 {
     return atomic_load(&store->page->slots_used);
@@ -466,12 +496,6 @@ enum err metric_store_name(struct metric_store *store, uint32_t metric, const ch
 
 /* ---- reading ---- */
 
-/* Slots of exemplars hold ids, whose sums mean nothing and are read by nobody, but may be of any size. */
-static int64_t sum_of(int64_t left, int64_t right)
-{
-    return (int64_t)((uint64_t)left + (uint64_t)right);
-}
-
 static void add_up(const struct page *page, struct fold fold, int64_t *sums, size_t count)
 {
     memcpy(sums, page->left[fold.left], count * sizeof *sums);
@@ -479,7 +503,7 @@ static void add_up(const struct page *page, struct fold fold, int64_t *sums, siz
         if (!counts(page, fold, i))
             continue;
         for (size_t j = 0; j < count; j++)
-            sums[j] = sum_of(sums[j], atomic_load_explicit(&page->segments[i].slots[j], memory_order_relaxed));
+            sums[j] = sum_of(sums[j], counted(&page->segments[i], j));
     }
 }
 

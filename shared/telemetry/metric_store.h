@@ -30,6 +30,8 @@ enum {
     METRIC_SLOTS = 16384,           /* of each segment; memory is touched only as far as series were registered */
     METRIC_PROCESSES_MAX = 16,      /* that have a segment each; further ones share one: what they count is right, but
                                        a gauge that is set is set for all of them */
+    METRIC_OWNERS_MAX = 4,          /* threads of a process that have slots of their own beside those of all … */
+    METRIC_OWN_SLOTS = 4096,        /* … for the first so many of them */
     METRIC_NAMES_MAX = 2048,
     METRIC_LABELS_SIZE = 240,
 };
@@ -53,6 +55,14 @@ void metric_store_close(struct metric_store *store);
 
 /** This process's slots. */
 _Atomic int64_t *metric_store_slots(struct metric_store *store);
+
+/** METRIC_OWN_SLOTS of them for one thread alone, which therefore adds to them without the lock of the bus; what is
+ *  there counts together with the process's. Threads that take turns may have the same. NULL for a process that shares
+ *  a segment. */
+_Atomic int64_t *metric_store_own(struct metric_store *store, unsigned owner);
+
+/** What this process has counted in a slot. */
+int64_t metric_store_value(const struct metric_store *store, size_t slot);
 
 /** The names so far, in the order they were added; *ret_count of them. They never change. */
 const struct metric_name *metric_store_names(const struct metric_store *store, size_t *ret_count);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,7 +21,6 @@
 enum {
     GATHER_MS = 20,                        /* so that one waking takes what many threads put */
     DECODE_MAX_BYTES = 256 * 1024,         /* for the spans of one record */
-    OFFSET_TRIES = 4,
     BATCH_MAX = 64,                        /* records that are taken at once */
 };
 
@@ -93,24 +91,6 @@ void trace_recorder_put(const struct trace_part *part)
 
 /* ---- the thread ---- */
 
-/* Wall time less monotonic time, of the try in which the two were read closest to each other: processes that each find
- * out for themselves have to agree. */
-static int64_t wall_offset_ns(void)
-{
-    int64_t offset = 0, best = INT64_MAX;
-    for (int i = 0; i < OFFSET_TRIES; i++) {
-        struct timespec wall;
-        int64_t before = clock_now_ns();
-        clock_gettime(CLOCK_REALTIME, &wall);
-        int64_t after = clock_now_ns();
-        if (after - before >= best)
-            continue;
-        best = after - before;
-        offset = (int64_t)wall.tv_sec * NS_PER_S + wall.tv_nsec - (before + best / 2);
-    }
-    return offset;
-}
-
 static void export(struct recorder *one, struct text record)
 {
     struct span *spans;
@@ -129,7 +109,7 @@ static bool is_out_of_time(struct recorder *one)
  * business for longer than it takes to copy it. */
 static bool take_batch(struct recorder *one)
 {
-    int64_t offset_ns = wall_offset_ns();
+    int64_t offset_ns = clock_wall_offset_ns();
     unsigned taken = 0;
     size_t length;
     while (taken < BATCH_MAX &&
