@@ -150,7 +150,7 @@ static const struct answer {
 static void forget_changed(const struct handling *handling)
 {
     for (size_t i = 0; i < handling->changed.count; i++)
-        item_cache_changed(inventory_items(handling->service), handling->db, handling->changed.lines[i].sku);
+        item_cache_changed(inventory_items(handling->service), handling->db, handling->changed.lines[i].sku, false);
 }
 
 static enum err handle(struct db_connection *db, const struct event *event, struct service *service,

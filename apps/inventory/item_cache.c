@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apps/inventory/item_cache.h"
+#include "apps/inventory/item_filter.h"
 #include "apps/inventory/store.h"
 #include "base/clock.h"
 #include "cache/cache.h"
@@ -24,17 +25,22 @@ struct changed {
     char sku[SKU_MAX];
 };
 
+struct changes {
+    size_t count;
+    bool too_many;
+    struct changed list[CHANGED_MAX];
+};
+
 /* Of one of the database's writers, whose thread alone uses it: what it has not committed yet. */
 struct noted {
     struct noted *next;
     pthread_t writer;
-    size_t count;
-    bool too_many;
-    struct changed changed[CHANGED_MAX];
+    struct changes changed, made;
 };
 
 struct item_cache {
     struct cache *cache;
+    struct item_filter *filter;
     struct db *db;
     pthread_mutex_t lock;      /* of the list */
     struct noted *noted;
@@ -64,30 +70,41 @@ static struct noted *noted_here(struct item_cache *cache, bool make)
     return noted;
 }
 
-static void note(struct noted *noted, struct text sku)
+static void note(struct changes *changes, struct text sku)
 {
-    const struct changed *last = noted->count ? &noted->changed[noted->count - 1] : NULL;
+    const struct changed *last = changes->count ? &changes->list[changes->count - 1] : NULL;
     if (last && text_equal(sku_of(last), sku))
         return;
-    if (noted->count == CHANGED_MAX) {
-        noted->too_many = true;
+    if (changes->count == CHANGED_MAX) {
+        changes->too_many = true;
         return;
     }
-    struct changed *changed = &noted->changed[noted->count++];
+    struct changed *changed = &changes->list[changes->count++];
     memcpy(changed->sku, sku.at, sku.length);
     changed->length = (uint8_t)sku.length;
 }
 
-void item_cache_changed(struct item_cache *cache, struct db_connection *db, struct text sku)
+void item_cache_changed(struct item_cache *cache, struct db_connection *db, struct text sku, bool is_made)
 {
     if (!cache || !item_sku_is_valid(sku))
         return;
     struct noted *noted = noted_here(cache, true);
     if (noted)
-        note(noted, sku);
+        note(is_made ? &noted->made : &noted->changed, sku);
     else
         atomic_store(&cache->unnoted, true);
     db_notify(db, CHANGED);
+}
+
+/* Returns whether that was all. */
+static bool forget_listed(struct cache *cache, struct changes *changes)
+{
+    bool is_all = !changes->too_many;
+    for (size_t i = 0; i < changes->count; i++)
+        cache_invalidate(cache, sku_of(&changes->list[i]));
+    changes->count = 0;
+    changes->too_many = false;
+    return is_all;
 }
 
 /* After the commit. What was noted by a job that was undone is among it, which costs a read. */
@@ -95,34 +112,40 @@ static void forget(void *context)
 {
     struct item_cache *cache = context;
     struct noted *noted = noted_here(cache, false);
-    for (size_t i = 0; noted && i < noted->count; i++)
-        cache_invalidate(cache->cache, sku_of(&noted->changed[i]));
-    if ((noted && noted->too_many) || atomic_load(&cache->unnoted))
+    bool all_changed = !noted || forget_listed(cache->cache, &noted->changed);
+    bool all_made = !noted || forget_listed(cache->cache, &noted->made);
+    if (!all_made || atomic_load(&cache->unnoted))
         cache_invalidate_all(cache->cache);
-    if (noted) {
-        noted->count = 0;
-        noted->too_many = false;
-    }
+    else if (!all_changed)
+        cache_invalidate_values(cache->cache);
 }
 
 /* ---- life ---- */
 
-enum err item_cache_new(struct service *service, struct item_cache **ret)
+static enum err make_cache(struct item_cache *cache, const struct service *service)
 {
     const struct cache_opts opts = {
         .name = "item",
         .marks = service->marks,
+        .filter = item_filter_keys(cache->filter),
         .max_bytes = (size_t)settings_int(service->settings, OPTION_CACHE_ITEM_MAX_BYTES),
         .value_max_bytes = JSON_MAX_BYTES,
         .absent_entries = (unsigned)settings_int(service->settings, OPTION_CACHE_ITEM_ABSENT_ENTRIES),
         .flights_max = NO_FLIGHTS,
         .waiters_max = NO_FLIGHTS,
     };
+    return cache_new(&opts, &cache->cache);
+}
+
+enum err item_cache_new(struct service *service, struct item_cache **ret)
+{
     struct item_cache *cache = calloc(1, sizeof *cache);
     if (!cache)
         return err_because(ERR_MEMORY, "no memory for the cache of items");
     pthread_mutex_init(&cache->lock, NULL);
-    enum err err = cache_new(&opts, &cache->cache);
+    enum err err = item_filter_new(service, &cache->filter);
+    if (!err)
+        err = make_cache(cache, service);
     if (!err)
         err = db_listen(service->db, CHANGED, forget, cache);
     if (err) {
@@ -141,6 +164,7 @@ void item_cache_free(struct item_cache *cache)
     if (cache->db)
         db_unlisten(cache->db, CHANGED, cache);
     cache_free(cache->cache);
+    item_filter_free(cache->filter);
     for (struct noted *noted = cache->noted, *next; noted; noted = next) {
         next = noted->next;
         free(noted);

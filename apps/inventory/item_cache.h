@@ -7,6 +7,8 @@
  * that share the database, and those whose writer was killed between commit and invalidation, have cache.item_ttl_ms as
  * their bound.
  *
+ * Which items there are is known as well (item_filter.h), so that who asks for such as there are not reads nothing.
+ *
  * It is in memory only, also with cache.driver redis: the lane that asks may not wait, and its own database is as near.
  */
 #ifndef TANDEM_INVENTORY_ITEM_CACHE_H
@@ -19,7 +21,7 @@
 
 struct item_cache;
 
-/** Before the service's writer starts. ERR_MEMORY. */
+/** Before the service's writer starts. ERR_MEMORY, and what item_filter_new() says. */
 enum err must_check item_cache_new(struct service *service, struct item_cache **ret);
 
 /** NULL is fine. */
@@ -35,8 +37,8 @@ struct item_answer {
 enum err must_check item_cache_find(struct item_cache *cache, struct call *call, struct text sku,
                                     struct item_answer *ret);
 
-/** In a transaction that changes the item: it is to be forgotten after the commit. On the writer's thread. cache NULL:
- *  nothing is cached. */
-void item_cache_changed(struct item_cache *cache, struct db_connection *db, struct text sku);
+/** In a transaction that changes the item, or makes it: it is to be forgotten after the commit, also that there was
+ *  none. On the writer's thread. cache NULL: nothing is cached. */
+void item_cache_changed(struct item_cache *cache, struct db_connection *db, struct text sku, bool is_made);
 
 #endif

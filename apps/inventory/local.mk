@@ -11,6 +11,7 @@ apps_inventory_libinventory_a_SOURCES = \
 	apps/inventory/inventory.h \
 	apps/inventory/item.c apps/inventory/item.h \
 	apps/inventory/item_cache.c apps/inventory/item_cache.h \
+	apps/inventory/item_filter.c apps/inventory/item_filter.h \
 	apps/inventory/routes.c apps/inventory/routes.h \
 	apps/inventory/stock.c apps/inventory/stock.h \
 	apps/inventory/store.c apps/inventory/store.h
@@ -18,7 +19,7 @@ nodist_apps_inventory_libinventory_a_SOURCES = apps/inventory/inventory_migratio
 LIBS_INVENTORY = apps/inventory/libinventory.a $(LIBS_APP)
 
 inventory_sql = apps/inventory/migrations/001_inventory.sql \
-	apps/inventory/migrations/002_reservation_asked.sql
+	apps/inventory/migrations/002_reservation_asked.sql apps/inventory/migrations/003_item_made.sql
 EXTRA_DIST += $(inventory_sql)
 BUILT_SOURCES += apps/inventory/inventory_migrations.c
 CLEANFILES += apps/inventory/inventory_migrations.c

@@ -118,7 +118,7 @@ static enum err putting_command(struct call *call)
         err = emit_changed(call, &item);
     if (err)
         return err;
-    item_cache_changed(inventory_items(call->service), call->db, item.sku);
+    item_cache_changed(inventory_items(call->service), call->db, item.sku, item.version == 1);
     if (item.version == 1)
         call_header(call, "Location", "/v1/items/%.*s", TEXT_ARGS(item.sku));
     answer_item(call, item.version == 1 ? 201 : 200, &item);
@@ -167,7 +167,7 @@ static enum err stocking_command(struct call *call)
         return call_refuse(call, ERR_INVALID, "too-much-stock", "That would be more stock than can be accounted for.");
     if (err)
         return err;
-    item_cache_changed(inventory_items(call->service), call->db, item.sku);
+    item_cache_changed(inventory_items(call->service), call->db, item.sku, false);
     answer_item(call, 200, &item);
     return ERR_NONE;
 }

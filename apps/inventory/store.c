@@ -10,8 +10,11 @@
 
 static const char ITEM_FIND[] = "SELECT " ITEM_COLUMNS " FROM item WHERE sku = $1";
 static const char ITEM_LIST[] = "SELECT " ITEM_COLUMNS " FROM item WHERE sku > $1 ORDER BY sku LIMIT $2";
+static const char ITEM_MADE[] =
+    "SELECT made_us, sku FROM item WHERE (made_us, sku) > ($1, $2) ORDER BY made_us, sku LIMIT $3";
 static const char ITEM_PUT[] =
-    "INSERT INTO item (sku, name, price_minor, currency, version, updated_us) VALUES ($1, $2, $3, $4, 1, $5)"
+    "INSERT INTO item (sku, name, price_minor, currency, version, updated_us, made_us)"
+    " VALUES ($1, $2, $3, $4, 1, $5, $5)"
     " ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price_minor = excluded.price_minor,"
     " currency = excluded.currency, version = item.version + 1, updated_us = excluded.updated_us"
     " RETURNING on_hand, reserved, version";
@@ -102,6 +105,18 @@ enum err store_item_list(struct db_connection *db, struct arena *arena, struct t
     *ret_items = items;
     *ret_count = count;
     return ERR_NONE;
+}
+
+enum err store_item_made(struct db_connection *db, int64_t made_us, struct text sku, int64_t limit,
+                         store_item_seen *seen, void *context)
+{
+    struct db_statement *row = db_query(db, ITEM_MADE);
+    db_bind_int(row, 1, made_us);
+    db_bind_text(row, 2, sku);
+    db_bind_int(row, 3, limit);
+    while (db_next(row))
+        seen(context, db_int(row, 0), db_text(row, 1));
+    return db_done(row);
 }
 
 enum err store_item_put(struct db_connection *db, struct item *item)

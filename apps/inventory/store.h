@@ -26,6 +26,12 @@ enum err must_check store_item_find(struct db_connection *db, struct arena *aren
 enum err must_check store_item_list(struct db_connection *db, struct arena *arena, struct text after, int64_t limit,
                                     struct item **ret_items, size_t *ret_count);
 
+/** Tells of up to limit items, the first in order of when they were made and then of sku that come after this time and
+ *  sku. One that was made by a program that notes no time was so at INT64_MAX. */
+typedef void store_item_seen(void *context, int64_t made_us, struct text sku);
+enum err must_check store_item_made(struct db_connection *db, int64_t made_us, struct text sku, int64_t limit,
+                                    store_item_seen *seen, void *context);
+
 /** Makes or replaces name and price of item->sku at item->updated_us, and fills in the rest of *item. */
 enum err must_check store_item_put(struct db_connection *db, struct item *item);
 

@@ -3,6 +3,7 @@
 check_LIBRARIES += check/service/libcachecases.a
 check_service_libcachecases_a_SOURCES = \
 	check/service/cache_cases.h \
+	check/service/cache_cases_filter.c \
 	check/service/cache_cases_keep.c \
 	check/service/cache_cases_load.c \
 	check/service/cache_world.c check/service/cache_world.h
@@ -38,6 +39,21 @@ TESTS += check/service/test_item_cache
 check_service_test_item_cache_SOURCES = check/service/test_item_cache.c
 check_service_test_item_cache_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_item_cache_LDADD = $(LIBS_SERVICE_TEST)
+
+# Items that are not there: as a rule, on PostgreSQL, and when there are too many that are.
+ABSENT_ITEMS_TESTS = check/service/test_absent_items check/service/test_absent_items_full \
+	check/service/test_absent_items_postgresql
+check_PROGRAMS += $(ABSENT_ITEMS_TESTS)
+TESTS += $(ABSENT_ITEMS_TESTS)
+check_service_test_absent_items_full_SOURCES = check/service/test_absent_items.c
+check_service_test_absent_items_full_CPPFLAGS = $(CHECK_CPPFLAGS) -DFULL=1
+check_service_test_absent_items_full_LDADD = $(LIBS_SERVICE_TEST) $(SQLITE_LIBS)
+check_service_test_absent_items_postgresql_SOURCES = check/service/test_absent_items.c
+check_service_test_absent_items_postgresql_CPPFLAGS = $(CHECK_CPPFLAGS) -DON_POSTGRESQL=1
+check_service_test_absent_items_postgresql_LDADD = $(LIBS_SERVICE_TEST) $(SQLITE_LIBS)
+check_service_test_absent_items_SOURCES = check/service/test_absent_items.c
+check_service_test_absent_items_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_absent_items_LDADD = $(LIBS_SERVICE_TEST) $(SQLITE_LIBS)
 
 # Services that share what they know of tokens: in check-cache.
 if WITH_REDIS

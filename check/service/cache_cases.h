@@ -32,6 +32,12 @@ void cache_case_stale_refill(void);
 void cache_case_joined_late(void);
 void cache_case_changing(void);
 
+/* ---- cache_cases_filter.c: what was never asked for ---- */
+
+void cache_case_distinct(void);
+void cache_case_made(void);
+void cache_case_made_elsewhere(void);
+
 /* ---- cache_cases_shared.c: with a remote part ---- */
 
 void cache_case_shared(void);

@@ -62,6 +62,7 @@ void site_open(struct site *site, const struct site_opts *given)
         .name = site->name,
         .marks = opts.marks ? opts.marks : site->own_marks,
         .remote = site->remote,
+        .filter = opts.filter,
         .max_bytes = opts.max_bytes ? opts.max_bytes : MAX_BYTES,
         .value_max_bytes = SITE_VALUE_MAX,
         .absent_entries = ABSENT_ENTRIES,

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "cache/cache.h"
+#include "cache/filter.h"
 #include "cache/remote.h"
 #include "check/harness/process.h"
 #include "check/harness/suite.h"
@@ -48,6 +49,7 @@ enum { SITE_VALUE_MAX = 512, SITE_NEAR_MS = 100, SITE_TIMEOUT_MS = 300, SITE_CLA
 struct site_opts {
     const char *name;          /* of the cache; NULL: one that no case has had */
     struct marks *marks;       /* another's on the same machine; NULL: its own */
+    struct filter *filter;     /* NULL: none */
     size_t max_bytes;
     unsigned flights_max, waiters_max;
     const char *user, *password_file;

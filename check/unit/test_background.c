@@ -19,6 +19,7 @@ struct worker {
     atomic_uint steps;
     unsigned wanted;               /* by has_come() */
     unsigned more;                 /* so many steps at once */
+    bool in_each;
     enum err err;
 };
 
@@ -41,7 +42,7 @@ static void begin_worker(struct worker *worker, unsigned interval_ms)
     CU_ASSERT_EQUAL_FATAL(db_open(&opts, &worker->db), ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(db_start(worker->db), ERR_NONE);
     const struct background_opts background = {.db = worker->db, .what = "counting", .interval_ms = interval_ms,
-                                               .step = step, .context = worker};
+                                               .in_each = worker->in_each, .step = step, .context = worker};
     CU_ASSERT_EQUAL_FATAL(background_start(&background, &worker->background), ERR_NONE);
 }
 
@@ -108,11 +109,39 @@ static void test_one_at_a_time(void)
     scratch_fini(&scratch);
 }
 
+static void test_in_each(void)
+{
+    static struct worker first = {.wanted = 3, .in_each = true}, second = {.wanted = 3, .in_each = true};
+    scratch_init(&scratch);
+    begin_worker(&first, INTERVAL_MS);
+    begin_worker(&second, INTERVAL_MS);
+    CU_ASSERT_TRUE(scratch_eventually(has_come, &first));
+    CU_ASSERT_TRUE(scratch_eventually(has_come, &second));
+    end_worker(&second);
+    end_worker(&first);
+    scratch_fini(&scratch);
+}
+
+static void test_hurried(void)
+{
+    static struct worker worker;
+    scratch_init(&scratch);
+    begin_worker(&worker, 3600000);
+    for (worker.wanted = 1; worker.wanted <= 3; worker.wanted++) {
+        background_hurry(worker.background);
+        CU_ASSERT_TRUE(scratch_eventually(has_come, &worker));
+    }
+    end_worker(&worker);
+    scratch_fini(&scratch);
+}
+
 static const struct suite_case cases[] = {
     {"a step comes after each interval", test_again_and_again},
     {"while there is more to do there is no pause", test_more},
     {"what fails is tried again after a pause", test_failing},
     {"one process at a time does it, and another takes over", test_one_at_a_time},
+    {"what each process does for itself waits for no other", test_in_each},
+    {"a step that is hurried comes at once", test_hurried},
 };
 
 int main(void)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/inventory/item.h"
+#include "base/clock.h"
 #include "check/unit/engines.h"
 #include "check/unit/inventory_fixture.h"
 
@@ -63,6 +64,54 @@ static void test_list(void)
     fixture_end();
 }
 
+/* What store_item_made() tells of: the places in the order of what it told. */
+struct told {
+    char skus[16][16];
+    int64_t made_us[16];
+    size_t count;
+};
+
+static void tell(void *context, int64_t made_us, struct text sku)
+{
+    struct told *told = context;
+    snprintf(told->skus[told->count], sizeof told->skus[0], "%.*s", TEXT_ARGS(sku));
+    told->made_us[told->count++] = made_us;
+}
+
+static size_t list_made(struct told *told, int64_t after_us, const char *after, int64_t limit)
+{
+    size_t before = told->count;
+    CU_ASSERT_EQUAL(store_item_made(fixture.reader, after_us, text_of(after), limit, tell, told), ERR_NONE);
+    return told->count - before;
+}
+
+static void test_made(void)
+{
+    struct told told = {.count = 0};
+    fixture_begin();
+    int64_t began_us = clock_wall_us();
+    fixture_put("tea", "Tea", 100);
+    fixture_put("cup", "Cup", 100);
+    int64_t ended_us = clock_wall_us();
+    CU_ASSERT_EQUAL(fixture_move("tea", 5), ERR_NONE);
+    fixture_put("tea", "Green tea", 200);   /* it was made before */
+    CU_ASSERT_EQUAL(list_made(&told, INT64_MIN, "", 5), 2);
+    CU_ASSERT_STRING_EQUAL(told.skus[0], "tea");
+    CU_ASSERT_STRING_EQUAL(told.skus[1], "cup");
+    CU_ASSERT(told.made_us[0] >= began_us && told.made_us[1] <= ended_us);
+    CU_ASSERT_EQUAL(list_made(&told, ended_us, "", 5), 0);
+    /* As programs of before did. */
+    CU_ASSERT_EQUAL(scratch_script(fixture.db, "INSERT INTO item (sku, name, price_minor, currency, version,"
+                                   " updated_us) VALUES ('old2', 'Old', 1, 'EUR', 1, 1),"
+                                   " ('old1', 'Old', 1, 'EUR', 1, 1)"), ERR_NONE);
+    CU_ASSERT_EQUAL(list_made(&told, ended_us, "", 1), 1);
+    CU_ASSERT_STRING_EQUAL(told.skus[2], "old1");
+    CU_ASSERT_EQUAL(list_made(&told, told.made_us[2], told.skus[2], 1), 1);
+    CU_ASSERT_STRING_EQUAL(told.skus[3], "old2");
+    CU_ASSERT_EQUAL(list_made(&told, told.made_us[3], told.skus[3], 1), 0);
+    fixture_end();
+}
+
 /* Whatever the rules forget, the schema refuses. */
 static void test_checks(void)
 {
@@ -105,6 +154,7 @@ static const struct suite_case cases[] = {
     {"a sku has 1 to 64 of the allowed characters", test_sku},
     {"an item is made, then replaced, and keeps its stock", test_put},
     {"pages have each item once, in order of sku", test_list},
+    {"items are listed in the order they were made, those of unknown time last", test_made},
     {"the schema refuses stock below zero and reservations beyond it", test_checks},
     {"without memory nothing is returned", test_no_memory},
 };

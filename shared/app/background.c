@@ -43,12 +43,17 @@ static void work(struct background *background)
     }
 }
 
+static bool is_ours(struct background *background)
+{
+    return background->opts.in_each || db_lease_take(background->opts.db, LEASE_BACKGROUND);
+}
+
 static void *run(void *context)
 {
     struct background *background = context;
     while (!atomic_load(&background->stopping)) {
         wakeup_wait(&background->wakeup, background->opts.interval_ms);
-        if (!atomic_load(&background->stopping) && db_lease_take(background->opts.db, LEASE_BACKGROUND))
+        if (!atomic_load(&background->stopping) && is_ours(background))
             work(background);
     }
     return NULL;
@@ -77,6 +82,11 @@ enum err background_start(const struct background_opts *opts, struct background 
     }
     *ret = background;
     return ERR_NONE;
+}
+
+void background_hurry(struct background *background)
+{
+    wakeup_signal(&background->wakeup);
 }
 
 void background_stop(struct background *background)

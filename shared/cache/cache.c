@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "cache/cache_private.h"
+#include "cache/filter.h"
 #include "cache/remote.h"
 
 enum {
@@ -18,7 +19,7 @@ enum {
 
 static const char *const result_names[CACHE_RESULTS] = {
     [CACHE_NOTHING] = "miss", [CACHE_FRESH] = "fresh", [CACHE_DUE] = "due", [CACHE_STALE] = "stale",
-    [CACHE_ABSENT] = "absent",
+    [CACHE_ABSENT] = "absent", [CACHE_FILTERED] = "filtered",
 };
 
 static const char *const outcome_names[LOAD_OUTCOMES] = {
@@ -157,8 +158,10 @@ enum cache_found cache_get(struct cache *cache, struct text key, const struct ca
 {
     assert(value->capacity >= cache->opts.value_max_bytes);
     enum cache_found found = look(cache, hash_of(cache, key), key, lifetimes, now_ns, value);
-    metric_add(cache->results[found], 1);
-    return found;
+    bool is_filtered = found == CACHE_NOTHING && cache->opts.filter &&
+                       filter_lacks(cache->opts.filter, key, lifetimes->absent_ns, now_ns);
+    metric_add(cache->results[is_filtered ? CACHE_FILTERED : found], 1);
+    return is_filtered ? CACHE_ABSENT : found;
 }
 
 /* ---- remembering ---- */
@@ -218,6 +221,8 @@ void cache_put_absent(struct cache *cache, struct text key, int64_t mark, int64_
 void cache_invalidate(struct cache *cache, struct text key)
 {
     uint64_t hash = hash_of(cache, key);
+    if (cache->opts.filter)
+        filter_add(cache->opts.filter, key);
     marks_invalidate(cache->opts.marks, hash);
     memory_remove(cache->memory, hash, key);
     absences_remove(cache->absences, hash);
@@ -232,7 +237,14 @@ void cache_invalidate_group(struct cache *cache, struct text group)
         cache_remote_invalidate_group(cache->opts.remote, cache->opts.name, group);
 }
 
+void cache_invalidate_values(struct cache *cache)
+{
+    marks_invalidate_all(cache->opts.marks);
+}
+
 void cache_invalidate_all(struct cache *cache)
 {
+    if (cache->opts.filter)
+        filter_distrust(cache->opts.filter);
     marks_invalidate_all(cache->opts.marks);
 }

@@ -7,7 +7,8 @@
  *
  * What it takes care of, so that its users need not:
  *   penetration   a key that has no value is remembered to have none, for a while, in a table of its own (absences.h);
- *                 invalidating the key, as whoever makes the thing does, ends that at once
+ *                 with a filter of all keys that there are (filter.h) those that were never asked for are known to have
+ *                 none as well; invalidating the key, as whoever makes the thing does, ends both at once
  *   avalanche     each value's lifetime is up to a fifth shorter, by chance; near its end one of those who ask is told
  *                 to load it anew before it is over (CACHE_DUE), the likelier the longer that takes (XFetch: Vattani et
  *                 al., "Optimal probabilistic cache stampede prevention", VLDB 2015); while one does, the others are
@@ -39,11 +40,13 @@ enum { CACHE_KEY_MAX = FLIGHT_KEY_MAX };
 
 struct cache;
 struct cache_remote;
+struct filter;
 
 struct cache_opts {
     const char *name;              /* a constant word: in metrics, and before its keys where others have keys, too */
     struct marks *marks;           /* must outlive the cache */
     struct cache_remote *remote;   /* may be NULL; must outlive the cache */
+    struct filter *filter;         /* the same; somebody refreshes it, cache_get() has that wanted */
     size_t max_bytes;              /* of what is in memory */
     size_t value_max_bytes;
     unsigned absent_entries;       /* keys remembered to have no value */
@@ -88,11 +91,13 @@ bool must_check cache_put(struct cache *cache, struct text key, const struct cac
 /** Remembers that the key has no value. */
 void cache_put_absent(struct cache *cache, struct text key, int64_t mark, int64_t now_ns);
 
-/** What was loaded before now is served no more. After the change is durable, before anybody is told that it is. */
+/** What was loaded before now is served no more, and the key may have a value. After the change is durable, before
+ *  anybody is told that it is. */
 void cache_invalidate(struct cache *cache, struct text key);
 
-/** The same for all values of a group, and for everything. */
+/** The same for all values of a group, for all values, and for everything: of keys that had none, too. */
 void cache_invalidate_group(struct cache *cache, struct text group);
+void cache_invalidate_values(struct cache *cache);
 void cache_invalidate_all(struct cache *cache);
 
 /* ---- loading ---- */

@@ -12,7 +12,8 @@ enum cache_load_outcome {
     LOAD_LOADED, LOAD_ABSENT, LOAD_FAILED, LOAD_REFUSED, LOAD_SHARED, LOAD_UNKEPT, LOAD_OUTCOMES,
 };
 
-enum { CACHE_RESULTS = CACHE_ABSENT + 1 };
+/* How a look ended: as who looked is told, or absent by the filter. */
+enum { CACHE_FILTERED = CACHE_ABSENT + 1, CACHE_RESULTS };
 
 struct cache {
     struct cache_opts opts;

@@ -3,6 +3,8 @@ shared_cache_libcache_a_SOURCES = \
 	shared/cache/absences.c shared/cache/absences.h \
 	shared/cache/cache.c shared/cache/cache.h shared/cache/cache_private.h \
 	shared/cache/cache_load.c \
+	shared/cache/filter.c shared/cache/filter.h shared/cache/filter_private.h \
+	shared/cache/filter_file.c shared/cache/filter_refresh.c \
 	shared/cache/flights.c shared/cache/flights.h \
 	shared/cache/marks.c shared/cache/marks.h \
 	shared/cache/memory.c shared/cache/memory.h \

@@ -304,6 +304,8 @@
             "how long it is remembered that there is no such item, unless it is made")                                \
     INTEGER(OPTION_CACHE_ITEM_ABSENT_ENTRIES, "cache.item_absent_entries", "4096", 4, 10000000, "", AT_START,         \
             "items remembered not to be there")                                                                       \
+    INTEGER(OPTION_CACHE_ITEM_FILTER_KEYS, "cache.item_filter_keys", "200000", 0, 10000000, "", AT_START,             \
+            "items of which it is known that there are no others, for 4 bytes each; 0: absent ones are all read")     \
     TEXTUAL(OPTION_CACHE_REDIS_URL, "cache.redis_url", "redis://127.0.0.1:6379", 1000, AT_START,                      \
             "one Redis, or some nodes of a cluster: redis://HOST:PORT,HOST:PORT, or redis+unix:/path.sock")           \
     TEXTUAL(OPTION_CACHE_REDIS_USER, "cache.redis_user", "", 200, AT_START, "an ACL user; empty: the default one")    \

@@ -107,7 +107,8 @@
     ROW(METRIC_AUTH_REVOCATIONS, "tandem_auth_revocations_total", COUNTER, ONE, "",                                    \
         "Events that had tokens forgotten")                                                                            \
     ROW(METRIC_CACHE_LOOKUPS, "tandem_cache_lookups_total", COUNTER, ONE, "cache,result",                              \
-        "Looks into a cache in memory: fresh, due (one is to load it anew already), stale, absent, miss")              \
+        "Looks into a cache in memory: fresh, due (one is to load it anew already), stale, absent, filtered (by the "  \
+        "filter of all keys), miss")                                                                                   \
     ROW(METRIC_CACHE_LOADS, "tandem_cache_loads_total", COUNTER, ONE, "cache,outcome",                                 \
         "Loads of what a cache had not: loaded, absent (there is none), failed, refused (too many at once), shared "   \
         "(another process had loaded it), unkept (invalidated meanwhile, again and again)")                            \
@@ -115,6 +116,12 @@
         "Values that left a cache in memory for lack of room")                                                         \
     ROW(METRIC_CACHE_BYTES, "tandem_cache_bytes", GAUGE, BYTES, "cache", "Size of what a cache has in memory")         \
     ROW(METRIC_CACHE_ENTRIES, "tandem_cache_entries", GAUGE, ONE, "cache", "Values that a cache has in memory")        \
+    ROW(METRIC_CACHE_FILTER_KEYS, "tandem_cache_filter_keys", SHARED_GAUGE, ONE, "cache",                              \
+        "About how many keys are in a cache's filter, by which others are known to be absent")                         \
+    ROW(METRIC_CACHE_FILTER_KEYS_MAX, "tandem_cache_filter_keys_max", SHARED_GAUGE, ONE, "cache",                      \
+        "How many keys such a filter has room for; while there are more, it is not used")                              \
+    ROW(METRIC_CACHE_FILTER_LISTINGS, "tandem_cache_filter_listings_total", COUNTER, ONE, "cache,outcome",             \
+        "Listings of keys for such a filter: new (made since the last), all, full (found to be too many), failed")     \
     ROW(METRIC_CACHE_REMOTE, "tandem_cache_remote_total", COUNTER, ONE, "outcome",                                     \
         "Commands to Redis: answered, failed, refused (by the breaker), redirected (to another node)")                 \
     ROW(METRIC_CACHE_REMOTE_OWED, "tandem_cache_remote_owed", GAUGE, ONE, "",                                          \
