@@ -49,7 +49,8 @@ etc/www/index.html: etc/www/index.html.in Makefile
 
 EXTRA_DIST += $(FRONT_TEMPLATES) $(WWW_TEMPLATE) etc/debian-packages \
 	etc/run/packages.sh etc/run/build.sh etc/run/processes.sh etc/run/keep.sh etc/run/engines.sh \
-	etc/run/system.sh etc/run/seed.sh etc/run/demo.sh
+	etc/run/engine-etcd.sh etc/run/engine-postgresql.sh etc/run/engine-rabbitmq.sh etc/run/engine-redis.sh \
+	etc/run/settings.sh etc/run/system.sh etc/run/seed.sh etc/run/demo.sh
 CLEANFILES += $(nodist_nginx_DATA) $(nodist_lighttpd_DATA) $(nodist_www_DATA)
 
 # The manual page and the sample of the settings are kept in the tree, so that building needs no program that runs here;

@@ -12,7 +12,7 @@ SERVICE_TESTS = check/service/test_bus_full check/service/test_db_copy check/ser
 	check/service/test_user check/service/test_user_away check/service/test_user_faults
 check_PROGRAMS += $(SERVICE_TESTS) check/service/echo
 SERVICE_TESTS_SH = check/service/test_gitops.sh check/service/test_prometheus.sh check/service/test_run.sh \
-	check/service/test_run_engines.sh check/service/test_settings.sh
+	check/service/test_run_discovery.sh check/service/test_run_engines.sh check/service/test_settings.sh
 dist_check_SCRIPTS += $(SERVICE_TESTS_SH)
 EXTRA_DIST += check/service/run.sh check/service/settings.sh
 TESTS += $(SERVICE_TESTS) $(SERVICE_TESTS_SH)

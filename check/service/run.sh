@@ -6,6 +6,7 @@ TANDEM_BUILD=$(cd "${TANDEM_BUILDDIR:-.}" && pwd)
 export TANDEM_BUILD
 FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/tandem-run-XXXXXX")
 STATE=$FOLDER/state
+PORT="" TOKEN=""                           # a test's front, and who asks it
 tests=0 failures=0
 
 clean_up() {
@@ -70,4 +71,61 @@ run() {
 demo_ends_paid() {
     run demo >"$FOLDER/story" || { cat "$FOLDER/story"; return 1; }
     tail -n 1 "$FOLDER/story" | grep -q 'is paid\.$'
+}
+
+# within SECONDS COMMAND…: asks until it succeeds.
+within() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < deadline)) || return 1
+        read -r -t 0.1 <> <(:) || true
+    done
+}
+
+# api METHOD PATH BODY [KEY]: the body of a good answer.
+api() {
+    curl -fsS --max-time 5 -X "$1" -H 'Content-Type: application/json' ${TOKEN:+-H "Authorization: Bearer $TOKEN"} \
+        ${4:+-H "Idempotency-Key: $4"} --data-binary "$3" "http://127.0.0.1:$PORT$2" 2>/dev/null
+}
+
+sign_in() {
+    TOKEN=$(jq -c .customer "$STATE/demo.json" | api POST /v1/sessions "$(cat)" | jq -r .token)
+    [[ $TOKEN ]]
+}
+
+now_ms() {
+    printf '%s\n' "$((${EPOCHREALTIME/./} / 1000))"
+}
+
+order_status() {
+    curl -fsS --max-time 5 -H "Authorization: Bearer $TOKEN" "http://127.0.0.1:$PORT/v1/orders/$1" 2>/dev/null | jq -r .status
+}
+
+# buy KEY: places an order, again with its key until that is answered, and waits until it is paid. Says which one it is, how
+# many milliseconds that took, and how often it was sent.
+buy() {
+    local begun id="" deadline sent=0
+    begun=$(now_ms)
+    deadline=$((begun + 60000))
+    while [[ -z $id ]] && (($(now_ms) < deadline)); do
+        sent=$((sent + 1))
+        id=$(api POST /v1/orders '{"lines":[{"sku":"tea-assam","quantity":1}]}' "$1" | jq -r .id)
+        [[ $id ]] || read -r -t 0.05 <> <(:)
+    done
+    while [[ $(order_status "$id") != paid ]]; do
+        (($(now_ms) < deadline)) || { echo "order $id is $(order_status "$id")"; return 1; }
+        read -r -t 0.05 <> <(:)
+    done
+    printf '%s %s %s\n' "$id" "$(($(now_ms) - begun))" "$sent"
+}
+
+# The process of a part, and not what keeps it.
+program_of() {
+    if [[ -s $STATE/run/$1.program ]]; then cut -d' ' -f1 "$STATE/run/$1.program"; else cut -d' ' -f1 "$STATE/run/$1.pid"; fi
+}
+
+# Not one process whose command line names the state folder, front workers included.
+no_process_is_left() {
+    ! grep -lsaF -f <(printf '%s\n' "$STATE") /proc/[0-9]*/cmdline
 }

@@ -72,7 +72,6 @@ remember() {
         "http://127.0.0.1:$PORT/v1/sessions" | jq -r .user_id >"$FOLDER/customer"
 }
 
-# Not one process whose command line names the state folder, front workers included.
 stop_leaves_nothing() {
     local pid
     run stop || return 1
@@ -82,7 +81,7 @@ stop_leaves_nothing() {
             return 1
         fi
     done <"$FOLDER/pids"
-    ! grep -lsaF -f <(printf '%s\n' "$STATE") /proc/[0-9]*/cmdline || return 1
+    no_process_is_left || return 1
     [[ ! -e $STATE/demo.json ]] && ! compgen -G "$STATE/run/*.sock"
 }
 

@@ -1,20 +1,34 @@
-# What the system may run on instead of SQLite and the embedded bus: private instances from Debian's packages, whose
-# files are in STATE, whose ports are of their own, and which no system service knows of. Sourced by ./run.
+# What the system may run on besides what is built in: private instances from Debian's packages, whose files are in
+# STATE, whose ports are of their own, and which no system service knows of. Sourced by ./run.
 #
-# An engine is a name in ENGINES and the functions engine_NAME_start, which returns when it answers, and
-# engine_NAME_stop_signal, what its program is asked to end with.
+# An engine is a name in ENGINES, a class of that name in etc/debian-packages, and a file engine-NAME.sh with the functions
+# engine_NAME_parts, the names of its processes, and engine_NAME_start, which returns when it answers. What the services
+# are told of it is in etc/run/settings.sh.
 # shellcheck shell=bash
 
+# Those whose ports are kept with their data come before those that choose new ones.
 # shellcheck disable=SC2034
-ENGINES=(postgresql rabbitmq)            # ./run asks
+ENGINES=(postgresql rabbitmq etcd redis)
 ENGINE_WAIT_S=120                        # for it to answer, on a slow machine that starts a whole cluster
-BROKERS=3                                # of RabbitMQ, when there are several instances of each service
 
 has_engine() {
     [[ " ${WITH[*]} " == *" $1 "* ]]
 }
 
-# What an engine runs as: neither of them runs as root, so that root has Debian's user for it do it. That user may read
+# one_or COUNT: of an engine's processes, when there are several instances of each service.
+one_or() {
+    if ((INSTANCES > 1)); then printf '%s\n' "$1"; else printf '1\n'; fi
+}
+
+# number_parts NAME COUNT
+number_parts() {
+    local number
+    for ((number = 1; number <= $2; number++)); do
+        printf '%s-%s\n' "$1" "$number"
+    done
+}
+
+# What an engine runs as: none of them runs as root, so that root has Debian's user for it do it. That user may read
 # what it passes on its way to a folder of its own, wherever STATE is.
 AS_USER=(--init-groups "--securebits=+no_setuid_fixup" "--inh-caps=-all,+dac_read_search"
          "--ambient-caps=-all,+dac_read_search")
@@ -55,143 +69,40 @@ free_port() {
     printf '%s\n' "$port"
 }
 
-# ---- PostgreSQL: behind a socket in a folder that only its user and root can enter ----
+# ---- those that begin empty each time: what they know is of processes that run ----
 
-postgresql_bin() {
-    local -a found
-    mapfile -t found < <(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V)
-    [[ -x ${found[-1]}/postgres ]] || fail "PostgreSQL is not installed (package postgresql)"
-    printf '%s\n' "${found[-1]}"
+# ports_of NAME COUNT: the first of them.
+ports_of() {
+    head -n "$2" "$STATE/run/$1.ports"
 }
 
-postgresql_url() {
-    printf 'postgresql://tandem@/tandem_%s?host=%s\n' "$1" "$STATE/postgresql"
-}
-
-engine_postgresql_start() {
-    local bin data=$STATE/postgresql/data name
-    bin=$(postgresql_bin)
-    engine_folder postgresql postgres
-    if [[ ! -s $data/PG_VERSION ]]; then
-        as_user postgres "$bin/initdb" -D "$data" -U tandem -A trust -E UTF8 --locale=C >"$STATE/log/postgresql.log" 2>&1 ||
-            fail "the database cluster could not be made; see $STATE/log/postgresql.log"
-    fi
-    engine_spawn postgresql INT postgres "$bin/postgres" -D "$data" -c "listen_addresses=" \
-        -c "unix_socket_directories=$STATE/postgresql" -c unix_socket_permissions=0700 -c max_connections=200
-    WAIT_S=$ENGINE_WAIT_S wait_for "an answer of PostgreSQL" postgresql "$bin/pg_isready" -q -h "$STATE/postgresql" -U tandem -d postgres
-    for name in "${SERVICES[@]}"; do
-        "$bin/psql" -h "$STATE/postgresql" -U tandem -d postgres -Atqc \
-            "SELECT 1 FROM pg_database WHERE datname = 'tandem_$name'" | grep -qx 1 ||
-            "$bin/createdb" -h "$STATE/postgresql" -U tandem -T template0 "tandem_$name"
+# begin_empty NAME COUNT: a new folder, and ports that nobody has: one for clients of each process, then one for the others.
+begin_empty() {
+    local -A ports=()
+    rm -rf "${STATE:?}/$1"
+    engine_folder "$1" "$1"
+    while ((${#ports[@]} < 2 * $2)); do
+        ports[$(free_port)]=yes
     done
+    printf '%s\n' "${!ports[@]}" >"$STATE/run/$1.ports"
 }
 
-# ---- RabbitMQ: one broker, or a cluster when there are several instances, so that any one of them can be missed ----
-
-RABBITMQ=/usr/lib/rabbitmq/bin
-
-rabbitmq_count() {
-    if ((INSTANCES > 1)); then printf '%s\n' "$BROKERS"; else printf '1\n'; fi
-}
-
-# Its nodes find each other through epmd, which is a process of ours too, for all of them.
-rabbitmq_parts() {
-    local number
-    for ((number = 1; number <= $(rabbitmq_count); number++)); do
-        printf 'rabbitmq-%s\n' "$number"
-    done
-    printf 'rabbitmq-names\n'
-}
-
-# rabbitmq_ports: one for names, then two for each node, for clients and for other nodes; kept with the data, since a
-# node's place in the cluster goes with them.
-rabbitmq_ports() {
-    local file=$STATE/rabbitmq-ports number
-    if [[ ! -s $file ]]; then
-        for ((number = 0; number <= 2 * BROKERS; number++)); do
-            free_port
-        done >"$file"
-    fi
-    printf '%s\n' "$(<"$file")"
-}
-
-rabbitmq_url() {
+# start_members NAME COUNT: NAME_member_start NUMBER for each process, which finds all the ports in $ports; returns when
+# NAME_answers PORT is true of each.
+start_members() {
+    local name=$1 count=$2 number
     local -a ports
-    local number hosts=""
-    mapfile -t ports < <(rabbitmq_ports)
-    for ((number = 1; number <= $(rabbitmq_count); number++)); do
-        hosts+=,127.0.0.1:${ports[2 * number - 1]}
+    begin_empty "$name" "$count"
+    mapfile -t ports < <(ports_of "$name" "$((2 * count))")
+    for ((number = 1; number <= count; number++)); do
+        "${name}_member_start" "$number"
     done
-    printf 'amqp://guest@%s/\n' "${hosts#,}"
-}
-
-# rabbitmq_settings NUMBER: a node's own. Its password is as good as none: only this machine is listened to, on which
-# whoever can read the folder could read it. A new node joins the first.
-rabbitmq_settings() {
-    printf 'listeners.tcp.local = 127.0.0.1:%s\n' "${ports[2 * $1 - 1]}"
-    printf 'log.console = true\nlog.console.level = warning\nlog.file = false\n'
-    printf 'vm_memory_high_watermark.relative = 0.2\ndisk_free_limit.absolute = 100MB\n'
-    printf 'cluster_formation.peer_discovery_backend = classic_config\n'
-    printf 'cluster_formation.classic_config.nodes.1 = tandem-1@localhost\n'
-}
-
-rabbitmq_environment() {
-    printf '%s\n' "HOME=$STATE/rabbitmq" "RABBITMQ_CONF_ENV_FILE=/dev/null" "RABBITMQ_NODENAME=tandem-$1@localhost" \
-        "RABBITMQ_CONFIG_FILE=$STATE/rabbitmq/node-$1.conf" "RABBITMQ_ADVANCED_CONFIG_FILE=$STATE/rabbitmq/none" \
-        "RABBITMQ_ENABLED_PLUGINS_FILE=$STATE/rabbitmq/plugins" "RABBITMQ_MNESIA_BASE=$STATE/rabbitmq/data" \
-        "RABBITMQ_LOG_BASE=$STATE/rabbitmq/log" "RABBITMQ_LOGS=-" "RABBITMQ_GENERATED_CONFIG_DIR=$STATE/rabbitmq/made" \
-        "RABBITMQ_DIST_PORT=${ports[2 * $1]}" "ERL_EPMD_PORT=${ports[0]}" "ERL_EPMD_ADDRESS=127.0.0.1" \
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +S 1:1" \
-        "RUNNING_UNDER_SYSTEMD=true" "LANG=C.UTF-8" "PATH=$PATH"   # the first has the script become the broker
-}
-
-rabbitmq_answers() {
-    local -a environment
-    mapfile -t environment < <(rabbitmq_environment "$1")
-    as_user rabbitmq env -i "${environment[@]}" "$RABBITMQ/rabbitmq-diagnostics" -q check_running
-}
-
-engine_rabbitmq_start() {
-    local number
-    local -a ports
-    [[ -x $RABBITMQ/rabbitmq-server ]] || fail "RabbitMQ is not installed (package rabbitmq-server)"
-    mapfile -t ports < <(rabbitmq_ports)
-    engine_folder rabbitmq rabbitmq
-    [[ -s $STATE/rabbitmq/.erlang.cookie ]] || head -c 15 /dev/urandom | base64 | tr '+/' xy >"$STATE/rabbitmq/.erlang.cookie"
-    printf '[].\n' >"$STATE/rabbitmq/plugins"
-    printf 'guest\n' >"$STATE/conf/rabbitmq.password"
-    for ((number = 1; number <= $(rabbitmq_count); number++)); do
-        rabbitmq_settings "$number" >"$STATE/rabbitmq/node-$number.conf"
-    done
-    ((EUID != 0)) || chown rabbitmq:rabbitmq "$STATE"/rabbitmq/{.erlang.cookie,plugins,node-*.conf}
-    chmod 400 "$STATE/rabbitmq/.erlang.cookie"
-    engine_spawn rabbitmq-names TERM rabbitmq epmd -port "${ports[0]}" -address 127.0.0.1
-    if [[ ! -d $STATE/rabbitmq/data ]]; then       # others can only join what is there
-        rabbitmq_node_start 1
-        rabbitmq_node_wait 1
-    fi
-    for ((number = 1; number <= $(rabbitmq_count); number++)); do
-        process_pid "rabbitmq-$number" >/dev/null || rabbitmq_node_start "$number"
-    done
-    for ((number = 1; number <= $(rabbitmq_count); number++)); do
-        rabbitmq_node_wait "$number"
+    for ((number = 1; number <= count; number++)); do
+        WAIT_S=$ENGINE_WAIT_S wait_for "an answer of $name" "$name-$number" "${name}_answers" "${ports[number - 1]}"
     done
 }
 
-rabbitmq_node_start() {
-    local -a environment
-    mapfile -t environment < <(rabbitmq_environment "$1")
-    engine_spawn "rabbitmq-$1" TERM rabbitmq env -i "${environment[@]}" "$RABBITMQ/rabbitmq-server"
-}
-
-rabbitmq_node_wait() {
-    WAIT_S=$ENGINE_WAIT_S wait_for "an answer of RabbitMQ" "rabbitmq-$1" rabbitmq_answers "$1"
-}
-
-# engine_parts NAME: the names of its processes.
-engine_parts() {
-    case $1 in
-        postgresql) printf 'postgresql\n' ;;
-        rabbitmq) rabbitmq_parts ;;
-    esac
-}
+for engine in "${ENGINES[@]}"; do
+    # shellcheck source=/dev/null
+    . "$SOURCE/etc/run/engine-$engine.sh"
+done

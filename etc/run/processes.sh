@@ -39,8 +39,8 @@ process_of() {
     program=$(readlink "/proc/$pid/exe") || return 1
     program=${program% (deleted)}
     case ${program##*/} in
-        tandem-* | nginx | lighttpd | lighttpd-angel | spawn-fcgi | setsid | bash) printf '%s\n' "$pid" ;;
-        postgres | beam.smp | epmd | setpriv | dash | sh) printf '%s\n' "$pid" ;;
+        tandem-* | tandemctl | nginx | lighttpd | lighttpd-angel | spawn-fcgi | setsid | bash) printf '%s\n' "$pid" ;;
+        postgres | beam.smp | epmd | etcd | redis-* | setpriv | dash | sh) printf '%s\n' "$pid" ;;
         *) return 1 ;;
     esac
 }

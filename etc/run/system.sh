@@ -29,11 +29,12 @@ instances_of() {
 choose_parts() {
     local name
     PARTS=(front)
+    ! has_engine etcd || PARTS=(upstreams front)
     for name in order inventory user; do
         mapfile -t -O "${#PARTS[@]}" PARTS < <(instances_of "$name")
     done
     for name in "${WITH[@]}"; do
-        mapfile -t -O "${#PARTS[@]}" PARTS < <(engine_parts "$name")
+        mapfile -t -O "${#PARTS[@]}" PARTS < <("engine_${name}_parts")
     done
     printf '%s\n' "${PARTS[@]}" >"$STATE/run/parts"
 }
@@ -79,111 +80,18 @@ port_is_free() {
     ! (exec 3<>"/dev/tcp/$1/$PORT") 2>/dev/null
 }
 
-# ---- files ----
-
-make_folders() {
-    umask 077
-    mkdir -p "$STATE"/{conf,data,log,run,tmp} "$STATE/conf"/{front,www}
-}
-
-# render FILE: puts in the values for the @NAME@s of a template.
-render() {
-    local user="" access="$STATE/log/access.log"
-    if [[ $FRONT == nginx ]]; then
-        access+=" tandem"
-        ((EUID != 0)) || user="user root;"
-    fi
-    sed -e "s|@ADDRESS@|$ADDRESS|g" -e "s|@PORT@|$PORT|g" -e "s|@URL@|$URL|g" -e "s|@STATE@|$STATE|g" \
-        -e "s|@RUN@|$STATE/run|g" -e "s|@CONF@|$STATE/conf/front|g" -e "s|@WWW@|$STATE/conf/www|g" \
-        -e "s|@USER@|$user|g" -e "s|@WORKERS@|auto|g" -e "s|@ACCESS_LOG@|$access|g" \
-        -e "s|@FILES_MAX@|$FILES_MAX|g" -e "s|@CONNECTIONS_MAX@|$((FILES_MAX / 2 - 64))|g" \
-        -e "s|@BODY_MAX_BYTES@|1048576|g" -e "s|@BODY_MAX_KIB@|1024|g" < <(each_instance "$1")
-}
-
-# each_instance FILE: the template, with what it says of a service's socket said of each of its processes: in nginx's a
-# line, in lighttpd's what is between ( and ).
-each_instance() {
-    awk -v instances="$INSTANCES" '
-        function repeat(text, join, first, number, all, one) {
-            for (number = 1; number <= instances; number++) {
-                one = text
-                if (number > 1)
-                    sub(/\.sock/, "-" number ".sock", one)
-                all = all (number > 1 ? join : "") one
-            }
-            return all
-        }
-        /@RUN@\/[a-z]+\.sock/ && /;$/ { print repeat($0, "\n"); next }
-        /@RUN@\/[a-z]+\.sock/ {
-            block = $0
-            while (block !~ /\)\),?$/ && (getline line) > 0)
-                block = block "\n" line
-            end = match(block, /\)\),?$/)
-            print repeat(substr(block, 1, end - 1), "), (\n") substr(block, end)
-            next
-        }
-        { print }' "$1"
-}
-
-make_front_files() {
-    local file
-    rm -f "$STATE"/conf/front/*
-    for file in "$SOURCE/etc/$FRONT"/*; do
-        case $file in
-            *.in) render "$file" >"$STATE/conf/front/$(basename "$file" .in)" ;;
-            *) [[ -e $file.in ]] || cp "$file" "$STATE/conf/front/" ;;
-        esac
-    done
-    render "$SOURCE/etc/www/index.html.in" >"$STATE/conf/www/index.html"
-}
-
-bus_settings() {
-    if has_engine rabbitmq; then
-        printf 'url = "%s"; password_file = "%s";' "$(rabbitmq_url)" "$STATE/conf/rabbitmq.password"
-    else
-        printf 'url = "embedded:%s/data/bus.db";' "$STATE"
-    fi
-}
-
-# database_of SERVICE: where its data is.
-database_of() {
-    if has_engine postgresql; then postgresql_url "$1"; else printf '%s/data/%s.db\n' "$STATE" "$1"; fi
-}
-
-# Beside the path lies what the processes of this machine share, wherever the data is.
-database_settings() {
-    printf 'path = "%s/data/%s.db";' "$STATE" "$1"
-    ! has_engine postgresql || printf ' url = "%s";' "$(postgresql_url "$1")"
-}
-
-make_settings() {
-    local name
-    {
-        printf '# Made anew by each ./run start.\n'
-        printf 'bus = { %s };\n' "$(bus_settings)"
-        printf 'user = { url = "%s"; };\n' "$URL"
-        printf 'log = { format = "text"; };\n'
-        printf 'service = {\n'
-        for name in "${SERVICES[@]}"; do
-            printf '    %s = { db = { %s }; user = { token_file = "%s"; }; };\n' \
-                "$name" "$(database_settings "$name")" "$STATE/conf/$name.token"
-        done
-        printf '};\n'
-    } >"$STATE/conf/tandem.conf"
-    cp "$SOURCE"/etc/tandem.*.conf "$STATE/conf/"   # for whoever has TANDEM_ENV set
-}
-
 # ---- parts ----
 
 # start_service NAME SERVICE: one process of it, whose name it is. One of several is started again when it ends; without
 # one that is the only one of its kind, the system has ended.
 start_service() {
     local name=$1 service=$2 socket=$STATE/run/$1.sock
-    local -a keeper=()
+    local -a keeper=() own=()
+    ! has_engine etcd || own=(--set "discovery.advertise=$URL fcgi:$socket")
     ((INSTANCES == 1)) || keeper=("$SOURCE/etc/run/keep.sh" "$STATE/run/$name.program" TERM)
     rm -f "$socket"
     process_spawn "$name" "${keeper[@]}" spawn-fcgi -n -s "$socket" -M 0660 -b 4096 -- \
-        "$(program_of "tandem-$service")" --config "$STATE/conf/tandem.conf"
+        "$(program_of "tandem-$service")" --config "$STATE/conf/tandem.conf" "${own[@]}"
     wait_for "an answer of $name" "$name" tandemctl get "unix:$socket" /ping
 }
 
@@ -203,6 +111,14 @@ start_front() {
         lighttpd) process_spawn front lighttpd -D -f "$STATE/conf/front/lighttpd.conf" ;;
     esac
     wait_for "an answer on port $PORT" front answers "$URL/"
+}
+
+# What has the front's lists follow what etcd knows. Until then the front has those that are started here.
+start_upstreams() {
+    local lists=$STATE/conf/front/tandem-upstreams.conf
+    process_spawn upstreams "$SOURCE/etc/run/keep.sh" "$STATE/run/upstreams.program" TERM "$(program_of tandemctl)" \
+        front render "$FRONT" --watch --out "$lists" --pid-file "$STATE/run/$FRONT.pid" --config "$STATE/conf/tandem.conf"
+    wait_for "the front's list of what is in etcd" upstreams grep -q "^# Made by tandemctl" "$lists"
 }
 
 stop_parts() {
@@ -293,6 +209,7 @@ system_start() {
         wait_for "readiness of $name" "$name" answers "$URL/$name/readyz"
     done
     seed_items
+    ! has_engine etcd || start_upstreams
     write_demo_json
     trap - EXIT INT TERM HUP
     exec 9>&-
@@ -334,9 +251,9 @@ system_status() {
     recall_parts
     for name in "${PARTS[@]}"; do
         if pid=$(process_pid "$name"); then
-            printf '%-12s runs     process %s\n' "$name" "$pid"
+            printf '%-14s runs     process %s\n' "$name" "$pid"
         else
-            printf '%-12s stopped\n' "$name"
+            printf '%-14s stopped\n' "$name"
         fi
     done
     running=$(count_running)
