@@ -113,13 +113,15 @@ prometheusdir = $(pkgdatadir)/prometheus
 dist_prometheus_DATA = etc/prometheus/prometheus.yml
 prometheusrulesdir = $(prometheusdir)/rules
 dist_prometheusrules_DATA = etc/prometheus/rules/tandem-alerts.yml etc/prometheus/rules/tandem-recording.yml
-EXTRA_DIST += etc/prometheus/tests/tandem-alerts_test.yml etc/prometheus/tests/tandem-budgets_test.yml
+EXTRA_DIST += etc/prometheus/tests/tandem-alerts_test.yml etc/prometheus/tests/tandem-budgets_test.yml \
+	etc/prometheus/tests/tandem-engines_test.yml
 alertmanagerdir = $(pkgdatadir)/alertmanager
 dist_alertmanager_DATA = etc/alertmanager/alertmanager.yml
 grafanadashboardsdir = $(pkgdatadir)/grafana/dashboards
 dist_grafanadashboards_DATA = \
 	etc/grafana/dashboards/tandem-events.json etc/grafana/dashboards/tandem-http.json \
-	etc/grafana/dashboards/tandem-overview.json etc/grafana/dashboards/tandem-process.json
+	etc/grafana/dashboards/tandem-overview.json etc/grafana/dashboards/tandem-process.json \
+	etc/grafana/dashboards/tandem-scale.json
 grafanasourcesdir = $(pkgdatadir)/grafana/provisioning/datasources
 dist_grafanasources_DATA = etc/grafana/provisioning/datasources/tandem.yml
 grafanaprovisiondir = $(pkgdatadir)/grafana/provisioning/dashboards
@@ -142,21 +144,31 @@ dist_runbooks_DATA = \
 	doc/runbooks/TandemAvailabilityBudgetBurnsFast.md \
 	doc/runbooks/TandemAvailabilityBudgetBurnsSlowly.md \
 	doc/runbooks/TandemBreakerOpen.md \
+	doc/runbooks/TandemBusAway.md \
 	doc/runbooks/TandemBusLag.md \
 	doc/runbooks/TandemBusNearlyFull.md \
+	doc/runbooks/TandemCacheInvalidationsOwed.md \
+	doc/runbooks/TandemCacheRemoteAway.md \
 	doc/runbooks/TandemCrashLoop.md \
+	doc/runbooks/TandemDatabaseAway.md \
 	doc/runbooks/TandemDatabaseCommitsFail.md \
 	doc/runbooks/TandemDeadLetters.md \
 	doc/runbooks/TandemDescriptorsLow.md \
 	doc/runbooks/TandemDiskFillsUp.md \
 	doc/runbooks/TandemDiskSpaceLow.md \
+	doc/runbooks/TandemEndpointsOut.md \
 	doc/runbooks/TandemEventsUnknown.md \
 	doc/runbooks/TandemLogLinesDropped.md \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsFast.md \
 	doc/runbooks/TandemOrderLatencyBudgetBurnsSlowly.md \
-	doc/runbooks/TandemOutboxOld.md \
 	doc/runbooks/TandemOrdersStuck.md \
+	doc/runbooks/TandemOutboxOld.md \
+	doc/runbooks/TandemPaymentEventsRefused.md \
+	doc/runbooks/TandemPaymentsDeclined.md \
 	doc/runbooks/TandemPaymentsUncertain.md \
+	doc/runbooks/TandemRefundsRefused.md \
+	doc/runbooks/TandemRegistryAway.md \
+	doc/runbooks/TandemReplicaBehind.md \
 	doc/runbooks/TandemRequestsShed.md \
 	doc/runbooks/TandemSettingsReloadFailed.md \
 	doc/runbooks/TandemSpansDropped.md \

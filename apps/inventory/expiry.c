@@ -46,10 +46,9 @@ enum err expiry_step(struct service *service, struct db_connection *reader, int6
     arena_fini(&arena);
     if (err)
         return err;
-    if (step.asked > 0) {
-        metric_add(metric_series(METRIC_RESERVATIONS_EXPIRED), step.asked);
+    metric_add(metric_series(METRIC_RESERVATIONS_EXPIRED), step.asked);
+    if (step.asked > 0)
         log_event(LOG_WARNING, "reservations have expired; their orders are asked", LOG_INT("orders", step.asked));
-    }
     *ret_asked = step.asked;
     return ERR_NONE;
 }

@@ -147,6 +147,7 @@ static enum err start(struct service *service)
     if (!app)
         return err_because(ERR_MEMORY, "no memory for the order service");
     service->app = app;
+    payment_events_metrics();
     enum err err = start_payment(service, app);
     if (!err)
         err = start_worker(service, app);

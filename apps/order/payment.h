@@ -25,6 +25,7 @@ enum payment_outcome {
     PAYMENT_UNKNOWN,      /* no answer, or none that can be relied on: it may or may not have been done. Ask again */
     PAYMENT_APPROVED,     /* it is done */
     PAYMENT_DECLINED,     /* it is not done, and asking again will not change that */
+    PAYMENT_OUTCOMES,
 };
 
 /* Why a charge was declined, in our words: what a customer may be told. A lost, stolen or suspected card is just

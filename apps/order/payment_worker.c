@@ -42,6 +42,24 @@ struct payment_worker {
     atomic_uint_fast64_t approved, declined, unknown, refunded, refunds_refused, failures;
 };
 
+/* [a refund][payment_outcome] */
+static const char *const measured[2][PAYMENT_OUTCOMES] = {
+    {"unknown", "approved", "declined"},
+    {"unknown", "refunded", "refund-refused"},
+};
+
+/* A series that begins with its first event would begin at one, and what rises from nothing is seen by no rate. */
+static void declare_metrics(void)
+{
+    for (int i = 0; i < PAYMENT_OUTCOMES; i++) {
+        (void)metric_series(METRIC_PAYMENTS, measured[false][i]);
+        (void)metric_series(METRIC_PAYMENTS, measured[true][i]);
+    }
+    (void)metric_series(METRIC_PAYMENTS, "failed");
+    for (enum payment_reason reason = 0; reason < PAYMENT_REASONS; reason++)
+        (void)metric_series(METRIC_PAYMENTS_DECLINED, payment_reason_name(reason));
+}
+
 static void count_failure(struct payment_worker *worker)
 {
     atomic_fetch_add(&worker->failures, 1);
@@ -144,10 +162,6 @@ static void count_outcome(struct payment_worker *worker, const struct payment_re
     atomic_uint_fast64_t *counters[2][3] = {
         {&worker->unknown, &worker->approved, &worker->declined},
         {&worker->unknown, &worker->refunded, &worker->refunds_refused},
-    };
-    static const char *const measured[2][3] = {
-        {"unknown", "approved", "declined"},
-        {"unknown", "refunded", "refund-refused"},
     };
     static const char *const outcomes[] = {NULL, "approved", "declined"};
     enum payment_outcome outcome = record->answer->outcome;
@@ -497,6 +511,7 @@ enum err payment_worker_start(const struct payment_worker_opts *opts, struct pay
     payment_worker_retry(worker, opts->retry_first_ms, opts->retry_max_ms);
     worker->next_us = INT64_MAX;
     init_locks(worker);
+    declare_metrics();
     enum err err = db_listen(opts->db, payment_due_topic, wake, worker);
     while (!err && worker->started < opts->threads) {
         err = thread_start(&threads[worker->started], "payment", run, worker);

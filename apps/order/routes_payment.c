@@ -20,20 +20,36 @@
 /* Far more than a gateway's events have. */
 enum { NOTICE_MAX_BYTES = 256 * 1024 };
 
-static void count(const char *result)
+enum result {
+    RESULT_ASKED, RESULT_SETTLED, RESULT_IGNORED, RESULT_FOREIGN, RESULT_REFUSED, RESULT_MALFORMED,
+    RESULTS,
+};
+
+static const char *const result_names[RESULTS] = {
+    [RESULT_ASKED] = "asked",     [RESULT_SETTLED] = "settled", [RESULT_IGNORED] = "ignored",
+    [RESULT_FOREIGN] = "foreign", [RESULT_REFUSED] = "refused", [RESULT_MALFORMED] = "malformed",
+};
+
+static void count(enum result result)
 {
-    metric_add(metric_series(METRIC_PAYMENT_EVENTS, result), 1);
+    metric_add(metric_series(METRIC_PAYMENT_EVENTS, result_names[result]), 1);
+}
+
+void payment_events_metrics(void)
+{
+    for (enum result result = 0; result < RESULTS; result++)
+        (void)metric_series(METRIC_PAYMENT_EVENTS, result_names[result]);
 }
 
 static enum err refuse(struct call *call, enum err err)
 {
     if (err == ERR_FORBIDDEN) {
-        count("refused");
+        count(RESULT_REFUSED);
         log_event(LOG_WARNING, "an event of the payment gateway is refused", LOG_STRING("cause", err_cause()));
         return call_refuse(call, ERR_MALFORMED, "bad-signature", "The event is not signed as it should be, or is old.");
     }
     if (err == ERR_MALFORMED) {
-        count("malformed");
+        count(RESULT_MALFORMED);
         return call_refuse(call, err, NULL, err_cause());
     }
     return err;
@@ -70,7 +86,7 @@ static enum err follow(struct call *call, const struct payment_news *news)
     enum err err = payment_store_nudge(call->db, order_id, text_of(news->reference), clock_wall_us(), &is_open);
     if (err)
         return err;
-    count(is_open ? "asked" : "settled");
+    count(is_open ? RESULT_ASKED : RESULT_SETTLED);
     if (news->kind == PAYMENT_NEWS_REFUND_FAILED)
         log_event(LOG_ERROR, "the gateway says that a refund failed, which now needs a person",
                   LOG_TEXT("order_id", order_id));
@@ -82,9 +98,9 @@ enum err payment_events_command(struct call *call)
     const struct payment_news *news = call->state;
     enum err err = ERR_NONE;
     if (news->kind == PAYMENT_NEWS_IGNORED)
-        count("ignored");
+        count(RESULT_IGNORED);
     else if (news->kind == PAYMENT_NEWS_FOREIGN)
-        count("foreign");
+        count(RESULT_FOREIGN);
     else
         err = follow(call, news);
     if (!err)

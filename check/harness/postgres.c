@@ -147,6 +147,34 @@ enum err postgres_start(bool durable, struct postgres **ret)
     return err;
 }
 
+static enum err copy_cluster(struct postgres *replica, const struct postgres *primary)
+{
+    const char *argv[ARGUMENTS];
+    size_t count = begin_argv(argv);
+    const char *const backup[] = {postgres_program(replica, "pg_basebackup"), "-h", primary->folder, "-U", OWNER, "-D",
+                                  replica->data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync", NULL};
+    memcpy(argv + count, backup, sizeof backup);
+    return process_run(argv, replica->log);
+}
+
+enum err postgres_follow(struct postgres *primary, struct postgres **ret)
+{
+    struct postgres *replica = calloc(1, sizeof *replica);
+    if (!replica)
+        return err_because(ERR_MEMORY, "no memory for PostgreSQL");
+    memcpy(replica->programs, primary->programs, sizeof replica->programs);
+    enum err err = make_folders(replica);
+    if (!err)
+        err = copy_cluster(replica, primary);
+    if (!err)
+        err = postgres_up(replica);
+    if (err)
+        postgres_stop(replica);
+    else
+        *ret = replica;
+    return err;
+}
+
 /* Each of its processes has a group of its own, and would go on for a moment. */
 void postgres_killed(struct postgres *postgres)
 {

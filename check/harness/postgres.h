@@ -23,6 +23,9 @@ const char *postgres_missing(void);
  *  with a cause. */
 enum err must_check postgres_start(bool durable, struct postgres **ret);
 
+/** Makes a replica of it, which follows it, and starts that. It is stopped first. */
+enum err must_check postgres_follow(struct postgres *primary, struct postgres **ret);
+
 /** NULL is fine. */
 void postgres_stop(struct postgres *postgres);
 

@@ -12,6 +12,7 @@
 #include "check/harness/process.h"
 #include "check/harness/suite.h"
 #include "check/service/registry_cases.h"
+#include "telemetry/metric.h"
 
 enum { INSTANCES = 4, TTL_MS = 2000, EMPTY_AFTER_MS = 800, SEEN_MS = 15000, GONE_MS = 30000, IDS_SIZE = 256 };
 enum { PROMPT_MS = 1000, STEADY_MS = 500 };
@@ -392,6 +393,11 @@ static bool is_told_away(void *context)
     return told_away > 0;
 }
 
+static int64_t counted(enum metric metric)
+{
+    return metric_value(metric_series(metric, service));
+}
+
 static bool is_told_back(void *context)
 {
     (void)context;
@@ -407,11 +413,17 @@ void registry_case_away(void)
     see("12");
     cases_server->kill();
     CU_ASSERT(process_until(is_told_away, NULL, SEEN_MS));
+    int64_t answered_ns = counted(METRIC_DISCOVERY_ANSWERED);
+    CU_ASSERT(answered_ns > 0);
     see_still("12", TTL_MS + STEADY_MS);
     CU_ASSERT_EQUAL(told_away, 1);
+    CU_ASSERT_EQUAL(counted(METRIC_DISCOVERY_AWAY), 1);
+    CU_ASSERT_EQUAL(counted(METRIC_DISCOVERY_ANSWERED), answered_ns);
     CU_ASSERT_EQUAL(cases_server->start_again(false), ERR_NONE);
     CU_ASSERT(process_until(is_told_back, NULL, SEEN_MS));
     see_still("12", STEADY_MS);
+    CU_ASSERT_EQUAL(counted(METRIC_DISCOVERY_AWAY), 0);
+    CU_ASSERT(counted(METRIC_DISCOVERY_ANSWERED) > answered_ns);
     come(2);
     see("123");
     CU_ASSERT_EQUAL(told_back, 1);

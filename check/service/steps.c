@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check/harness/process.h"
@@ -103,4 +104,12 @@ void step_item(int64_t pieces, char ret_sku[static STEP_ID_SIZE])
     }
     snprintf(wanted.path, sizeof wanted.path, "%s", ret_sku);
     await(&wanted, is_known, "known to order");
+}
+
+long long step_metric(const char *series)
+{
+    char line[128];
+    snprintf(line, sizeof line, "\n%s ", series);
+    const char *at = strstr(http_get(variant_anonymous(), "/order/metrics")->body, line);
+    return at ? strtoll(at + strlen(line), NULL, 10) : -1;
 }

@@ -25,4 +25,7 @@ void step_await(struct http_client *client, const char *order_id, const char *st
 /** Waits until the item's stock is this; fails the case when it is not in time. */
 void step_await_stock(const char *sku, int64_t on_hand, int64_t reserved);
 
+/** What order's page of metrics says of a series, "tandem_bus_lag{group=\"order\"}"; -1 when it says nothing. */
+long long step_metric(const char *series);
+
 #endif

@@ -172,6 +172,11 @@ static void test_known_groups(void)
 
 /* ---- a broker that is full ---- */
 
+static int64_t told(enum metric metric)
+{
+    return metric_value(metric_series_of(metric, NULL, 0));
+}
+
 static bool is_taken(void *context)
 {
     (void)context;
@@ -203,12 +208,36 @@ static void test_blocked(void)
     }
     CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "takes no events at the moment"));
     CU_ASSERT_EQUAL(bus_size(world.bus, &used, &most), ERR_BUSY);
+    CU_ASSERT_EQUAL(told(METRIC_BUS_BLOCKED), 1);
+    CU_ASSERT(metric_value(metric_series(METRIC_BUS_REFUSED, "blocked")) >= 3);
     world_drain(&world, subscription, &tally, 10, false);   /* reading goes on */
     CU_ASSERT_EQUAL_FATAL(rabbitmq_control((const char *const[]){"set_vm_memory_high_watermark", "absolute", "1GB",
                                                                  NULL}), ERR_NONE);
     CU_ASSERT(process_until(is_taken, NULL, WORLD_PATIENCE_MS));
     world_drain(&world, subscription, &tally, 20, false);
     CU_ASSERT(tally_is_whole(&tally, 20));
+    CU_ASSERT_EQUAL(told(METRIC_BUS_BLOCKED), 0);
+    CU_ASSERT_EQUAL(told(METRIC_BUS_QUEUED), 0);
+    CU_ASSERT(told(METRIC_BUS_ROUND_TRIP) > 0);
+    bus_unsubscribe(subscription);
+    world_end(&world);
+}
+
+/* ---- who did not acknowledge ---- */
+
+static void test_redelivered(void)
+{
+    world_begin(&world);
+    struct bus_subscription *subscription = world_subscribe(world.bus, "group");
+    world_publish(&world, 1, 0, 1);
+    int64_t before = told(METRIC_BUS_REDELIVERED);
+    CU_ASSERT_EQUAL_FATAL(world_fetch(&world, subscription, 1), 1);
+    CU_ASSERT_EQUAL(told(METRIC_BUS_REDELIVERED), before);
+    bus_unsubscribe(subscription);
+    subscription = world_subscribe(world.bus, "group");
+    CU_ASSERT_EQUAL_FATAL(world_fetch(&world, subscription, 1), 1);
+    CU_ASSERT_EQUAL(told(METRIC_BUS_REDELIVERED), before + 1);
+    CU_ASSERT_EQUAL(bus_acknowledge(subscription, world.deliveries[0].offset), ERR_NONE);
     bus_unsubscribe(subscription);
     world_end(&world);
 }
@@ -368,6 +397,7 @@ static void test_unreadable(void)
                     ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(world_fetch(&world, subscription, 1), 1);
     CU_ASSERT(text_starts(world.deliveries[0].dead, TEXT("it cannot be read")));
+    CU_ASSERT_EQUAL(told(METRIC_BUS_UNREADABLE), 1);
     CU_ASSERT(text_equal_string(world.deliveries[0].event.data, "\"{no event\""));
     CU_ASSERT_EQUAL(event_check(&world.deliveries[0].event), ERR_NONE);
     CU_ASSERT_EQUAL(bus_acknowledge(subscription, world.deliveries[0].offset), ERR_NONE);
@@ -416,6 +446,7 @@ static const struct suite_case cases[] = {
     {"another number of queues is refused", test_other_number},
     {"events are kept for the groups of the settings before they subscribe", test_known_groups},
     {"a broker that is full is felt, and told of", test_blocked},
+    {"deliveries that are made once more are counted", test_redelivered},
     {"a consumer that is slow with large events holds no more than it may, and its connection", test_slow_and_large},
     {"what somebody deletes is made again", test_deleted_queue},
     {"a program in another language reads the events", test_example},

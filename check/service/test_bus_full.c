@@ -3,7 +3,6 @@
 #include "config.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -79,14 +78,6 @@ static void expect(const char *path, const char *text)
         CU_assertImplementation(CU_FALSE, __LINE__, text, path, "", CU_FALSE);
 }
 
-static long long metric(const char *name)
-{
-    char line[128];
-    snprintf(line, sizeof line, "\n%s ", name);
-    const char *at = strstr(http_get(variant_anonymous(), "/order/metrics")->body, line);
-    return at ? strtoll(at + strlen(line), NULL, 10) : -1;
-}
-
 static void test_full(void)
 {
     static const char *const types[] = {"test.filled.v", NULL};
@@ -96,7 +87,7 @@ static void test_full(void)
     struct bus *bus = open_bus();
     struct bus_subscription *group = NULL;
     CU_ASSERT_EQUAL_FATAL(bus_subscribe(bus, "test", types, &group), ERR_NONE);
-    CU_ASSERT_EQUAL(metric("tandem_bus_max_bytes"), MAX_BYTES);
+    CU_ASSERT_EQUAL(step_metric("tandem_bus_max_bytes"), MAX_BYTES);
     expect("/order/healthz", "{\"name\":\"bus\",\"status\":\"ok\"");
 
     uint64_t used = 0, most = MAX_BYTES;
@@ -105,7 +96,7 @@ static void test_full(void)
         CU_ASSERT_EQUAL_FATAL(bus_size(bus, &used, &most), ERR_NONE);
     }
     expect("/order/healthz", "{\"name\":\"bus\",\"status\":\"degraded\"");   /* early: events still get through */
-    CU_ASSERT(metric("tandem_bus_size_bytes") > MAX_BYTES / 10 * 9);
+    CU_ASSERT(step_metric("tandem_bus_size_bytes") > MAX_BYTES / 10 * 9);
 
     enum err err = ERR_NONE;
     for (int i = 0; i < FILL_MAX && !err; i++)

@@ -6,6 +6,9 @@
 
 RULES=etc/prometheus/rules DASHBOARDS=etc/grafana/dashboards
 
+# Metrics that nobody has to look at. Faults happen where tests ask for them, and nowhere else.
+UNWATCHED='tandem_faults_total'
+
 alerts() {
     sed -nE 's/^ +- alert: //p' "$RULES"/*.yml | sort
 }
@@ -44,15 +47,34 @@ dead_links() {
     done
 }
 
-# Those of the metrics' table, with what a histogram is scraped as.
-known_metrics() {
+# A line for each of the metrics' table: its name, and its type.
+table_of_metrics() {
     sed -E 's/ *\\$//' shared/telemetry/metric_table.h | tr -d '\n' | grep -oE 'ROW\(METRIC_[A-Z_]+, *"[a-z_]+", *[A-Z_]+' |
-        sed -E 's/.*"([a-z_]+)", *([A-Z_]+)/\1 \2/' | while read -r name type; do
-            case $type in
-                *HISTOGRAM) printf '%s\n' "$name"_{bucket,sum,count} ;;
-                *) printf '%s\n' "$name" ;;
-            esac
-        done
+        sed -E 's/.*"([a-z_]+)", *([A-Z_]+)/\1 \2/'
+}
+
+# With what a histogram is scraped as.
+known_metrics() {
+    table_of_metrics | while read -r name type; do
+        case $type in
+            *HISTOGRAM) printf '%s\n' "$name"_{bucket,sum,count} ;;
+            *) printf '%s\n' "$name" ;;
+        esac
+    done
+}
+
+# Prometheus would rename them, for its targets have such labels. tandem_build_info says the same as its target.
+clashing_labels() {
+    sed -E 's/ *\\$//' shared/telemetry/metric_table.h | tr -d '\n' |
+        grep -oE 'ROW\(METRIC_[A-Z_]+, *"[a-z_]+", *[A-Z_]+, *[A-Z]+, *"[a-z_,]*"' | grep -v '"tandem_build_info"' |
+        grep -E '[",](service|instance|job)[",]' | sed -E 's/.*"([a-z_]+)", *[A-Z_]+, *[A-Z]+, *"(.*)"/\1 has the labels \2/'
+}
+
+unwatched_metrics() {
+    local watched
+    watched=$(expressions | grep -oE '\b(http|tandem|process)_[a-z_]+' | sed -E 's/_(bucket|sum|count)$//')
+    table_of_metrics | cut -d' ' -f1 | grep -vxF -e "$watched" -e "$UNWATCHED" |
+        sed 's/^/no panel, and no rule, looks at /'
 }
 
 unknown_metrics() {
@@ -107,6 +129,8 @@ quietly() {
 holds "each alert has its runbook, and each runbook its alert" runbooks_and_alerts
 holds "what the operator's pages lead to is there" dead_links
 holds "each metric that is asked for is in the table" unknown_metrics
+holds "each metric of the table is looked at" unwatched_metrics
+holds "no metric has a label of its target's" clashing_labels
 holds "each recording rule that is asked for is there" unknown_records
 holds "each alert is made to fire and to stay silent" untested_alerts
 holds "each panel has a title, a description, a unit and a query of its source" unfinished_panels

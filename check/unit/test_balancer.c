@@ -119,6 +119,13 @@ static void put_out(char who)
     CU_ASSERT_EQUAL(view_of(who)->state, BREAKER_OPEN);
 }
 
+static bool there_are(unsigned in, unsigned on_probation, unsigned out)
+{
+    unsigned counts[BREAKER_STATES] = {0};
+    balancer_count(balancer, counts);
+    return counts[BREAKER_CLOSED] == in && counts[BREAKER_HALF_OPEN] == on_probation && counts[BREAKER_OPEN] == out;
+}
+
 static void test_even(void)
 {
     unsigned counts[128];
@@ -202,7 +209,9 @@ static void test_ejection(void)
     unsigned counts[128];
     begin_in_zone(NULL);
     these("a b");
+    CU_ASSERT(there_are(2, 0, 0));
     put_out('a');
+    CU_ASSERT(there_are(1, 0, 1));
     CU_ASSERT_EQUAL(view_of('a')->failures, 0);
     count_calls(100, counts);
     CU_ASSERT_EQUAL(counts['b'], 100);
@@ -345,7 +354,9 @@ static void test_fixed(void)
     CU_ASSERT(balancer_choose(balancer, now_ns, true, NULL, &choice));
     CU_ASSERT_STRING_EQUAL(choice.url, "http://a/b");
     CU_ASSERT(!balancer_has_other(balancer, choice.member, now_ns));
+    CU_ASSERT(there_are(1, 0, 0));
     report(&choice, BREAKER_FAILURE, 0);
+    CU_ASSERT(there_are(0, 0, 1));
     CU_ASSERT(!balancer_choose(balancer, now_ns, true, choice.member, &choice));
     CU_ASSERT(balancer_wait_ns(balancer, now_ns) > 0);
     CU_ASSERT_EQUAL(balancer_state(balancer), BREAKER_OPEN);

@@ -9,6 +9,7 @@
 #include "check/harness/fake_service.h"
 #include "check/harness/suite.h"
 #include "net/client.h"
+#include "telemetry/metric.h"
 
 enum { SERVERS = 2, CALLS = 50, TIMEOUT_MS = 2000, SLOWEST_MS = 20000 };
 
@@ -163,12 +164,21 @@ static void test_hangs(void)
     end();
 }
 
+static int64_t told(const char *state)
+{
+    client_measure(client);
+    return metric_value(metric_series(METRIC_CLIENT_INSTANCES, "test", state));
+}
+
 static void test_all_out(void)
 {
     begin(0, 100);
+    CU_ASSERT_EQUAL(told("in"), 2);
     servers[0].manner = servers[1].manner = BUSY;
     for (int i = 0; i < 10; i++)
         CU_ASSERT_EQUAL(call(HTTP_GET), 503);
+    CU_ASSERT_EQUAL(told("in"), 0);
+    CU_ASSERT_EQUAL(told("out"), 2);
     CU_ASSERT_EQUAL(call(HTTP_GET), -1);
     CU_ASSERT(client_wait_ns(client) > 0);
     CU_ASSERT_EQUAL(client_breaker(client), BREAKER_OPEN);

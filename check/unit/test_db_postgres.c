@@ -10,6 +10,7 @@
 #include "check/unit/engines.h"
 #include "check/unit/scratch.h"
 #include "state/thread.h"
+#include "telemetry/metric.h"
 
 enum { SQL_SIZE = 256, PATIENCE_MS = 10000 };
 
@@ -27,6 +28,7 @@ static struct db_opts opts_of(void)
 {
     struct db_opts opts = scratch_db_opts(scratch_path(&scratch, "test.db"));
     opts.noticed = notice;
+    opts.measured = true;
     return opts;
 }
 
@@ -38,6 +40,11 @@ static struct db *open_another(unsigned connections)
     CU_ASSERT_EQUAL_FATAL(db_open(&opts, &opened), ERR_NONE);
     CU_ASSERT_EQUAL_FATAL(db_start(opened), ERR_NONE);
     return opened;
+}
+
+static int64_t told(enum metric metric)
+{
+    return metric_value(metric_series_of(metric, NULL, 0));
 }
 
 static void begin(unsigned connections)
@@ -317,10 +324,13 @@ static void test_server_away(void)
         CU_ASSERT(clock_now_ns() - begun_ns < NS_PER_S);
     }
     CU_ASSERT_EQUAL(away_count, 1);   /* said once */
+    CU_ASSERT_EQUAL(told(METRIC_DB_AWAY), 1);
+    CU_ASSERT_EQUAL(told(METRIC_DB_CONNECTIONS), 0);
     CU_ASSERT_FALSE(db_lease_take(db, 1));
     CU_ASSERT_EQUAL_FATAL(postgres_up(engines_postgres()), ERR_NONE);
     CU_ASSERT(scratch_eventually(is_written, NULL));
     CU_ASSERT_EQUAL(back_count, 1);
+    CU_ASSERT_EQUAL(told(METRIC_DB_AWAY), 0);
     CU_ASSERT_EQUAL(scratch_number(db, "SELECT amount FROM item WHERE id = 1"), 1);
     db_reader_close(reader);
     end();
@@ -435,10 +445,56 @@ static void test_replica(void)
     CU_ASSERT_EQUAL_FATAL(db_reader_open_stale(db, &stale), ERR_NONE);
     CU_ASSERT_EQUAL(ask_stale(reader), 1);
     CU_ASSERT_EQUAL(ask_stale(stale), 0);
+    CU_ASSERT_EQUAL(told(METRIC_DB_REPLICA_AWAY), 0);
     CU_ASSERT_EQUAL(postgres_remove(engines_postgres(), "replica"), ERR_NONE);
     CU_ASSERT_EQUAL(ask_stale(stale), 1);   /* it is away: the primary answers */
+    CU_ASSERT_EQUAL(told(METRIC_DB_REPLICA_AWAY), 1);
+    CU_ASSERT_EQUAL(told(METRIC_DB_AWAY), 0);
     db_reader_close(reader);
     db_reader_close(stale);
+    end();
+}
+
+static int64_t lag_us(void)
+{
+    int64_t us = -1;
+    return db_replica_lag(db, &us) == ERR_NONE ? us : -1;
+}
+
+static bool is_behind(void *context)
+{
+    (void)context;
+    return lag_us() > 0;
+}
+
+static bool is_even(void *context)
+{
+    (void)context;
+    return lag_us() == 0;
+}
+
+static void test_lag(void)
+{
+    char url[POSTGRES_URL_SIZE];
+    struct postgres *replica = NULL;
+    int64_t id = 1;
+    begin(1);
+    CU_ASSERT_EQUAL(lag_us(), 0);   /* there is none */
+    db_close(db);
+    CU_ASSERT_EQUAL_FATAL(postgres_follow(engines_postgres(), &replica), ERR_NONE);
+    struct db_opts opts = opts_of();
+    opts.read_url = postgres_url(replica, engines_database(scratch_path(&scratch, "test.db")), url);
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &db), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_start(db), ERR_NONE);
+    CU_ASSERT(scratch_eventually(is_even, NULL));
+    CU_ASSERT_EQUAL(postgres_sql(replica, "postgres", "SELECT pg_wal_replay_pause()"), ERR_NONE);
+    CU_ASSERT_EQUAL(db_write(db, increment, &id), ERR_NONE);
+    CU_ASSERT(scratch_eventually(is_behind, NULL));
+    CU_ASSERT_EQUAL(postgres_sql(replica, "postgres", "SELECT pg_wal_replay_resume()"), ERR_NONE);
+    CU_ASSERT(scratch_eventually(is_even, NULL));
+    postgres_stop(replica);
+    CU_ASSERT(scratch_eventually(is_even, NULL));   /* the primary answers for it */
+    CU_ASSERT_EQUAL(told(METRIC_DB_REPLICA_AWAY), 1);
     end();
 }
 
@@ -477,6 +533,7 @@ static const struct suite_case cases[] = {
     {"a database that sorts by a language is refused", test_sorts_by_bytes},
     {"a lease goes with its connection, which is noticed", test_leases},
     {"a replica answers what may be stale, and the primary while it is away", test_replica},
+    {"how far a replica is behind is told", test_lag},
     {"texts are UTF-8 without a zero byte", test_texts},
 };
 

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "cache/remote.h"
+#include "check/harness/process.h"
 #include "check/harness/suite.h"
 #include "telemetry/metric.h"
 #if HAVE_REDIS
 #include "cache/redis_slot.h"
 #include "cache/remote_private.h"
 #endif
+
+enum { PATIENCE_MS = 10000 };
 
 static enum err open_at(const char *url)
 {
@@ -79,6 +82,12 @@ static void test_not_stored(void)
     }
 }
 
+static bool is_away(void *context)
+{
+    (void)context;
+    return metric_value(metric_series(METRIC_CACHE_REMOTE_AWAY)) == 1;
+}
+
 /* With nobody there, of eight that are to be told two fit the queue, and two may be in the sender's hands. */
 static void test_queue(void)
 {
@@ -91,6 +100,7 @@ static void test_queue(void)
     CU_ASSERT_EQUAL_FATAL(cache_remote_open(&opts, &remote), ERR_NONE);
     for (int i = 0; i < 8; i++)
         cache_remote_invalidate(remote, "name", TEXT("key"));
+    CU_ASSERT(process_until(is_away, NULL, PATIENCE_MS));
     cache_remote_close(remote);
     CU_ASSERT(metric_value(lost) - before >= 4);
 }

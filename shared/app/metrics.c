@@ -35,6 +35,15 @@ static void measure_server(struct service *service)
         metric_set(metric_series(METRIC_SERVER_CONNECTIONS, names[i]), connections[i]);
 }
 
+/* The gauges of a broker and of a registry are set by whoever has to do with them. */
+static void measure_others(struct service *service)
+{
+    uint64_t used, most;
+    set(METRIC_BUS_AWAY, bus_size(service->bus, &used, &most) != ERR_NONE);
+    if (service->user_client)
+        client_measure(service->user_client);
+}
+
 void metrics_measure(struct service *service)
 {
     struct db_stats stats;
@@ -45,6 +54,7 @@ void metrics_measure(struct service *service)
     set(METRIC_POOL_QUEUED, pool_queued(service->pool));
     set(METRIC_POOL_BUSY, pool_busy(service->pool));
     set(METRIC_POOL_THREADS, pool_threads(service->pool));
+    measure_others(service);
     trace_settings_measure();
 }
 
@@ -55,13 +65,15 @@ static enum err measure_database(struct service *service, struct db_connection *
     const char *path = settings_text(service->settings, OPTION_DB_PATH);
     struct db_stats stats;
     struct statvfs disk;
-    int64_t bytes;
+    int64_t bytes, lag_us;
     db_stats(service->db, &stats);
     set(METRIC_DB_WAL, (int64_t)stats.wal_bytes);
     enum err err = db_size(reader, &bytes);
     if (err)
         return err;
     set(METRIC_DB_SIZE, bytes);
+    if (db_replica_lag(service->db, &lag_us) == ERR_NONE)
+        set(METRIC_DB_REPLICA_LAG, lag_us * (NS_PER_S / US_PER_S));
     if (!database_is_server(service->settings) && statvfs(path, &disk) == 0)
         set(METRIC_DISK_FREE, (int64_t)(disk.f_bavail * disk.f_frsize));
     return ERR_NONE;

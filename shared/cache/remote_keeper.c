@@ -63,6 +63,7 @@ static void note(struct keeper *keeper, enum err err)
     else if (!err && keeper->failing)
         log_event(LOG_INFO, "the shared cache is there again");
     keeper->failing = err != ERR_NONE;
+    metric_set(keeper->away, keeper->failing);
 }
 
 /* Called with the lock, which it lets go meanwhile. */
@@ -129,6 +130,7 @@ enum err keeper_start(struct cache_remote *remote, unsigned queue_max)
     pthread_cond_init(&keeper->work, NULL);
     keeper->size = queue_max;
     keeper->ring = calloc(queue_max, sizeof keeper->ring[0]);
+    keeper->away = metric_series(METRIC_CACHE_REMOTE_AWAY);
     keeper->owed = metric_series(METRIC_CACHE_REMOTE_OWED);
     keeper->lost = metric_series(METRIC_CACHE_REMOTE_LOST);
     if (!keeper->ring)

@@ -57,7 +57,7 @@ struct keeper {
     bool map_wanted, stopping, started, failing;
     int64_t map_asked_ns;
     pthread_t thread;
-    struct metric_series owed, lost;
+    struct metric_series away, owed, lost;
 };
 
 enum err must_check keeper_start(struct cache_remote *remote, unsigned queue_max);

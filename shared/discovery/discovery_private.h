@@ -39,7 +39,7 @@ struct discovery_watch {
     pthread_cond_t told;
     struct instances *instances;
     struct discovery_state told_state;
-    struct metric_series known, away, failed;
+    struct metric_series known, away, answered, failed;
     struct discovery_watch *next;
 };
 

@@ -95,6 +95,7 @@ static void succeed(struct discovery_watch *watch)
     pthread_cond_broadcast(&watch->told);
     pthread_mutex_unlock(&watch->lock);
     metric_set(watch->away, 0);
+    metric_set(watch->answered, clock_wall_us() * (NS_PER_S / US_PER_S));
     if (watch->failures > 0)
         discovery_tell(watch->discovery, watch->service, ERR_NONE);
     watch->failures = 0;
@@ -162,6 +163,7 @@ static enum err watch_new(struct discovery *discovery, const char *service, stru
     snprintf(watch->service, sizeof watch->service, "%s", service);
     watch->known = metric_series(METRIC_DISCOVERY_INSTANCES, watch->service);
     watch->away = metric_series(METRIC_DISCOVERY_AWAY, watch->service);
+    watch->answered = metric_series(METRIC_DISCOVERY_ANSWERED, watch->service);
     watch->failed = metric_series(METRIC_DISCOVERY_FAILURES, watch->service);
     pthread_mutex_init(&watch->lock, NULL);
     pthread_condattr_init(&monotonic);

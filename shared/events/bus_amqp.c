@@ -57,6 +57,7 @@ static void keep_publisher(struct bus_amqp *bus)
     } else if (bus_amqp_link_wait_ms(link) == 0) {
         bus_amqp_note_publishing(bus, bus_amqp_publisher_open(bus));
     }
+    metric_set(bus->metrics.up, bus_amqp_link_is_open(link));
     pthread_mutex_unlock(&link->lock);
 }
 
@@ -112,11 +113,21 @@ static void close_bus(struct bus *base)
     free(bus);
 }
 
+static void register_metrics(struct bus_amqp *bus)
+{
+    bus->metrics.up = metric_series(METRIC_BUS_BROKERS_UP);
+    bus->metrics.redelivered = metric_series(METRIC_BUS_REDELIVERED);
+    bus->metrics.unreadable = metric_series(METRIC_BUS_UNREADABLE);
+    (void)metric_series(METRIC_BUS_RECONNECTS);
+    bus_amqp_publisher_metrics(bus);
+}
+
 /* That the broker is away is no reason not to start; that it refuses us is. Who only looks has nothing else to do. */
 static enum err connect_first(struct bus_amqp *bus)
 {
     if (bus->settings.opts.only_looks)
         return bus_amqp_link_open(&bus->asker);
+    register_metrics(bus);
     enum err err = bus_amqp_publisher_open(bus);
     bus_amqp_note_publishing(bus, err);
     if (err == ERR_CONFIG || err == ERR_FORBIDDEN || err == ERR_IO || err == ERR_MEMORY)

@@ -23,6 +23,10 @@
 #include "events/wakeup.h"
 #include "telemetry/metric.h"
 
+struct bus_amqp_metrics {
+    struct metric_series up, blocked, unconfirmed, round_trip, redelivered, unreadable;
+};
+
 /* What is wrong, as whoever met it left it. */
 struct bus_amqp_trouble {
     enum err err;
@@ -51,6 +55,7 @@ struct bus_amqp_subscription {
 struct bus_amqp {
     struct bus base;
     struct bus_amqp_settings settings;
+    struct bus_amqp_metrics metrics;     /* of nobody's series when it only looks */
     struct bus_amqp_link publisher, asker;
     struct buf envelope;                 /* the publisher's */
     uint64_t published_tag;              /* the last that was given on the publisher's channel */
@@ -81,6 +86,9 @@ enum err must_check bus_amqp_trouble(const struct bus_amqp_trouble *trouble);
 void bus_amqp_note_publishing(struct bus_amqp *bus, enum err err);
 
 /* ---- bus_amqp_publish.c ---- */
+
+/** Has there be what is counted of publishing, at nought. */
+void bus_amqp_publisher_metrics(struct bus_amqp *bus);
 
 enum err must_check bus_amqp_publish(struct bus *base, const struct event *events, size_t count);
 

@@ -33,9 +33,19 @@ static void count_refusal(const char *reason)
     metric_add(metric_series(METRIC_BUS_REFUSED, reason), 1);
 }
 
-static void tell_blocked(const struct bus_amqp_link *link)
+void bus_amqp_publisher_metrics(struct bus_amqp *bus)
 {
-    metric_set(metric_series(METRIC_BUS_BLOCKED), link->is_blocked);
+    static const char *const reasons[] = {"blocked", "timeout", "nacked", "unroutable"};
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        (void)metric_series(METRIC_BUS_REFUSED, reasons[i]);
+    bus->metrics.blocked = metric_series(METRIC_BUS_BLOCKED);
+    bus->metrics.unconfirmed = metric_series(METRIC_BUS_QUEUED);
+    bus->metrics.round_trip = metric_series(METRIC_BUS_ROUND_TRIP);
+}
+
+static void tell_blocked(const struct bus_amqp *bus)
+{
+    metric_set(bus->metrics.blocked, bus->publisher.is_blocked);
 }
 
 /* ---- what the broker says ---- */
@@ -98,7 +108,8 @@ static enum err hear(struct wave *wave, unsigned timeout_ms)
         if (!err)
             err = bus_amqp_link_frame(&wave->bus->publisher, 0, &frame, &has);
     }
-    tell_blocked(&wave->bus->publisher);
+    tell_blocked(wave->bus);
+    metric_set(wave->bus->metrics.unconfirmed, (int64_t)wave->left);
     return err;
 }
 
@@ -221,7 +232,13 @@ static enum err publish_wave(struct wave *wave, const struct event *events, size
     for (size_t i = 0; !err && i < count && i < WAVE_MAX && !has_subject(wave, events[i].subject); i++)
         err = send_one(wave, &events[i]);
     *ret_count = wave->count;
-    return err ? err : await_confirmed(wave);
+    int64_t sent_ns = clock_now_ns();
+    if (!err)
+        err = await_confirmed(wave);
+    if (!err)
+        metric_set(wave->bus->metrics.round_trip, clock_now_ns() - sent_ns);
+    metric_set(wave->bus->metrics.unconfirmed, 0);
+    return err;
 }
 
 enum err bus_amqp_publisher_open(struct bus_amqp *bus)
@@ -239,7 +256,7 @@ enum err bus_amqp_publisher_open(struct bus_amqp *bus)
     bus->published_tag = 0;
     if (err)
         bus_amqp_link_close(link, false);
-    tell_blocked(link);
+    tell_blocked(bus);
     return err;
 }
 

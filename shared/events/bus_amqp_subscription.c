@@ -89,6 +89,8 @@ static enum err keep(struct bus_amqp_subscription *subscription, const amqp_enve
     bool is_dead = text_equal_string(bus_amqp_text(envelope->consumer_tag), dead_tag);
     struct text type = bus_amqp_type(&envelope->message.properties);
     bool is_wanted = is_dead || !type.at || bus_amqp_is_of(type, subscription->types);
+    if (envelope->redelivered)
+        metric_add(subscription->bus->metrics.redelivered, 1);
     return bus_amqp_held_add(&subscription->held, envelope, is_wanted, is_dead);
 }
 
@@ -167,7 +169,8 @@ struct bus_lag bus_amqp_held_lag(struct bus_amqp_subscription *subscription)
 
 /* ---- fetching ---- */
 
-static enum err deliver_one(const struct bus_amqp_message *message, struct arena *arena, struct bus_delivery *ret)
+static enum err deliver_one(const struct bus_amqp *bus, const struct bus_amqp_message *message, struct arena *arena,
+                            struct bus_delivery *ret)
 {
     const struct text body = {message->body, message->length};
     struct bus_delivery delivery = {.offset = message->offset};
@@ -176,6 +179,7 @@ static enum err deliver_one(const struct bus_amqp_message *message, struct arena
         const char *cause = arena_printf(arena, "it cannot be read: %.300s", err_cause());
         err = cause ? bus_amqp_unreadable(body, arena, &delivery.event) : ERR_MEMORY;
         delivery.dead = text_of(cause);
+        metric_add(bus->metrics.unreadable, 1);
     } else if (!err && message->is_dead) {
         delivery.dead = arena_text(arena, text_of(message->death));
         err = delivery.dead.at ? ERR_NONE : ERR_MEMORY;
@@ -193,7 +197,7 @@ static enum err deliver(struct bus_amqp_subscription *subscription, struct arena
     enum err err = ERR_NONE;
     const struct bus_amqp_message *message;
     while (!err && count < max && (message = bus_amqp_held_next(&subscription->held)) != NULL) {
-        err = deliver_one(message, arena, &deliveries[count]);
+        err = deliver_one(subscription->bus, message, arena, &deliveries[count]);
         if (!err) {
             bus_amqp_held_pass(&subscription->held);
             count++;

@@ -383,6 +383,18 @@ enum breaker_state balancer_state(struct balancer *balancer)
     return best;
 }
 
+void balancer_count(struct balancer *balancer, unsigned counts[static BREAKER_STATES])
+{
+    if (balancer->fixed) {
+        counts[breaker_state(&balancer->fixed->breaker)]++;
+        return;
+    }
+    pthread_mutex_lock(&balancer->lock);
+    for (size_t i = 0; i < balancer->count; i++)
+        counts[breaker_state(&balancer->members[i]->breaker)]++;
+    pthread_mutex_unlock(&balancer->lock);
+}
+
 size_t balancer_view(struct balancer *balancer, int64_t now_ns, struct balancer_view *ret_views, size_t max)
 {
     pthread_mutex_lock(&balancer->lock);

@@ -79,6 +79,9 @@ enum breaker_state balancer_state(struct balancer *balancer);
 
 /* ---- for people ---- */
 
+/** Adds to each number how many instances are in that state. A fixed one has one. */
+void balancer_count(struct balancer *balancer, unsigned counts[static BREAKER_STATES]);
+
 struct balancer_view {
     struct instance instance;
     enum breaker_state state;          /* closed: it is in; open: it is out; half open: on probation */

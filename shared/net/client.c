@@ -409,6 +409,11 @@ enum err client_update(struct client *client, const struct instances *instances)
     return err;
 }
 
+void client_measure(struct client *client)
+{
+    client_guard_measure(&client->guard);
+}
+
 size_t client_view(struct client *client, struct balancer_view *ret_views, size_t max)
 {
     return balancer_view(client->guard.balancer, clock_now_ns(), ret_views, max);

@@ -97,6 +97,9 @@ int64_t client_wait_ns(struct client *client);
 /** Of the target's breaker; of several instances that of the one that is best off. Any thread. */
 enum breaker_state client_breaker(struct client *client);
 
+/** Puts into metrics how many of its instances are called, tried again, and left out, when it has a target. */
+void client_measure(struct client *client);
+
 /** Its instances, as balancer_view(). */
 size_t client_view(struct client *client, struct balancer_view *ret_views, size_t max);
 

@@ -14,6 +14,11 @@ static const char *const outcome_names[CLIENT_OUTCOMES] = {
     [CLIENT_REFUSED] = "refused",         [CLIENT_UNSENT] = "unsent",
 };
 
+/* As GET /endpoints calls them. */
+static const char *const state_names[BREAKER_STATES] = {
+    [BREAKER_CLOSED] = "in", [BREAKER_HALF_OPEN] = "probation", [BREAKER_OPEN] = "out",
+};
+
 /* What an error of a try says: of the call's outcome, of the target, and whether another try may do better. */
 static const struct {
     enum err err;
@@ -108,6 +113,8 @@ enum err client_guard_init(struct client_guard *guard, const struct client_opts 
         guard->outcomes[i] = metric_series(METRIC_CLIENT_REQUESTS, opts->target, outcome_names[i]);
     guard->retries = metric_series(METRIC_CLIENT_RETRIES, opts->target);
     guard->state = metric_series(METRIC_BREAKER_STATE, opts->target);
+    for (int i = 0; i < BREAKER_STATES; i++)
+        guard->instances[i] = metric_series(METRIC_CLIENT_INSTANCES, opts->target, state_names[i]);
     return ERR_NONE;
 }
 
@@ -116,6 +123,14 @@ void client_guard_fini(struct client_guard *guard)
     retry_budget_fini(&guard->budget);
     balancer_free(guard->balancer);
     free(guard->url);
+}
+
+void client_guard_measure(struct client_guard *guard)
+{
+    unsigned counts[BREAKER_STATES] = {0};
+    balancer_count(guard->balancer, counts);
+    for (int i = 0; i < BREAKER_STATES; i++)
+        metric_set(guard->instances[i], counts[i]);
 }
 
 /* ---- a call's course ---- */

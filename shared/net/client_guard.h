@@ -32,7 +32,7 @@ struct client_guard {
     char *url;
     struct retry_budget budget;
     unsigned retries_max, retry_first_ms, retry_max_ms;
-    struct metric_series outcomes[CLIENT_OUTCOMES], retries, state;
+    struct metric_series outcomes[CLIENT_OUTCOMES], retries, state, instances[BREAKER_STATES];
 };
 
 struct client_course {
@@ -50,6 +50,9 @@ struct client_course {
 /** ERR_MEMORY, ERR_INVALID; then nothing is to be given back. */
 enum err must_check client_guard_init(struct client_guard *guard, const struct client_opts *opts);
 void client_guard_fini(struct client_guard *guard);
+
+/** Tells how many instances are in which state. */
+void client_guard_measure(struct client_guard *guard);
 
 /** A call begins. */
 void client_course_begin(struct client_guard *guard, const struct client_request *request,

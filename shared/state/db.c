@@ -65,6 +65,9 @@ static void register_metrics(struct db_metrics *metrics)
         .reconnects = metric_series(METRIC_DB_RECONNECTS),
         .batch_size = metric_series(METRIC_DB_BATCH_SIZE),
         .commit = metric_series(METRIC_DB_COMMIT),
+        .connections = metric_series(METRIC_DB_CONNECTIONS),
+        .away = metric_series(METRIC_DB_AWAY),
+        .replica_away = metric_series(METRIC_DB_REPLICA_AWAY),
     };
 }
 
@@ -244,6 +247,15 @@ enum err db_size(struct db_connection *connection, int64_t *ret)
     enum err err = db_done(query);
     if (!err)
         *ret = bytes;
+    return err;
+}
+
+enum err db_replica_lag(struct db *db, int64_t *ret_us)
+{
+    int64_t lag_us = 0;
+    enum err err = db->engine->replica_lag ? db->engine->replica_lag(db, &lag_us) : ERR_NONE;
+    if (!err)
+        *ret_us = lag_us;
     return err;
 }
 

@@ -108,6 +108,11 @@ enum err must_check db_in_place(struct db_connection *connection);
 /** Bytes of the database. */
 enum err must_check db_size(struct db_connection *connection, int64_t *ret);
 
+/** For how long the replica of read_url has not had what the primary has; 0 when it has all of it, when the primary
+ *  answers for it, and when there is none. Waits for an answer, a second at the most, and for being connected before:
+ *  ERR_DEADLINE, ERR_UNAVAILABLE. Any thread. */
+enum err must_check db_replica_lag(struct db *db, int64_t *ret_us);
+
 /** Until the next call of this, statements of this reader end with ERR_DEADLINE once the monotonic clock is past
  *  deadline_ns (0: never) or *given_up (may be NULL) is true. That is looked at every few thousand steps of theirs. */
 void db_reader_limit(struct db_connection *connection, int64_t deadline_ns, const atomic_bool *given_up);

@@ -49,6 +49,8 @@ struct db_engine {
     void (*close)(struct db *db);
     bool (*lease_take)(struct db *db, unsigned number);
     void (*lease_end)(struct db *db, unsigned number);
+    /** NULL where there are no replicas. */
+    enum err (*replica_lag)(struct db *db, int64_t *ret_us);
 
     /* ---- a connection ---- */
 

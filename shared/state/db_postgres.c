@@ -36,6 +36,9 @@ static enum err open_database(struct db *db)
     pthread_mutex_init(&database->lease_lock, NULL);
     pthread_mutex_init(&database->gate.lock, NULL);
     pthread_mutex_init(&database->replica_gate.lock, NULL);
+    pthread_mutex_init(&database->replica_lock, NULL);
+    database->gate.away = db->metrics.away;
+    database->replica_gate.away = db->metrics.replica_away;
     enum err err = open_targets(database);
     return err ? err : name_database(database);
 }
@@ -45,7 +48,8 @@ static void stop_database(struct db *db)
 {
     struct postgres_database *database = postgres_database(db);
     connection_close(database->lease);
-    database->lease = NULL;
+    connection_close(database->replica_asker);
+    database->lease = database->replica_asker = NULL;
 }
 
 static void close_database(struct db *db)
@@ -56,6 +60,7 @@ static void close_database(struct db *db)
     pthread_mutex_destroy(&database->lease_lock);
     pthread_mutex_destroy(&database->gate.lock);
     pthread_mutex_destroy(&database->replica_gate.lock);
+    pthread_mutex_destroy(&database->replica_lock);
 }
 
 /* ---- connections ---- */
@@ -130,6 +135,7 @@ const struct db_engine db_postgres = {
     .close = close_database,
     .lease_take = postgres_lease_take,
     .lease_end = postgres_lease_end,
+    .replica_lag = postgres_replica_lag,
     .connect = connect,
     .disconnect = disconnect,
     .in_place = in_place,

@@ -4,7 +4,8 @@
  * db_postgres.c is the engine and its database, db_postgres_target.c makes a URL into what libpq connects by,
  * db_postgres_connection.c connects, once more when the server was away, db_postgres_exchange.c sends and waits,
  * db_postgres_statement.c runs statements, db_postgres_transaction.c begins and commits, db_postgres_error.c says what
- * the server's errors mean, db_postgres_lease.c is what one process at a time does.
+ * the server's errors mean, db_postgres_lease.c is what one process at a time does, db_postgres_replica.c asks how far
+ * a replica is behind.
  *
  * Every connection is in libpq's pipeline mode: what is sent goes into a list, and an exchange() sends a sync behind it
  * and reads all the answers. Between the two the server works, and the lane does too.
@@ -46,6 +47,7 @@ struct postgres_gate {
     unsigned failures;
     int64_t next_try_ns;
     char cause[POSTGRES_CAUSE_SIZE];
+    struct metric_series away;
 };
 
 struct postgres_database {
@@ -56,6 +58,8 @@ struct postgres_database {
     struct db_connection *lease;       /* made when it is needed first */
     uint64_t leases, leases_of;        /* those held, a bit each, and over which of lease's connections */
     int64_t leases_seen_ns;            /* when they were known to be held */
+    pthread_mutex_t replica_lock;
+    struct db_connection *replica_asker;   /* made when it is needed first */
 };
 
 /* ---- a connection ---- */
@@ -167,5 +171,9 @@ bool postgres_in_transaction(const struct db_connection *connection);
 
 bool postgres_lease_take(struct db *db, unsigned number);
 void postgres_lease_end(struct db *db, unsigned number);
+
+/* ---- db_postgres_replica.c ---- */
+
+enum err must_check postgres_replica_lag(struct db *db, int64_t *ret_us);
 
 #endif

@@ -51,6 +51,7 @@ static void note_failure(struct postgres_gate *gate, struct db *db)
     if (pause_ms > PAUSE_MAX_MS)
         pause_ms = PAUSE_MAX_MS;
     bool is_news = gate->failures++ == 0;
+    metric_set(gate->away, 1);
     gate->next_try_ns = clock_now_ns() + (pause_ms / 2 + random_below(pause_ms)) * NS_PER_MS;
     snprintf(gate->cause, sizeof gate->cause, "%s", err_cause());
     pthread_mutex_unlock(&gate->lock);
@@ -63,6 +64,7 @@ static void note_success(struct postgres_gate *gate, struct db *db)
     pthread_mutex_lock(&gate->lock);
     bool is_news = gate->failures > 0;
     gate->failures = 0;
+    metric_set(gate->away, 0);
     pthread_mutex_unlock(&gate->lock);
     if (is_news)
         tell(db, false, "");
@@ -230,6 +232,7 @@ static enum err connect_to(struct postgres_connection *own, const struct postgre
         return err;
     }
     own->handle = handle;
+    metric_add(own->base.db->metrics.connections, 1);
     err = set_up(own);
     if (err)
         postgres_drop(own);
@@ -304,6 +307,8 @@ void postgres_drop(struct postgres_connection *own)
 {
     if (own->handle && own->base.kind == CONNECTION_WRITER && PQtransactionStatus(own->handle) != PQTRANS_IDLE)
         own->is_lost = true;
+    if (own->handle)
+        metric_add(own->base.db->metrics.connections, -1);
     PQfinish(own->handle);
     own->handle = NULL;
     own->pending_count = 0;

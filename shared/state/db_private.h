@@ -60,7 +60,7 @@ struct db_counters {
 /* Handles of nobody's series when the database is not measured. */
 struct db_metrics {
     struct metric_series reads, jobs, jobs_failed, batches, commit_failures, busy, turn_ns, reruns, reconnects,
-        batch_size, commit;
+        batch_size, commit, connections, away, replica_away;
 };
 
 struct db_listener {

@@ -27,6 +27,7 @@ db_postgres_sources = \
 	shared/state/db_postgres_error.c \
 	shared/state/db_postgres_exchange.c \
 	shared/state/db_postgres_lease.c \
+	shared/state/db_postgres_replica.c \
 	shared/state/db_postgres_statement.c \
 	shared/state/db_postgres_target.c \
 	shared/state/db_postgres_transaction.c

@@ -43,7 +43,9 @@ static const char head[] =
     ".Li /metrics\n"
     "is answered 404.\n"
     ".Sh METRICS\n"
-    "A name, its type, and its labels.\n"
+    "A name and its labels, what it tells, its type, what it is measured in, and what it says of several processes\n"
+    "of a service.\n"
+    "Counters and gauges without a unit are numbers of things.\n"
     ".Bl -tag -width Ds\n";
 
 static const char foot[] =
@@ -58,16 +60,20 @@ static const char foot[] =
     ".Xr tandem-order 8 ,\n"
     ".Xr tandem-user 8\n";
 
-static const char *const types[] = {
-    [COUNTER] = "counter",
-    [SHARED_COUNTER] = "counter, of what the processes have in common",
-    [GAUGE] = "gauge, the sum over the processes",
-    [LEAST_GAUGE] = "gauge, the least among the processes",
-    [GREATEST_GAUGE] = "gauge, the greatest among the processes",
-    [SHARED_GAUGE] = "gauge, of what the processes have in common",
-    [HISTOGRAM] = "histogram",
-    [TRACED_HISTOGRAM] = "histogram, with exemplars",
+static const struct {
+    const char *type, *of_processes;
+} types[] = {
+    [COUNTER] = {"counter", ", the sum over the processes"},
+    [SHARED_COUNTER] = {"counter", ", of what the processes have in common"},
+    [GAUGE] = {"gauge", ", the sum over the processes"},
+    [LEAST_GAUGE] = {"gauge", ", the least among the processes"},
+    [GREATEST_GAUGE] = {"gauge", ", the greatest among the processes"},
+    [SHARED_GAUGE] = {"gauge", ", of what the processes have in common"},
+    [HISTOGRAM] = {"histogram", ", the sum over the processes"},
+    [TRACED_HISTOGRAM] = {"histogram", ", the sum over the processes, with exemplars"},
 };
+
+static const char *const units[] = {[ONE] = "", [BYTES] = " of bytes", [SECONDS] = " of seconds"};
 
 void metric_manual(struct buf *out)
 {
@@ -80,7 +86,8 @@ void metric_manual(struct buf *out)
             struct text label = text_split(&labels, ',');
             buf_addf(out, " Va %.*s", TEXT_ARGS(label));
         }
-        buf_addf(out, "\n%s.\n.Pq %s\n", row->help, types[row->type]);
+        buf_addf(out, "\n%s.\n.Pq %s%s%s\n", row->help, types[row->type].type, units[row->unit],
+                 types[row->type].of_processes);
     }
     buf_add_string(out, foot);
 }

@@ -39,14 +39,23 @@
     ROW(METRIC_DB_BATCH_SIZE, "tandem_db_batch_size", HISTOGRAM, ONE, "", "Changes committed in one transaction")      \
     ROW(METRIC_DB_COMMIT, "tandem_db_commit_seconds", HISTOGRAM, SECONDS, "", "Time that a commit took")               \
     ROW(METRIC_DB_COMMIT_FAILURES, "tandem_db_commit_failures_total", COUNTER, ONE, "", "Commits that failed")         \
-    ROW(METRIC_DB_BUSY, "tandem_db_busy_total", COUNTER, ONE, "", "Waits for another process's transaction")           \
+    ROW(METRIC_DB_BUSY, "tandem_db_busy_total", COUNTER, ONE, "",                                                      \
+        "Times that SQLite waited for another process's transaction")                                                  \
     ROW(METRIC_DB_TURN, "tandem_db_turn_wait_seconds_total", COUNTER, SECONDS, "",                                     \
         "Time that the writer waited for its turn among the processes")                                                \
     ROW(METRIC_DB_RERUNS, "tandem_db_reruns_total", COUNTER, ONE, "",                                                  \
         "Transactions run again, since others were in their way or the connection was lost")                           \
-    ROW(METRIC_DB_RECONNECTS, "tandem_db_reconnects_total", COUNTER, ONE, "", "Connections made anew")                 \
-    ROW(METRIC_DB_SIZE, "tandem_db_size_bytes", SHARED_GAUGE, BYTES, "", "Size of the database's file")                \
-    ROW(METRIC_DB_WAL, "tandem_db_wal_bytes", SHARED_GAUGE, BYTES, "", "Size of the write-ahead log")                  \
+    ROW(METRIC_DB_RECONNECTS, "tandem_db_reconnects_total", COUNTER, ONE, "", "Connections to PostgreSQL made anew")   \
+    ROW(METRIC_DB_CONNECTIONS, "tandem_db_connections", GAUGE, ONE, "", "Connections to PostgreSQL that are open")     \
+    ROW(METRIC_DB_AWAY, "tandem_db_away", GREATEST_GAUGE, ONE, "",                                                     \
+        "1 while PostgreSQL cannot be reached, as of the latest try to connect")                                       \
+    ROW(METRIC_DB_REPLICA_AWAY, "tandem_db_replica_away", GREATEST_GAUGE, ONE, "",                                     \
+        "1 while the replica of db.read_url cannot be reached, and the primary answers for it")                        \
+    ROW(METRIC_DB_REPLICA_LAG, "tandem_db_replica_lag_seconds", SHARED_GAUGE, SECONDS, "",                             \
+        "How far what the replica of db.read_url tells may be behind; 0 when it has all, or there is none")            \
+    ROW(METRIC_DB_SIZE, "tandem_db_size_bytes", SHARED_GAUGE, BYTES, "",                                               \
+        "Size of the database: of SQLite's file, of what PostgreSQL has")                                              \
+    ROW(METRIC_DB_WAL, "tandem_db_wal_bytes", SHARED_GAUGE, BYTES, "", "Size of SQLite's write-ahead log")             \
     ROW(METRIC_DB_QUEUED, "tandem_db_queued", GAUGE, ONE, "", "Changes that wait for the writer")                      \
     ROW(METRIC_DISK_FREE, "tandem_disk_free_bytes", SHARED_GAUGE, BYTES, "",                                           \
         "Free space on the file system of the database")                                                               \
@@ -59,6 +68,8 @@
     ROW(METRIC_BUS_SIZE, "tandem_bus_size_bytes", SHARED_GAUGE, BYTES, "", "Size of the embedded bus")                 \
     ROW(METRIC_BUS_MAX, "tandem_bus_max_bytes", SHARED_GAUGE, BYTES, "",                                               \
         "Size past which the bus takes no more events: bus.max_bytes")                                                 \
+    ROW(METRIC_BUS_AWAY, "tandem_bus_away", GREATEST_GAUGE, ONE, "",                                                   \
+        "1 while the bus takes no events: its broker cannot be reached or has blocked us, or its file is damaged")     \
     ROW(METRIC_BUS_RECONNECTS, "tandem_bus_reconnects_total", COUNTER, ONE, "",                                        \
         "Connections to a broker that were made again")                                                                \
     ROW(METRIC_BUS_BLOCKED, "tandem_bus_blocked", GREATEST_GAUGE, ONE, "",                                             \
@@ -68,13 +79,16 @@
     ROW(METRIC_BUS_BROKERS_UP, "tandem_bus_brokers_up", LEAST_GAUGE, ONE, "",                                          \
         "Brokers that a process is connected to")                                                                      \
     ROW(METRIC_BUS_ROUND_TRIP, "tandem_bus_round_trip_seconds", GREATEST_GAUGE, SECONDS, "",                           \
-        "Mean time from a request to the answer of the slowest broker")                                                \
+        "Time to a broker's answer: of Kafka the slowest broker's mean, of RabbitMQ from the latest publication until "\
+        "all of it was confirmed")                                                                                     \
     ROW(METRIC_BUS_QUEUED, "tandem_bus_queued", GAUGE, ONE, "",                                                        \
         "Events that were given to a broker which has not confirmed them")                                             \
     ROW(METRIC_BUS_REBALANCES, "tandem_bus_rebalances_total", COUNTER, ONE, "",                                        \
         "Times that partitions were given to a process or taken from it")                                              \
     ROW(METRIC_BUS_UNREADABLE, "tandem_bus_unreadable_total", COUNTER, ONE, "",                                        \
         "Messages on a broker that are no events, and were put aside or passed over")                                  \
+    ROW(METRIC_BUS_REDELIVERED, "tandem_bus_redelivered_total", COUNTER, ONE, "",                                      \
+        "Deliveries that RabbitMQ says it may have made before: whoever had them first has not acknowledged them")     \
     ROW(METRIC_CONSUMER_HANDLED, "tandem_consumer_handled_total", COUNTER, ONE, "", "Events applied")                  \
     ROW(METRIC_CONSUMER_REPEATED, "tandem_consumer_repeated_total", COUNTER, ONE, "",                                  \
         "Events that were delivered again and had no second effect")                                                   \
@@ -93,13 +107,18 @@
         "Tries of such calls after the first")                                                                         \
     ROW(METRIC_BREAKER_STATE, "tandem_breaker_state", GREATEST_GAUGE, ONE, "target",                                   \
         "Of the circuit breaker before another service: 0 closed, 1 half open, 2 open")                                \
-    ROW(METRIC_DISCOVERY_INSTANCES, "tandem_discovery_instances", LEAST_GAUGE, ONE, "service",                         \
-        "Instances of another service that are known")                                                                 \
-    ROW(METRIC_DISCOVERY_AWAY, "tandem_discovery_away", GREATEST_GAUGE, ONE, "service",                                \
+    ROW(METRIC_CLIENT_INSTANCES, "tandem_client_instances", GAUGE, ONE, "target,state",                                \
+        "Instances of another service, counted by each process: in (it is called), out (it has failed too often in a " \
+        "row, and is not called for a while), probation (it is tried again)")                                          \
+    ROW(METRIC_DISCOVERY_INSTANCES, "tandem_discovery_instances", LEAST_GAUGE, ONE, "target",                          \
+        "Instances of another service that are known, each address of one counted")                                    \
+    ROW(METRIC_DISCOVERY_AWAY, "tandem_discovery_away", GREATEST_GAUGE, ONE, "target",                                 \
         "1 while the registry cannot be asked about a service, and what was known last is used")                       \
+    ROW(METRIC_DISCOVERY_ANSWERED, "tandem_discovery_last_answer_time_seconds", LEAST_GAUGE, SECONDS, "target",        \
+        "When the registry last answered about a service, since 1970, to the process that has waited longest")         \
     ROW(METRIC_DISCOVERY_REGISTERED, "tandem_discovery_registered", LEAST_GAUGE, ONE, "",                              \
         "1 while the registry knows this instance")                                                                    \
-    ROW(METRIC_DISCOVERY_FAILURES, "tandem_discovery_failures_total", COUNTER, ONE, "service",                         \
+    ROW(METRIC_DISCOVERY_FAILURES, "tandem_discovery_failures_total", COUNTER, ONE, "target",                          \
         "Questions to the registry that failed, by the service they were about; without one: signs of life")           \
     ROW(METRIC_AUTH_LOOKUPS, "tandem_auth_lookups_total", COUNTER, ONE, "result",                                      \
         "Bearer tokens looked up: fresh, unknown or stale in the cache, asked (the user service is), joined (a "       \
@@ -124,6 +143,8 @@
         "Listings of keys for such a filter: new (made since the last), all, full (found to be too many), failed")     \
     ROW(METRIC_CACHE_REMOTE, "tandem_cache_remote_total", COUNTER, ONE, "outcome",                                     \
         "Commands to Redis: answered, failed, refused (by the breaker), redirected (to another node)")                 \
+    ROW(METRIC_CACHE_REMOTE_AWAY, "tandem_cache_remote_away", GREATEST_GAUGE, ONE, "",                                 \
+        "1 while Redis cannot be reached, and each process has its own memory alone")                                  \
     ROW(METRIC_CACHE_REMOTE_OWED, "tandem_cache_remote_owed", GAUGE, ONE, "",                                          \
         "Invalidations that Redis has yet to be told of")                                                              \
     ROW(METRIC_CACHE_REMOTE_LOST, "tandem_cache_remote_lost_total", COUNTER, ONE, "",                                  \
@@ -131,7 +152,8 @@
     ROW(METRIC_SIGN_IN_REFUSED, "tandem_sign_in_refused_total", COUNTER, ONE, "limit",                                 \
         "Attempts to sign in that were refused for their number, by the limit: account or source")                     \
     ROW(METRIC_PAYMENTS, "tandem_payments_total", COUNTER, ONE, "outcome",                                             \
-        "Answers of the payment gateway, and outcomes that could not be recorded")                                     \
+        "Answers of the payment gateway: approved, declined, unknown (it is asked again), refunded, refund-refused "   \
+        "(which needs a person); and failed: outcomes that could not be recorded, which are asked for again")          \
     ROW(METRIC_PAYMENTS_DECLINED, "tandem_payments_declined_total", COUNTER, ONE, "reason",                            \
         "Payments declined, by why")                                                                                   \
     ROW(METRIC_PAYMENT_EVENTS, "tandem_payment_events_total", COUNTER, ONE, "result",                                  \
@@ -162,7 +184,8 @@
         "Spans that the OTLP receiver took")                                                                           \
     ROW(METRIC_TRACE_DROPPED, "tandem_trace_spans_dropped_total", COUNTER, ONE, "reason",                              \
         "Spans that were lost: queue_full, overflow (of one part), export_full, refused, expired")                     \
-    ROW(METRIC_FAULTS, "tandem_faults_total", COUNTER, ONE, "point", "Faults on demand that happened")                 \
+    ROW(METRIC_FAULTS, "tandem_faults_total", COUNTER, ONE, "point",                                                   \
+        "Faults that happened since the settings ask for them, as tests do")                                           \
     ROW(METRIC_BUILD_INFO, "tandem_build_info", SHARED_GAUGE, ONE, "service,version",                                  \
         "1; the labels tell what is running")                                                                          \
     ROW(METRIC_PROCESSES, "tandem_processes", SHARED_GAUGE, ONE, "", "Processes of the service")                       \
