@@ -159,6 +159,32 @@ static bool check_file(const struct db_file *file)
     return true;
 }
 
+/* ---- of a backup ---- */
+
+/* What opening a database makes beside it. */
+static const char *const beside[] = {"-lease", "-turn", "-wal", "-shm"};
+enum { BESIDE = sizeof beside / sizeof beside[0] };
+
+static const char *beside_of(const struct db_file *file, size_t at, char out[static PATH_SIZE])
+{
+    snprintf(out, PATH_SIZE, "%s%s", file->path, beside[at]);
+    return out;
+}
+
+/* A backup is left as it was: it has files of a database only, and what belongs to it stays. */
+static bool check_in_backup(const struct db_file *file)
+{
+    char path[PATH_SIZE];
+    bool was_there[BESIDE];
+    for (size_t i = 0; i < BESIDE; i++)
+        was_there[i] = access(beside_of(file, i, path), F_OK) == 0;
+    bool good = check_file(file);
+    for (size_t i = 0; i < BESIDE; i++)
+        if (!was_there[i])
+            unlink(beside_of(file, i, path));
+    return good;
+}
+
 /* The same files, as they are in a backup. */
 static bool find_in_backup(struct db_files *files, const char *folder)
 {
@@ -191,7 +217,7 @@ int command_db_check(const struct invocation *invocation)
     if (good) {
         for (size_t i = 0; i < files.count; i++)
             if (is_there(&files.list[i]) || strcmp(files.list[i].name, "payments.db") != 0)
-                good = check_file(&files.list[i]) && good;
+                good = (folder ? check_in_backup : check_file)(&files.list[i]) && good;
     }
     db_files_fini(&files);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

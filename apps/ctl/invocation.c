@@ -5,46 +5,8 @@
 #include <string.h>
 
 #include "apps/ctl/invocation.h"
+#include "apps/ctl/invocation_help.h"
 #include "base/text.h"
-
-enum { NAME_COLUMN = 28 };
-
-static const struct ctl_option settings_options[] = {
-    {"config", "FILE", "the settings file (default: " SYSCONFDIR "/tandem/tandem.conf)", false},
-    {"set", "PATH=VALUE", "one setting, over what the files say; may be repeated", false},
-    {NULL, NULL, NULL, false},
-};
-
-/* ---- help ---- */
-
-static void print_commands(FILE *out, const struct command *commands)
-{
-    fprintf(out, "usage: tandemctl COMMAND [OPTIONS]\n\nThe operator's command of Tandem.\n\nCommands:\n");
-    for (; commands->name; commands++)
-        fprintf(out, "  %-*s %s\n", NAME_COLUMN, commands->name, commands->summary);
-    fprintf(out, "\nOptions:\n  %-*s this help, or that of a command\n  %-*s the version\n", NAME_COLUMN, "--help",
-            NAME_COLUMN, "--version");
-}
-
-static void print_options(FILE *out, const struct ctl_option *options)
-{
-    for (; options->name; options++) {
-        char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", options->name, options->value ? " " : "",
-                 options->value ? options->value : "");
-        fprintf(out, "  %-*s %s%s\n", NAME_COLUMN, left, options->help, options->required ? " (required)" : "");
-    }
-}
-
-static void print_command(FILE *out, const struct command *command)
-{
-    fprintf(out, "usage: tandemctl %s [OPTIONS]%s%s\n\n%s\n\nOptions:\n", command->name, command->operands ? " " : "",
-            command->operands ? command->operands : "", command->details);
-    print_options(out, command->options);
-    if (command->settings)
-        print_options(out, settings_options);
-    fprintf(out, "  %-*s this help\n", NAME_COLUMN, "--help");
-}
 
 int invocation_usage(const struct command *command, const char *format, ...)
 {
@@ -107,7 +69,7 @@ static const struct ctl_option *find_in(const struct ctl_option *options, struct
 static const struct ctl_option *find_option(const struct command *command, struct text name)
 {
     const struct ctl_option *option = find_in(command->options, name);
-    return option || !command->settings ? option : find_in(settings_options, name);
+    return option || !command->settings ? option : find_in(invocation_settings_options, name);
 }
 
 /* Takes the option at argv[0] with its value, in the form --name VALUE or --name=VALUE. Returns how many arguments it
@@ -190,37 +152,74 @@ static bool has_what_is_required(const struct invocation *invocation)
     return true;
 }
 
+/* ---- help ---- */
+
+static bool is_help(const char *argument)
+{
+    return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
 static bool asks_for_help(int argc, char **argv)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0)
+        if (is_help(argv[i]))
             return true;
     }
     return false;
+}
+
+static int no_command(const struct command *commands, int argc, char **argv)
+{
+    if (!help_is_group(commands, argv[0]))
+        return invocation_usage(NULL, "there is no command '%s'", argv[0]);
+    if (argc > 1)
+        fprintf(stderr, "tandemctl: there is no command '%s %s'\n", argv[0], argv[1]);
+    else
+        fprintf(stderr, "tandemctl: %s needs one more word\n", argv[0]);
+    fputs("Commands:\n", stderr);
+    help_list(stderr, commands, argv[0]);
+    fprintf(stderr, "Try 'tandemctl %s --help'.\n", argv[0]);
+    return EXIT_USAGE;
+}
+
+/* Of what stands before the first option: nothing, a group, or a command. */
+static int give_help(const struct command *commands, int argc, char **argv)
+{
+    int words, given = 0;
+    while (given < argc && argv[given][0] != '-')
+        given++;
+    const struct command *command = find_command(commands, given, argv, &words);
+    if (command)
+        help_command(stdout, command);
+    else if (given == 0)
+        help_all(stdout, commands);
+    else if (given == 1 && help_is_group(commands, argv[0]))
+        help_group(stdout, commands, argv[0]);
+    else
+        return no_command(commands, given, argv);
+    return EXIT_SUCCESS;
 }
 
 int invocation_run(const struct command *commands, int argc, char **argv)
 {
     struct invocation invocation = {.command = NULL};
     int words = 0;
-    if (argc < 2)
+    argc--;
+    argv++;
+    if (argc < 1)
         return invocation_usage(NULL, "which command?");
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0) {
         printf("tandemctl %s\n", PACKAGE_VERSION);
         return EXIT_SUCCESS;
     }
-    invocation.command = find_command(commands, argc - 1, argv + 1, &words);
-    if (asks_for_help(argc - 1, argv + 1)) {
-        if (invocation.command)
-            print_command(stdout, invocation.command);
-        else
-            print_commands(stdout, commands);
-        return EXIT_SUCCESS;
-    }
+    if (strcmp(argv[0], "help") == 0)
+        return give_help(commands, argc - 1, argv + 1);
+    if (asks_for_help(argc, argv))
+        return give_help(commands, argc, argv);
+    invocation.command = find_command(commands, argc, argv, &words);
     if (!invocation.command)
-        return invocation_usage(NULL, "there is no command '%s%s%s'", argv[1], argc > 2 ? " " : "",
-                                argc > 2 ? argv[2] : "");
-    if (!take_arguments(&invocation, argc - 1 - words, argv + 1 + words) || !has_what_is_required(&invocation))
+        return no_command(commands, argc, argv);
+    if (!take_arguments(&invocation, argc - words, argv + words) || !has_what_is_required(&invocation))
         return EXIT_USAGE;
     return invocation.command->run(&invocation);
 }
@@ -255,5 +254,17 @@ bool invocation_number(const struct invocation *invocation, const char *name, lo
         return false;
     }
     *ret = (long)number;
+    return true;
+}
+
+bool invocation_mode(const struct invocation *invocation, const char *name, long fallback, long *ret)
+{
+    const char *value = invocation_value(invocation, name);
+    int64_t mode = fallback;
+    if (value && (text_to_mode(text_of(value), &mode) != ERR_NONE || mode < 0 || mode > 0777)) {
+        invocation_usage(invocation->command, "--%s is from 0000 to 0777, with a zero before it", name);
+        return false;
+    }
+    *ret = (long)mode;
     return true;
 }

@@ -61,6 +61,9 @@ const char *invocation_value_at(const struct invocation *invocation, const char 
 bool invocation_number(const struct invocation *invocation, const char *name, long least, long most, long fallback,
                        long *ret);
 
+/** Permission bits, 0660, or in decimal without the zero. False after a message when they are none. */
+bool invocation_mode(const struct invocation *invocation, const char *name, long fallback, long *ret);
+
 /** Says on standard error what is wrong with the way it was called, and where the help is; returns EXIT_USAGE. */
 int invocation_usage(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

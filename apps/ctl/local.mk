@@ -18,6 +18,7 @@ tandemctl_SOURCES = \
 	apps/ctl/front_render.c apps/ctl/front_render.h \
 	apps/ctl/get_command.c \
 	apps/ctl/invocation.c apps/ctl/invocation.h \
+	apps/ctl/invocation_help.c apps/ctl/invocation_help.h \
 	apps/ctl/main.c \
 	apps/ctl/probe.c apps/ctl/probe.h \
 	apps/ctl/secret.c apps/ctl/secret.h \

@@ -62,7 +62,7 @@ static const struct ctl_option front_render_options[] = {
 
 static const struct ctl_option supervise_options[] = {
     {"listen", "ADDRESS", "unix:/path.sock, 127.0.0.1:9001 or [::1]:9001; not used when a socket is inherited", false},
-    {"socket-mode", "N", "permission bits of the unix socket, in decimal (default: 432, which is 0660)", false},
+    {"socket-mode", "N", "permission bits of the unix socket: octal, as 0660, which is the default", false},
     {"workers", "N", "processes (default: 1)", false},
     {"ready-timeout-ms", "N", "for a worker to become ready (default: 30000)", false},
     {"stop-timeout-ms", "N", "for a worker to end; then it is killed (default: 30000)", false},
@@ -139,6 +139,12 @@ static const struct ctl_option db_copy_options[] = {
 static const struct ctl_option db_digest_options[] = {
     {"password-file", "FILE", "with the password for a server, when a URL is given", false},
     {"progress", NULL, "tell how far it is on standard error, also when that is no terminal", false},
+    END,
+};
+
+static const struct ctl_option conf_check_options[] = {
+    {"service", "NAME", "as user, order or inventory reads them (default: as each of them)", false},
+    {"elsewhere", NULL, "not on the machine they are for: the files that they name are not looked for", false},
     END,
 };
 
@@ -260,7 +266,8 @@ static const struct command commands[] = {
      "DATABASE is as in 'db copy'. Two databases of the same lines hold the same, on whichever engine they are.",
      true, db_digest_options, command_db_digest},
     {"conf check", NULL, 0, "say everything that is wrong with the settings",
-     "Reads the settings as each of the services would.", true, no_options, command_conf_check},
+     "Reads the settings as each of the services would, and refuses what a service could not start with.", true,
+     conf_check_options, command_conf_check},
     {"conf print", NULL, 0, "print every setting, its help, and where its value comes from",
      "Prints the settings in the form of a file.", true, conf_print_options, command_conf_print},
     {"conf digest", NULL, 0, "print the digest that a service's /version has when it runs with the settings",

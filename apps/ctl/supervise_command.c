@@ -11,7 +11,7 @@ int command_supervise(const struct invocation *invocation)
 {
     long workers, mode, ready_ms, stop_ms;
     if (!invocation_number(invocation, "workers", 1, SUPERVISE_WORKERS_MAX, 1, &workers) ||
-        !invocation_number(invocation, "socket-mode", 0, 0777, SOCKET_MODE, &mode) ||
+        !invocation_mode(invocation, "socket-mode", SOCKET_MODE, &mode) ||
         !invocation_number(invocation, "ready-timeout-ms", 1, TIMEOUT_MAX_MS, READY_MS, &ready_ms) ||
         !invocation_number(invocation, "stop-timeout-ms", 1, TIMEOUT_MAX_MS, STOP_MS, &stop_ms))
         return EXIT_USAGE;

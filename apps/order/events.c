@@ -80,7 +80,8 @@ static enum err read_data(const struct event *event, const struct json_field *fi
 enum err order_emit_event(void *emitter, struct db_connection *db, const struct order_origin *origin, const char *type,
                           struct text subject, struct text data)
 {
-    const struct event cause = {.request_id = origin->request_id, .traceparent = origin->traceparent};
+    const struct event cause = {.request_id = origin->request_id, .traceparent = origin->traceparent,
+                                .tracestate = origin->tracestate};
     return service_emit(emitter, db, &cause, type, subject, data);
 }
 
@@ -130,7 +131,7 @@ static enum err follow(struct db_connection *db, const struct event *event, stru
         .event = order_event,
         .cause = text_of(cause_text),
         .now_us = clock_wall_us(),
-        .origin = {event->request_id, event->traceparent},
+        .origin = {event->request_id, event->traceparent, event->tracestate},
     };
     struct stock_data data = {.sku = TEXT_NONE};
     struct arena arena;

@@ -13,6 +13,7 @@ apps_order_liborder_a_SOURCES = \
 	apps/order/payment.c apps/order/payment.h \
 	apps/order/payment_record.c apps/order/payment_record.h \
 	apps/order/payment_sandbox.c \
+	apps/order/payment_settings.c apps/order/payment_settings.h \
 	apps/order/payment_store.c apps/order/payment_store.h \
 	apps/order/payment_stripe.c apps/order/payment_stripe.h \
 	apps/order/payment_stripe_answer.c apps/order/payment_stripe_answer.h \
@@ -33,7 +34,8 @@ nodist_apps_order_liborder_a_SOURCES = apps/order/order_migrations.c
 LIBS_ORDER = apps/order/liborder.a $(LIBS_APP)
 
 order_sql = apps/order/migrations/001_order.sql apps/order/migrations/002_payment_origin.sql \
-	apps/order/migrations/003_tally.sql apps/order/migrations/004_payment_reference.sql
+	apps/order/migrations/003_tally.sql apps/order/migrations/004_payment_reference.sql \
+	apps/order/migrations/005_payment_tracestate.sql
 EXTRA_DIST += $(order_sql)
 BUILT_SOURCES += apps/order/order_migrations.c
 CLEANFILES += apps/order/order_migrations.c

@@ -2,68 +2,16 @@
 #include "config.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "app/service.h"
 #include "apps/order/app.h"
 #include "apps/order/events.h"
+#include "apps/order/payment_settings.h"
 #include "apps/order/routes.h"
 #include "apps/order/store.h"
 #include "apps/order/tally.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "conf/settings.h"
-
-enum { PATH_MAX_BYTES = 8192 };
-
-/* payment.sandbox_file, or payments.db beside the service's own database. */
-static void sandbox_file(const struct settings *settings, struct buf *out)
-{
-    const char *given = settings_text(settings, OPTION_PAYMENT_SANDBOX_FILE);
-    if (*given) {
-        buf_add_string(out, given);
-        return;
-    }
-    struct text path = text_of(settings_text(settings, OPTION_DB_PATH));
-    while (path.length > 0 && path.at[path.length - 1] != '/')
-        path.length--;
-    buf_add_text(out, path);
-    buf_add_string(out, "payments.db");
-}
-
-/* Where the database is on a server and nothing else is said. */
-static bool has_no_place(const struct settings *settings)
-{
-    return strcmp(settings_text(settings, OPTION_PAYMENT_DRIVER), "sandbox") == 0 &&
-           !*settings_text(settings, OPTION_PAYMENT_SANDBOX_FILE) && !*settings_text(settings, OPTION_DB_PATH);
-}
-
-static enum err start_payment(struct service *service, struct order_app *app)
-{
-    const struct settings *settings = service->settings;
-    struct buf file;
-    buf_init(&file, PATH_MAX_BYTES);
-    sandbox_file(settings, &file);
-    struct payment_opts opts = {
-        .driver = settings_text(settings, OPTION_PAYMENT_DRIVER),
-        .sandbox_file = buf_string(&file),
-        .busy_timeout_ms = (unsigned)settings_int(settings, OPTION_DB_BUSY_TIMEOUT_MS),
-        .stripe_url = settings_text(settings, OPTION_PAYMENT_STRIPE_URL),
-        .stripe_key_file = settings_text(settings, OPTION_PAYMENT_STRIPE_KEY_FILE),
-        .webhook_secret_file = settings_text(settings, OPTION_PAYMENT_WEBHOOK_SECRET_FILE),
-        .timeout_ms = (unsigned)settings_int(settings, OPTION_PAYMENT_TIMEOUT_MS),
-        .breaker_failures = (unsigned)settings_int(settings, OPTION_CLIENT_BREAKER_FAILURES),
-        .breaker_open_ms = (unsigned)settings_int(settings, OPTION_CLIENT_BREAKER_OPEN_MS),
-        .breaker_probes = (unsigned)settings_int(settings, OPTION_CLIENT_BREAKER_PROBES),
-    };
-    enum err err = buf_check(&file);
-    if (!err && has_no_place(settings))
-        err = err_because(ERR_CONFIG, "payment.sandbox_file is not set, and there is no db.path to put it beside");
-    if (!err)
-        err = payment_open(&opts, &app->payment);
-    buf_fini(&file);
-    return err;
-}
 
 static enum err start_worker(struct service *service, struct order_app *app)
 {
@@ -148,7 +96,7 @@ static enum err start(struct service *service)
         return err_because(ERR_MEMORY, "no memory for the order service");
     service->app = app;
     payment_events_metrics();
-    enum err err = start_payment(service, app);
+    enum err err = payment_settings_open(service->settings, &app->payment);
     if (!err)
         err = start_worker(service, app);
     if (!err)
@@ -168,6 +116,7 @@ int main(int argc, char **argv)
         .migrations = &order_migrations,
         .handlers = order_handlers,
         .handler_count = order_handler_count,
+        .rules = payment_rules,
         .start = start,
         .stop = stop,
         .reload = reload,

@@ -50,7 +50,7 @@ struct order {
 
 /* The request that a change goes back to, however many events later. Either may be absent. */
 struct order_origin {
-    struct text request_id, traceparent;
+    struct text request_id, traceparent, tracestate;
 };
 
 /* One transition that an order made. */

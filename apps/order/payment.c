@@ -38,26 +38,35 @@ const char *payment_reason_cause(enum payment_reason reason, char out[static PAY
     return out;
 }
 
-static const struct payment_driver *find_driver(const char *name)
+static enum err find_driver(const struct payment_opts *opts, const struct payment_driver **ret)
 {
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
-        if (strcmp(drivers[i]->name, name) == 0)
-            return drivers[i];
+        if (strcmp(drivers[i]->name, opts->driver) != 0)
+            continue;
+        *ret = drivers[i];
+        return drivers[i]->check(opts);
     }
-    return NULL;
+    return err_because(ERR_CONFIG, "payment.driver: there is no driver \"%s\"", opts->driver);
+}
+
+enum err payment_check(const struct payment_opts *opts)
+{
+    const struct payment_driver *driver;
+    return find_driver(opts, &driver);
 }
 
 enum err payment_open(const struct payment_opts *opts, struct payment **ret)
 {
-    const struct payment_driver *driver = find_driver(opts->driver);
-    if (!driver)
-        return err_because(ERR_CONFIG, "payment.driver: there is no driver \"%s\"", opts->driver);
+    const struct payment_driver *driver;
+    enum err err = find_driver(opts, &driver);
+    if (err)
+        return err;
     struct payment *payment = calloc(1, sizeof *payment);
     if (!payment)
         return err_because(ERR_MEMORY, "no memory for the payment driver");
     payment->driver = driver;
     payment->takes_notices = driver->notice_header && opts->webhook_secret_file && *opts->webhook_secret_file;
-    enum err err = driver->open(opts, &payment->state);
+    err = driver->open(opts, &payment->state);
     if (err) {
         free(payment);
         return err;

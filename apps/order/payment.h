@@ -108,6 +108,8 @@ struct payment_driver {
     unsigned batch_max;               /* questions that one thread may ask in turn before it records their answers */
     bool needs_method;                /* there is no default for how is paid */
     const char *notice_header;        /* of a notice's signature; NULL: the gateway sends none */
+    /* All of open that asks nobody and makes nothing. ERR_CONFIG, ERR_IO with a cause. */
+    enum err (*check)(const struct payment_opts *opts);
     enum err (*open)(const struct payment_opts *opts, void **ret);
     void (*close)(void *state);
     void (*charge)(void *state, const struct payment_request *request, struct payment_answer *ret);
@@ -116,6 +118,10 @@ struct payment_driver {
 };
 
 struct payment;
+
+/** Whether payment_open() could do with these, files of secrets included. ERR_CONFIG with a cause; ERR_IO when a file
+ *  cannot be read. */
+enum err must_check payment_check(const struct payment_opts *opts);
 
 /** ERR_CONFIG when no driver has this name; what the driver's open() says. */
 enum err must_check payment_open(const struct payment_opts *opts, struct payment **ret);

@@ -129,10 +129,9 @@ static void ask(struct db *ledger, db_work *work, const struct payment_request *
 
 /* ---- the driver ---- */
 
-static enum err sandbox_open(const struct payment_opts *opts, void **ret)
+static struct db_opts ledger_opts(const struct payment_opts *opts)
 {
-    struct db *ledger;
-    struct db_opts db_opts = {
+    return (struct db_opts){
         .path = opts->sandbox_file,
         .batch_max = 64,
         .queue_max = 1024,
@@ -141,6 +140,18 @@ static enum err sandbox_open(const struct payment_opts *opts, void **ret)
         .wal_checkpoint_bytes = 1024 * 1024,
         .wal_max_bytes = 8 * 1024 * 1024,
     };
+}
+
+static enum err sandbox_check(const struct payment_opts *opts)
+{
+    const struct db_opts db_opts = ledger_opts(opts);
+    return db_check(&db_opts);
+}
+
+static enum err sandbox_open(const struct payment_opts *opts, void **ret)
+{
+    const struct db_opts db_opts = ledger_opts(opts);
+    struct db *ledger;
     enum err err = db_open(&db_opts, &ledger);
     if (err)
         return err;
@@ -175,6 +186,7 @@ enum { BATCH_MAX = 16 };
 const struct payment_driver payment_sandbox = {
     .name = "sandbox",
     .batch_max = BATCH_MAX,
+    .check = sandbox_check,
     .open = sandbox_open,
     .close = sandbox_close,
     .charge = sandbox_charge,

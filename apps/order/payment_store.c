@@ -6,8 +6,8 @@
 #include "base/clock.h"
 
 static const char PAYMENT_ADD[] =
-    "INSERT INTO payment (due_us, updated_us, order_id, state, attempts, request_id, traceparent)"
-    " VALUES ($1, $1, $2, 'due', 0, $3, $4)";
+    "INSERT INTO payment (due_us, updated_us, order_id, state, attempts, request_id, traceparent, tracestate)"
+    " VALUES ($1, $1, $2, 'due', 0, $3, $4, $5)";
 static const char PAYMENT_VOID[] =
     "UPDATE payment SET state = 'voided', due_us = NULL, updated_us = $1"
     " WHERE order_id = $2 AND state = 'due' AND attempts = 0";
@@ -21,7 +21,7 @@ static const char PAYMENT_REFUND[] =
 static const char PAYMENT_RESUME[] = "UPDATE payment SET due_us = $1, asking = 0 WHERE due_us > $1";
 static const char PAYMENT_DUE[] =
     "SELECT p.order_id, o.payment_method, o.total_minor, o.currency, p.state, p.attempts,"
-    " p.request_id, p.traceparent, p.asked_us, p.reference, o.status = 'cancelled'"
+    " p.request_id, p.traceparent, p.asked_us, p.reference, o.status = 'cancelled', p.tracestate"
     " FROM payment p JOIN orders o ON o.id = p.order_id WHERE p.due_us <= $1 ORDER BY p.due_us LIMIT $2";
 static const char PAYMENT_LEASE[] =
     "UPDATE payment SET attempts = attempts + 1, asking = 1, asked_us = coalesce(asked_us, $2), due_us = $1,"
@@ -57,6 +57,7 @@ enum err payment_store_add(struct db_connection *db, struct text order_id, const
     db_bind_text(insert, 2, order_id);
     db_bind_text(insert, 3, origin->request_id);
     db_bind_text(insert, 4, origin->traceparent);
+    db_bind_text(insert, 5, origin->tracestate);
     return db_run(insert, NULL);
 }
 
@@ -103,6 +104,7 @@ static enum err read_due(struct db_statement *row, struct payment_due *due)
     snprintf(due->method, sizeof due->method, "%.*s", TEXT_ARGS(db_text(row, 1)));
     snprintf(due->request_id, sizeof due->request_id, "%.*s", TEXT_ARGS(db_text(row, 6)));
     snprintf(due->traceparent, sizeof due->traceparent, "%.*s", TEXT_ARGS(db_text(row, 7)));
+    snprintf(due->tracestate, sizeof due->tracestate, "%.*s", TEXT_ARGS(db_text(row, 11)));
     snprintf(due->reference, sizeof due->reference, "%.*s", TEXT_ARGS(db_text(row, 9)));
     if (!due->amount.currency)
         return err_because(ERR_STORAGE, "order %s has an unknown currency", due->order_id);
@@ -116,7 +118,7 @@ static struct text given(const char *string)
 
 struct order_origin payment_due_origin(const struct payment_due *due)
 {
-    return (struct order_origin){given(due->request_id), given(due->traceparent)};
+    return (struct order_origin){given(due->request_id), given(due->traceparent), given(due->tracestate)};
 }
 
 static enum err lease(struct db_connection *db, const struct payment_due *due, int64_t now_us, int64_t lease_us)

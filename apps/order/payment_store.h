@@ -60,7 +60,8 @@ struct payment_due {
     int64_t attempts;                      /* with the one it was taken for */
     int64_t asked_us;                      /* when the gateway was asked for it first; 0: not before this attempt */
     char reference[PAYMENT_REFERENCE_MAX + 1];   /* "" when not known */
-    char request_id[EVENT_MAX_ATTRIBUTE_BYTES + 1], traceparent[TRACEPARENT_LENGTH + 1];   /* "" for none */
+    char request_id[EVENT_MAX_ATTRIBUTE_BYTES + 1], traceparent[TRACEPARENT_LENGTH + 1],
+        tracestate[TRACESTATE_MAX_BYTES + 1];   /* "" for none */
 };
 
 /** Its origin, a view of it. */

@@ -333,6 +333,14 @@ static void driver_close(void *state)
     free(stripe);
 }
 
+static enum err driver_check(const struct payment_opts *opts)
+{
+    enum err err = stripe_url_check(opts->stripe_url);
+    if (!err)
+        err = stripe_key_check(opts->stripe_key_file);
+    return err ? err : stripe_secrets_check(opts->webhook_secret_file);
+}
+
 static enum err make(const struct payment_opts *opts, struct stripe *stripe)
 {
     struct client_opts client = {
@@ -349,12 +357,7 @@ static enum err make(const struct payment_opts *opts, struct stripe *stripe)
     stripe->timeout_ms = opts->timeout_ms;
     if (!stripe->key_file || !stripe->webhook_secret_file)
         return err_because(ERR_MEMORY, "no memory for the payment driver");
-    enum err err = stripe_url_check(opts->stripe_url);
-    if (!err)
-        err = stripe_key_check(stripe);
-    if (!err)
-        err = stripe_secrets_check(stripe);
-    return err ? err : client_new(&client, &stripe->client);
+    return client_new(&client, &stripe->client);
 }
 
 static enum err driver_open(const struct payment_opts *opts, void **ret)
@@ -375,6 +378,7 @@ const struct payment_driver payment_stripe = {
     .batch_max = 1,
     .needs_method = true,
     .notice_header = "Stripe-Signature",
+    .check = driver_check,
     .open = driver_open,
     .close = driver_close,
     .charge = driver_charge,

@@ -11,18 +11,18 @@ enum { FILE_MAX_BYTES = 8192, KEY_MAX = 512, BEARER_SIZE = KEY_MAX + sizeof "Bea
 
 /* ---- the key ---- */
 
-static enum err read_key(const struct stripe *stripe, char out[static BEARER_SIZE])
+static enum err read_key(const char *path, char out[static BEARER_SIZE])
 {
     struct buf content;
     buf_init(&content, FILE_MAX_BYTES);
-    enum err err = secret_file_read(stripe->key_file, &content);
+    enum err err = secret_file_read(path, &content);
     struct text key = buf_text(&content);
     while (key.length > 0 && strchr("\r\n", key.at[key.length - 1]))
         key.length--;
     if (err)
         err = err_because(err, "payment.stripe_key_file: %s", err_cause());
     else if (key.length == 0 || key.length > KEY_MAX || !text_is_visible_ascii(key))
-        err = err_because(ERR_INVALID, "payment.stripe_key_file %s does not hold a key", stripe->key_file);
+        err = err_because(ERR_INVALID, "payment.stripe_key_file %s does not hold a key", path);
     else
         snprintf(out, BEARER_SIZE, "Bearer %.*s", TEXT_ARGS(key));
     if (content.data)
@@ -31,14 +31,14 @@ static enum err read_key(const struct stripe *stripe, char out[static BEARER_SIZ
     return err;
 }
 
-enum err stripe_key_check(const struct stripe *stripe)
+enum err stripe_key_check(const char *path)
 {
     char bearer[BEARER_SIZE];
-    if (!*stripe->key_file)
+    if (!*path)
         return err_because(ERR_CONFIG, "payment.driver is stripe, which needs payment.stripe_key_file");
-    enum err err = read_key(stripe, bearer);
+    enum err err = read_key(path, bearer);
     sodium_memzero(bearer, sizeof bearer);
-    return err ? err_because(ERR_CONFIG, "%s", err_cause()) : ERR_NONE;
+    return err && err != ERR_IO ? err_because(ERR_CONFIG, "%s", err_cause()) : err;
 }
 
 /* ---- the address ---- */
@@ -106,7 +106,7 @@ enum err stripe_call(const struct stripe *stripe, const struct stripe_call *call
 {
     char bearer[BEARER_SIZE];
     struct client_response response;
-    enum err err = read_key(stripe, bearer);
+    enum err err = read_key(stripe->key_file, bearer);
     if (err)
         return err_because(ERR_UNAVAILABLE, "%s", err_cause());
     err = send(stripe, call, bearer, &response);

@@ -18,8 +18,8 @@ struct stripe_call {
 /** ERR_CONFIG with a cause, unless it is an https URL, or an http one of this machine. */
 enum err must_check stripe_url_check(const char *url);
 
-/** Whether the key file holds a key. ERR_CONFIG with a cause. */
-enum err must_check stripe_key_check(const struct stripe *stripe);
+/** Whether the key file holds a key. ERR_CONFIG with a cause; ERR_IO when it cannot be read. */
+enum err must_check stripe_key_check(const char *path);
 
 /** What client_call() says, ERR_PROTOCOL for an answer that is not understood, ERR_UNAVAILABLE without a key. Texts of
  *  the answer are in the arena. */

@@ -15,16 +15,14 @@ enum { SECRETS_MAX_BYTES = 8192, READ_MAX_BYTES = 32 * 1024, WORD_MAX = 255 };
 /* ---- its secrets ---- */
 
 /* Read at each notice, so that a secret is changed by changing the file. content is the caller's to erase. */
-static enum err read_secrets(const struct stripe *stripe, struct buf *content, struct secret secrets[],
-                             size_t *ret_count)
+static enum err read_secrets(const char *path, struct buf *content, struct secret secrets[], size_t *ret_count)
 {
-    enum err err = secret_file_read(stripe->webhook_secret_file, content);
+    enum err err = secret_file_read(path, content);
     if (err)
-        return err_because(ERR_UNAVAILABLE, "payment.webhook_secret_file: %s", err_cause());
+        return err_because(err, "payment.webhook_secret_file: %s", err_cause());
     *ret_count = stripe_secrets_read(buf_text(content), secrets);
     if (*ret_count == 0)
-        return err_because(ERR_UNAVAILABLE, "payment.webhook_secret_file %s holds no secret",
-                           stripe->webhook_secret_file);
+        return err_because(ERR_CONFIG, "payment.webhook_secret_file %s holds no secret", path);
     return ERR_NONE;
 }
 
@@ -35,17 +33,17 @@ static void erase(struct buf *content)
     buf_fini(content);
 }
 
-enum err stripe_secrets_check(const struct stripe *stripe)
+enum err stripe_secrets_check(const char *path)
 {
     struct secret secrets[STRIPE_SECRETS_MAX];
     struct buf content;
     size_t count;
-    if (!*stripe->webhook_secret_file)
+    if (!*path)
         return ERR_NONE;
     buf_init(&content, SECRETS_MAX_BYTES);
-    enum err err = read_secrets(stripe, &content, secrets, &count);
+    enum err err = read_secrets(path, &content, secrets, &count);
     erase(&content);
-    return err ? err_because(ERR_CONFIG, "%s", err_cause()) : ERR_NONE;
+    return err && err != ERR_IO ? err_because(ERR_CONFIG, "%s", err_cause()) : err;
 }
 
 /* What can be refused without them is refused first: anybody may knock here. */
@@ -62,8 +60,10 @@ static enum err verify(const struct stripe *stripe, const struct payment_notice 
     if (err)
         return err;
     buf_init(&content, SECRETS_MAX_BYTES);
-    err = read_secrets(stripe, &content, secrets, &count);
-    if (!err)
+    err = read_secrets(stripe->webhook_secret_file, &content, secrets, &count);
+    if (err)
+        err = err_because(ERR_UNAVAILABLE, "%s", err_cause());
+    else
         err = stripe_signature_check(&signature, notice->body, secrets, count);
     erase(&content);
     return err;

@@ -14,7 +14,7 @@ enum err must_check stripe_notice_read(const struct stripe *stripe, const struct
 /** Reads one that is genuine. ERR_MALFORMED, ERR_MEMORY. */
 enum err must_check stripe_notice_understand(struct text body, struct payment_news *ret);
 
-/** Whether the file of secrets has any. ERR_CONFIG with a cause. */
-enum err must_check stripe_secrets_check(const struct stripe *stripe);
+/** Whether the file of secrets has any. ERR_CONFIG with a cause; ERR_IO when it cannot be read. */
+enum err must_check stripe_secrets_check(const char *path);
 
 #endif

@@ -14,7 +14,7 @@ void payment_trace_ask(struct payment_trace *trace, struct arena *arena, const s
 {
     const struct order_origin origin = payment_due_origin(due);
     struct trace_context parent;
-    bool has_parent = trace_context_read(origin.traceparent, TEXT_NONE, &parent);
+    bool has_parent = trace_context_read(origin.traceparent, origin.tracestate, &parent);
     int64_t now_ns = clock_now_ns();
     *trace = (struct payment_trace){.is_open = true};
     trace_part_begin(&trace->part, arena, has_parent ? &parent : NULL, TEXT("payment"), SPAN_CONSUMER, now_ns);

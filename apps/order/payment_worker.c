@@ -69,7 +69,7 @@ static void count_failure(struct payment_worker *worker)
 /* What is logged from here on is logged as of the request that the payment goes back to; NULL ends that. */
 static void log_as_of(const struct payment_due *due)
 {
-    struct order_origin origin = due ? payment_due_origin(due) : (struct order_origin){TEXT_NONE, TEXT_NONE};
+    struct order_origin origin = due ? payment_due_origin(due) : (struct order_origin){TEXT_NONE, TEXT_NONE, TEXT_NONE};
     struct log_context context = {.request_id = origin.request_id};
     if (!trace_current())
         context.trace_id = traceparent_trace_id(origin.traceparent);

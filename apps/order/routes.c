@@ -72,7 +72,7 @@ static enum err placing_command(struct call *call)
         .event = ORDER_PLACE,
         .cause = TEXT("placed"),
         .now_us = clock_wall_us(),
-        .origin = {call->request_id, call->traceparent},
+        .origin = {call->request_id, call->traceparent, call->tracestate},
     };
     struct order order = {
         .id = text_of(id_new(id)),
@@ -219,7 +219,7 @@ static enum err cancel_command(struct call *call)
         .event = ORDER_CANCEL,
         .cause = by_owner ? TEXT("cancelled by customer") : TEXT("cancelled by administrator"),
         .now_us = clock_wall_us(),
-        .origin = {call->request_id, call->traceparent},
+        .origin = {call->request_id, call->traceparent, call->tracestate},
     };
     call_trace_text(call, "tandem.order.id", order.id);
     err = order_apply(&change, &order, &applied);

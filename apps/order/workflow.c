@@ -70,7 +70,8 @@ static enum err void_payment(const struct order_change *change, const struct ord
 
 static enum err request_payment(const struct order_change *change, const struct order *order)
 {
-    struct order_origin origin = {change->origin.request_id, trace_here(change->origin.traceparent)};
+    struct order_origin origin = {change->origin.request_id, trace_here(change->origin.traceparent),
+                                  trace_here_state(change->origin.tracestate)};
     return payment_store_add(change->db, order->id, &origin, change->now_us);
 }
 

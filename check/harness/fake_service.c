@@ -122,24 +122,52 @@ struct fake_service *fake_service_start(fake_answer *answer, void *context)
     return fake_service_start_at(0, answer, context);
 }
 
-struct fake_service *fake_service_start_at(unsigned port, fake_answer *answer, void *context)
+/* Of any kind of address; -1: it cannot be had. */
+static int listen_at(const struct sockaddr *address, socklen_t length)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     const int on = 1;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (!bind(fd, address, length) && !listen(fd, BACKLOG))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The port is where both kinds of addresses have it. */
+static struct fake_service *start_on(int fd, const char *host, fake_answer *answer, void *context)
+{
+    struct sockaddr_in6 address;
     socklen_t length = sizeof address;
     struct fake_service *fake = calloc(1, sizeof *fake);
     assert(fake);
     fake->answer = answer;
     fake->context = context;
-    fake->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fake->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fake->listen_fd, (struct sockaddr *)&address, sizeof address) || listen(fake->listen_fd, BACKLOG) ||
-        getsockname(fake->listen_fd, (struct sockaddr *)&address, &length) ||
+    fake->listen_fd = fd;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) ||
         pthread_create(&fake->acceptor, NULL, accept_all, fake))
         abort();
-    snprintf(fake->url, sizeof fake->url, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    snprintf(fake->url, sizeof fake->url, "http://%s:%d", host, ntohs(address.sin6_port));
     return fake;
+}
+
+struct fake_service *fake_service_start_at(unsigned port, fake_answer *answer, void *context)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    int fd = listen_at((const struct sockaddr *)&address, sizeof address);
+    if (fd < 0)
+        abort();
+    return start_on(fd, "127.0.0.1", answer, context);
+}
+
+struct fake_service *fake_service_start_v6(fake_answer *answer, void *context)
+{
+    const struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = listen_at((const struct sockaddr *)&address, sizeof address);
+    return fd < 0 ? NULL : start_on(fd, "[::1]", answer, context);
 }
 
 void fake_service_stop(struct fake_service *fake)

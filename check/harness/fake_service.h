@@ -23,6 +23,8 @@ struct fake_service;
 
 /** On a free port of 127.0.0.1. Never NULL. */
 struct fake_service *fake_service_start(fake_answer *answer, void *context);
+/** On a free port of ::1; NULL where there is no IPv6. */
+struct fake_service *fake_service_start_v6(fake_answer *answer, void *context);
 /** On that port, where one was before; 0: a free one. */
 struct fake_service *fake_service_start_at(unsigned port, fake_answer *answer, void *context);
 void fake_service_stop(struct fake_service *fake);

@@ -80,6 +80,7 @@ void bus_case_whole(void)
         .subject = TEXT("an order's \xc3\xa9 key | with . # and *"),
         .time_us = INT64_C(1764175509123456),
         .traceparent = TEXT("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        .tracestate = TEXT("congo=t61rcWkgMzE,rojo@vendor=\"00f067aa\""),
         .request_id = TEXT("request 1"),
         .data = TEXT("{\"a\": [1, 2.50, \"\\u00e9\"], \"b\":  null}"),
     };
@@ -94,6 +95,7 @@ void bus_case_whole(void)
     CU_ASSERT(text_equal(got->subject, event.subject));
     CU_ASSERT_EQUAL(got->time_us, event.time_us);
     CU_ASSERT(text_equal(got->traceparent, event.traceparent));
+    CU_ASSERT(text_equal(got->tracestate, event.tracestate));
     CU_ASSERT(text_equal(got->request_id, event.request_id));
     CU_ASSERT(text_equal(got->data, event.data));
     CU_ASSERT_PTR_NULL(world.deliveries[0].dead.at);

@@ -71,6 +71,15 @@ check_service_test_cut_off_SOURCES = check/service/test_cut_off.c
 check_service_test_cut_off_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_service_test_cut_off_LDADD = $(LIBS_MACHINES_TEST)
 
+check_PROGRAMS += check/service/test_restart_registry check/service/test_dns_addresses
+TESTS += check/service/test_restart_registry check/service/test_dns_addresses
+check_service_test_dns_addresses_SOURCES = check/service/test_dns_addresses.c
+check_service_test_dns_addresses_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_dns_addresses_LDADD = $(HARNESS) $(LIBS_DISCOVERY) $(CUNIT_LIBS)
+check_service_test_restart_registry_SOURCES = check/service/test_restart_registry.c
+check_service_test_restart_registry_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_restart_registry_LDADD = $(LIBS_MACHINES_TEST)
+
 PHONY_TARGETS += check-scale-out
 check-scale-out: all check/service/test_scale_out check/service/test_cut_off
 	for test in test_scale_out test_cut_off; do \

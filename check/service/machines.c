@@ -154,6 +154,23 @@ unsigned long machines_answered(unsigned machine, enum system_service service)
     return count;
 }
 
+const char *machines_folder(void)
+{
+    return world.folder;
+}
+
+bool machines_log_has(unsigned machine, enum system_service service, const char *what)
+{
+    FILE *file = fopen(path_of("m%u/log/%s.log", machine, system_service_name(service)), "r");
+    char line[4096];
+    bool has = false;
+    while (file && !has && fgets(line, sizeof line, file))
+        has = strstr(line, what) != NULL;
+    if (file)
+        fclose(file);
+    return has;
+}
+
 const char *machines_endpoints(unsigned machine, enum system_service service)
 {
     static char out[OUTPUT_MAX];

@@ -40,6 +40,12 @@ enum err must_check machines_add(unsigned machine);
 /** How many requests the process has answered, that it has logged. */
 unsigned long machines_answered(unsigned machine, enum system_service service);
 
+/** Where all their files are. */
+const char *machines_folder(void);
+
+/** Whether the process, or one before it, has logged that. */
+bool machines_log_has(unsigned machine, enum system_service service, const char *what);
+
 /** What tandemctl endpoints says of a service; "" when it fails. Valid until the next call. */
 const char *machines_endpoints(unsigned machine, enum system_service service);
 

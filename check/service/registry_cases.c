@@ -39,11 +39,26 @@ static enum discovery_health health(void *context, char *note, size_t note_size)
     return own_health;
 }
 
+static char remember_path[256];
+static atomic_uint told_remembered, told_not_remembered;
+
+static void remembered(void *context, const char *watched, size_t count, int64_t age_s, enum err err)
+{
+    (void)context;
+    (void)watched;
+    (void)age_s;
+    if (err)
+        told_not_remembered++;
+    else
+        told_remembered += (unsigned)count;
+}
+
 static enum err open_with(void (*where)(struct discovery_opts *opts), struct discovery **ret)
 {
     struct discovery_opts opts = {
         .ttl_ms = TTL_MS, .timeout_ms = 1000, .refresh_ms = 1000, .retry_first_ms = 20, .retry_max_ms = 200,
         .empty_after_ms = EMPTY_AFTER_MS, .critical_after_ms = 60000, .health = health, .told = told,
+        .remember_path = remember_path, .remember_max_s = 60, .remembered = remembered,
     };
     where(&opts);
     return discovery_open(&opts, ret);
@@ -444,6 +459,55 @@ void registry_case_away_at_start(void)
     CU_ASSERT_EQUAL(cases_server->start_again(false), ERR_NONE);
     see("1");
     end();
+}
+
+static void follow_anew(void)
+{
+    discovery_close(finder);
+    finder = open_one();
+    told_remembered = told_not_remembered = 0;
+    CU_ASSERT_EQUAL_FATAL(discovery_watch(finder, service, NULL, NULL, &watch), ERR_NONE);
+}
+
+static bool is_known(void *context)
+{
+    struct discovery_state state;
+    discovery_state(context, &state);
+    return state.is_known && !state.is_remembered;
+}
+
+/* Known from the file until the registry is back; then what that says, and nothing of a file that is damaged. */
+void registry_case_remembered(void)
+{
+    char file[512];
+    struct discovery_state state;
+    char *folder = process_folder();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+    snprintf(remember_path, sizeof remember_path, "%s/own.db-instances", folder);
+    begin();
+    come(0);
+    come(1);
+    follow();
+    see("12");
+    cases_server->kill();
+    follow_anew();
+    see("12");
+    CU_ASSERT_EQUAL(told_remembered, 2);
+    discovery_state(watch, &state);
+    CU_ASSERT(state.is_remembered && !state.is_known);
+    snprintf(file, sizeof file, "%s-%s", remember_path, service);
+    CU_ASSERT_EQUAL(truncate(file, 30), 0);
+    follow_anew();
+    CU_ASSERT(discovery_wait(watch, SEEN_MS));
+    see("");
+    CU_ASSERT_EQUAL(told_not_remembered, 1);
+    CU_ASSERT_EQUAL(cases_server->start_again(false), ERR_NONE);
+    see("12");
+    CU_ASSERT(process_until(is_known, watch, SEEN_MS));
+    end();
+    remember_path[0] = '\0';
+    process_remove(folder);
+    free(folder);
 }
 
 /* Nobody is missed: from the moment it is back to the moment all have told it of themselves. */

@@ -23,6 +23,7 @@ void registry_case_critical(void);
 void registry_case_empty(void);
 void registry_case_away(void);
 void registry_case_away_at_start(void);
+void registry_case_remembered(void);
 void registry_case_forgetful(void);
 void registry_case_compacted(void);
 void registry_case_leader(void);

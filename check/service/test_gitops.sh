@@ -18,7 +18,7 @@ write_repository() {
 }
 
 check_and_sign() {
-    (cd "$REPOSITORY" && TANDEM_CONF_PUBLIC_KEY_FILE='' "$BUILD/tandemctl" conf check --config tandem.conf &&
+    (cd "$REPOSITORY" && TANDEM_CONF_PUBLIC_KEY_FILE='' "$BUILD/tandemctl" conf check --elsewhere --config tandem.conf &&
         "$BUILD/tandemctl" conf sign --secret-key "$FOLDER/tandem.key" tandem.conf tandem.prod.conf conf.d/*.conf)
 }
 

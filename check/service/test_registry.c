@@ -32,6 +32,7 @@ static const struct conformance_case table[] = {
      {"with the registry away the instances known last stay, and it is told once", registry_case_away}},
     {REGISTRY_AWAY | CASE_LONG,
      {"who begins while the registry is away knows them when it is back", registry_case_away_at_start}},
+    {REGISTRY_AWAY, {"who begins anew while the registry is away knows whom it knew", registry_case_remembered}},
     {REGISTRY_AWAY | REGISTRY_REGISTERS | CASE_LONG,
      {"a registry that has forgotten everything is told again, and nobody is missed", registry_case_forgetful}},
     {REGISTRY_COMPACTS, {"a history that was cut is read anew", registry_case_compacted}},

@@ -15,6 +15,8 @@ break_missing() { rm -f "$CONF"; }
 break_unreadable() { rm -f "$CONF" && mkdir "$CONF"; }
 break_include() { settings '@include "/tmp"' | replace "$CONF"; }
 break_fragment() { mkdir -p "$FOLDER/etc/conf.d" && echo 'pool = { threads = -1; };' >"$FOLDER/etc/conf.d/10.conf"; }
+break_rule() { settings 'log = { sink = "file"; };' | replace "$CONF"; }
+break_endpoints() { settings 'discovery = { endpoints = "user"; };' | replace "$CONF"; }
 break_signature() { settings 'log = { level = "error"; };' | replace "$CONF"; }
 break_unsigned() { rm -f "$CONF.minisig"; }
 
@@ -28,6 +30,8 @@ FAULTS=(
     "unreadable|tandem.conf: Is a directory"
     "include|tandem.conf:4: there is no @include"
     "fragment|conf.d/10.conf:1: pool.threads is -1"
+    "rule|tandem.conf:4: log.file has to say where"
+    "endpoints|tandem.conf:4: discovery.endpoints: "
     "signature|tandem.conf: it is not what was signed"
     "unsigned|tandem.conf: its signature, "
 )

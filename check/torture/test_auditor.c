@@ -282,7 +282,7 @@ static void test_lost_event(void)
         {"bus.db", "UPDATE consumer_group SET position = 0 WHERE name = 'order'",
          "every group has read the bus to its end"},
         {"bus.db", "DELETE FROM consumer_group WHERE name = 'inventory'", "every group has read the bus to its end"},
-        {"order.db", "INSERT INTO outbox VALUES (1, 'x', 'order.paid.v1', 'order', 'y', 1, NULL, NULL, '{}')",
+        {"order.db", "INSERT INTO outbox VALUES (1, 'x', 'order.paid.v1', 'order', 'y', 1, NULL, NULL, '{}', NULL)",
          "no event waits to be sent"},
         {"inventory.db", "INSERT INTO event_parked VALUES (1, 'inventory', 'x', 'y', 'order.paid.v1', '{}', 1, 1, '',"
                          " 1)", "no event is set aside"},

@@ -12,7 +12,7 @@ stale_page() {
 
 # The paths of all options.
 options() {
-    sed -nE 's/^ *(INTEGER|TEXTUAL|CHOICE|SECRET|OUTSIDE|HIDDEN)\(OPTION_[A-Z_]+, "([a-z_.]+)".*/\2/p' shared/conf/option_table.h
+    sed -nE 's/^ *(INTEGER|MODE|TEXTUAL|CHOICE|SECRET|OUTSIDE|HIDDEN)\(OPTION_[A-Z_]+, "([a-z_.]+)".*/\2/p' shared/conf/option_table.h
 }
 
 # As many as there are rows, so that one that is written otherwise is not passed over.

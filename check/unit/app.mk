@@ -1,7 +1,7 @@
 check_PROGRAMS += check/unit/test_background check/unit/test_checks check/unit/test_claims check/unit/test_health \
-	check/unit/test_idempotency check/unit/test_service
+	check/unit/test_idempotency check/unit/test_service check/unit/test_service_rules
 TESTS += check/unit/test_background check/unit/test_checks check/unit/test_claims check/unit/test_health \
-	check/unit/test_idempotency check/unit/test_service
+	check/unit/test_idempotency check/unit/test_service check/unit/test_service_rules
 
 check_unit_test_checks_SOURCES = check/unit/test_checks.c
 check_unit_test_checks_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -26,6 +26,10 @@ check_unit_test_idempotency_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_APP) $(CUNIT_LI
 check_unit_test_service_SOURCES = check/unit/test_service.c
 check_unit_test_service_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_service_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
+
+check_unit_test_service_rules_SOURCES = check/unit/test_service_rules.c
+check_unit_test_service_rules_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_service_rules_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 
 check_PROGRAMS += check/unit/test_trace_export
 TESTS += check/unit/test_trace_export

@@ -68,7 +68,7 @@ static void test_properties_for_all_to_read(void)
     CU_ASSERT_EQUAL(kafka_properties_init(&properties, "localhost", write_file("sasl.password=hunter2\n", 0644)),
                     ERR_CONFIG);
     CU_ASSERT_PTR_NOT_NULL(strstr(err_cause(), "has mode 0644"));
-    CU_ASSERT_EQUAL(kafka_properties_init(&properties, "localhost", "/no/such/file"), ERR_CONFIG);
+    CU_ASSERT_EQUAL(kafka_properties_init(&properties, "localhost", "/no/such/file"), ERR_IO);
     scratch_fini(&scratch);
 }
 
@@ -221,7 +221,9 @@ static struct event an_event(const char *data)
 {
     return (struct event){.id = TEXT("id-1"), .type = TEXT("thing.made.v1"), .source = TEXT("/test"),
                           .subject = TEXT("thing \xc3\xa4"), .time_us = INT64_C(1700000000123456),
-                          .request_id = TEXT("request"), .data = text_of(data)};
+                          .traceparent = TEXT("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+                          .tracestate = TEXT("congo=t61rcWkgMzE"), .request_id = TEXT("request"),
+                          .data = text_of(data)};
 }
 
 /* Puts a message with these headers on the topic of things; NULL ends them. */
@@ -316,6 +318,7 @@ static void test_round_trip(void)
         CU_ASSERT(text_equal(event->subject, sent[i].subject));
         CU_ASSERT(text_equal(event->request_id, sent[i].request_id));
         CU_ASSERT(text_equal(event->traceparent, sent[i].traceparent));
+        CU_ASSERT(text_equal(event->tracestate, sent[i].tracestate));
         CU_ASSERT(text_equal(event->data, sent[i].data));
         CU_ASSERT_EQUAL(event->time_us, sent[i].time_us);
     }

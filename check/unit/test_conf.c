@@ -149,6 +149,41 @@ static void test_defaults(void)
     end();
 }
 
+/* As octal in every layer; numbers without a zero are what they were. */
+static void test_mode(void)
+{
+    static const struct {
+        const char *file;
+        int64_t mode;
+    } rows[] = {
+        {"server = { socket_mode = \"0640\"; };", 0640}, {"server = { socket_mode = 432; };", 0660},
+        {"server = { socket_mode = \"432\"; };", 0660},  {"server = { socket_mode = 0x1b0; };", 0660},
+    };
+    static const char *const wrong[] = {
+        "server = { socket_mode = 0660; };", "server = { socket_mode = \"660\"; };",
+        "server = { socket_mode = \"01777\"; };", "server = { socket_mode = \"0680\"; };",
+    };
+    const char *environment[] = {"TANDEM_SERVER_SOCKET_MODE=0600", NULL};
+    struct buf printed;
+    begin();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CU_ASSERT_EQUAL_FATAL(load_file(rows[i].file), ERR_NONE);
+        CU_ASSERT_EQUAL(settings_int(settings, OPTION_SERVER_SOCKET_MODE), rows[i].mode);
+    }
+    buf_init(&printed, 1024 * 1024);
+    settings_print(settings, &printed);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&printed), "socket_mode = \"0660\";"));
+    buf_fini(&printed);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CU_ASSERT_EQUAL(load_file(wrong[i]), ERR_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&faults), "server.socket_mode is "));
+    }
+    opts.environment = (char *const *)environment;
+    CU_ASSERT_EQUAL_FATAL(load_file(""), ERR_NONE);
+    CU_ASSERT_EQUAL(settings_int(settings, OPTION_SERVER_SOCKET_MODE), 0600);
+    end();
+}
+
 static void test_file(void)
 {
     begin();
@@ -436,6 +471,7 @@ static const struct suite_case cases[] = {
     {"an unknown name finds its nearest", test_nearest},
     {"ranges hold at their edges", test_ranges},
     {"without layers there are defaults", test_defaults},
+    {"permission bits are octal in a string, and old numbers are what they were", test_mode},
     {"a file sets what it names", test_file},
     {"later layers win over earlier ones", test_layers},
     {"every fault is told at once, with its place", test_faults},

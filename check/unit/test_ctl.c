@@ -56,12 +56,64 @@ static void test_help(void)
     ctl_end(&ctl);
 }
 
+/* By every way there is: of all, of a group, of a command. */
+static void test_ways_to_help(void)
+{
+    static const struct {
+        const char *words[4], *mentions, *does_not;
+    } ways[] = {
+        {{"-h"}, "db backup", NULL},
+        {{"help"}, "db backup", NULL},
+        {{"--help"}, "conf check", NULL},
+        {{"help", "db"}, "db backup", "conf check"},
+        {{"db", "--help"}, "db restore", "user create"},
+        {{"db", "-h"}, "db vacuum", "user create"},
+        {{"events", "-h"}, "events dead list", "db vacuum"},
+        {{"help", "db", "backup"}, "--to", "db vacuum"},
+        {{"db", "backup", "-h"}, "--to", "db vacuum"},
+        {{"help", "get"}, "--timeout-ms", "db vacuum"},
+        {{"help", "--help"}, "db backup", NULL},
+    };
+    ctl_begin(&ctl);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        CU_ASSERT_EQUAL(ctl_run(&ctl, false, ways[i].words), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(ctl.out, ways[i].mentions));
+        CU_ASSERT(!ways[i].does_not || !strstr(ctl.out, ways[i].does_not));
+        CU_ASSERT_STRING_EQUAL(ctl.err, "");
+    }
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "-V"), 0);
+    CU_ASSERT_STRING_EQUAL(ctl.out, "tandemctl " PACKAGE_VERSION "\n");
+    ctl_end(&ctl);
+}
+
+/* Half a command is answered with the commands it may be. */
+static void test_half_a_command(void)
+{
+    ctl_begin(&ctl);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "db"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "tandemctl: db needs one more word\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "db restore"));
+    CU_ASSERT_PTR_NULL(strstr(ctl.err, "user create"));
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "db", "frobnicate"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "there is no command 'db frobnicate'"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "db restore"));
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "frobnicate"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "there is no command 'frobnicate'\n"));
+    ctl_end(&ctl);
+}
+
 static const char *const wrong[][8] = {
     {NULL},
     {"frobnicate"},
     {"user"},
     {"user", "frobnicate"},
     {"create", "user"},
+    {"frobnicate", "--help"},
+    {"help", "frobnicate"},
+    {"help", "db", "frobnicate"},
+    {"db"},
+    {"events", "dead"},
+    {"-x"},
     {"user", "create"},
     {"user", "create", "--email", "ann@example.org"},
     {"user", "create", "--email"},
@@ -140,7 +192,11 @@ static void test_conf_check(void)
 {
     char path[512];
     ctl_begin(&ctl);
-    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "check"), 0);
+    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "check", "--set", "db.path=/var/lib/tandem/other.db"), 0);
+    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "check", "--service", "user"), 0);
+    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "check", "--service", "order"), 1);   /* which has no database there */
+    CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "db.path"));
+    CU_ASSERT_EQUAL(CTL(&ctl, "conf", "check", "--service", "pigeon"), 2);
     CU_ASSERT_EQUAL(CTL(&ctl, "conf", "check", "--set", "db.batch_max=0"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(ctl.err, "db.batch_max"));
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "conf", "check", "--config", "/nowhere/tandem.conf"), 1);
@@ -373,6 +429,8 @@ static void test_odd_answers(void)
 
 static const struct suite_case cases[] = {
     {"help and version, of all and of each", test_help},
+    {"help is had in every way that is usual", test_ways_to_help},
+    {"half a command is answered with what it may be", test_half_a_command},
     {"being called wrongly is status 2 with a hint", test_usage_errors},
     {"an option may be repeated", test_repeated_option},
     {"conf check says what is wrong", test_conf_check},

@@ -1,6 +1,7 @@
 /* tandemctl db: backup, restore, check and vacuum, of databases that are at rest or in use here. */
 #include "config.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -260,6 +261,18 @@ static void test_cut_off(void)
 
 /* ---- check and vacuum ---- */
 
+static size_t count_files(const char *path)
+{
+    DIR *folder = opendir(path);
+    size_t count = 0;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+/* A backup has the same files after it was checked. */
 static void test_check(void)
 {
     begin();
@@ -268,7 +281,9 @@ static void test_check(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(ctl.out, files[i].name));
     CU_ASSERT_PTR_NOT_NULL(strstr(ctl.out, "schema up to date"));
     CU_ASSERT_EQUAL(DB("backup", "--to", backup), 0);
+    size_t count = count_files(backup);
     CU_ASSERT_EQUAL(DB("check", "--from", backup), 0);
+    CU_ASSERT_EQUAL(count_files(backup), count);
     script("order.db", "DELETE FROM schema_migration WHERE migration_set = 'order' AND number = 2");
     CU_ASSERT_EQUAL(DB("check"), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(ctl.out, "the next start applies 1 migration"));

@@ -38,7 +38,9 @@ static void test_nginx(void)
 static void test_lighttpd(void)
 {
     ctl_begin(&ctl);
-    CU_ASSERT_EQUAL(RENDER("lighttpd", "user=fcgi://10.0.0.1:9001 order=fcgi:/run/order.sock"), 0);
+    CU_ASSERT_EQUAL(RENDER("lighttpd", "user=fcgi://10.0.0.1:9001 user=fcgi://[fd00::1]:9002 "
+                                       "order=fcgi:/run/order.sock"), 0);
+    SAYS("(\"host\" => \"fd00::1\", \"port\" => 9002");
     SAYS("\"/v1/users\" => (\n        (\"host\" => \"10.0.0.1\", \"port\" => 9001,");
     SAYS("\"/v1/payments\" => (\n        (\"socket\" => \"/run/order.sock\",");
     SAYS("\"/v1/items\" => (\n        (\"host\" => \"127.0.0.1\", \"port\" => 1,");

@@ -389,8 +389,8 @@ static void test_older(void)
 {
     if (!begin_with(1))
         return;
-    CU_ASSERT_EQUAL(scratch_script(source, "DELETE FROM schema_migration WHERE name = '004_payment_reference'"
-                                           " OR name = '004_payment_reference.sql'"), ERR_NONE);
+    CU_ASSERT_EQUAL(scratch_script(source, "DELETE FROM schema_migration WHERE name = '005_payment_tracestate'"
+                                           " OR name = '005_payment_tracestate.sql'"), ERR_NONE);
     CU_ASSERT_EQUAL(copy(here, there), ERR_STORAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(cause, "start its service first"));
     CU_ASSERT_EQUAL(number_in(there, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), 0);

@@ -1,10 +1,12 @@
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check/harness/suite.h"
 #include "events/event.h"
+#include "telemetry/trace.h"
 
 static const struct event whole = {
     .id = {"0190b6a0-0000-7000-8000-000000000001", 36},
@@ -13,6 +15,7 @@ static const struct event whole = {
     .subject = {"order \"1\"\\", 10},
     .time_us = 1790000000123456,
     .traceparent = {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", 55},
+    .tracestate = {"congo=t61rcWkgMzE,rojo@vendor=\"00f067aa\"", 40},
     .request_id = {"abc", 3},
     .data = {"{ \"total\" : [1, {\"data\": \"}\\\"\"}] }", 34},
 };
@@ -41,6 +44,7 @@ static void check_round_trip(const struct event *event)
     CU_ASSERT_EQUAL_FATAL(read_string(buf_string(&out), &back), ERR_NONE);
     CU_ASSERT(same(back.id, event->id) && same(back.type, event->type) && same(back.source, event->source));
     CU_ASSERT(same(back.subject, event->subject) && same(back.traceparent, event->traceparent));
+    CU_ASSERT(same(back.tracestate, event->tracestate));
     CU_ASSERT(same(back.request_id, event->request_id) && same(back.data, event->data));
     CU_ASSERT_EQUAL(back.time_us, event->time_us);
     buf_fini(&out);
@@ -52,7 +56,7 @@ static void test_round_trip(void)
     CU_ASSERT_EQUAL(event_check(&whole), ERR_NONE);
     check_round_trip(&whole);
     struct event bare = whole;
-    bare.traceparent = bare.request_id = bare.data = TEXT_NONE;
+    bare.traceparent = bare.tracestate = bare.request_id = bare.data = TEXT_NONE;
     CU_ASSERT_EQUAL(event_check(&bare), ERR_NONE);
     check_round_trip(&bare);
 }
@@ -63,7 +67,7 @@ static void test_format(void)
     buf_init(&out, EVENT_MAX_BYTES);
     struct event event = whole;
     event.subject = TEXT("s");
-    event.traceparent = event.request_id = TEXT_NONE;
+    event.traceparent = event.tracestate = event.request_id = TEXT_NONE;
     event.data = TEXT("1");
     event_write(&event, &out);
     CU_ASSERT_STRING_EQUAL(buf_string(&out),
@@ -76,6 +80,27 @@ static void test_format(void)
 
 #define REQUIRED "\"specversion\":\"1.0\",\"id\":\"1\",\"type\":\"t\",\"source\":\"/s\",\"subject\":\"x\"," \
                  "\"time\":\"2026-01-01T00:00:00Z\""
+
+/* W3C: up to 512 characters are passed on; more of it, or what is none, is as if it had not come. */
+static void test_tracestate(void)
+{
+    char json[2048], state[600];
+    struct event event = whole, back;
+    for (int length = 240; length <= 256; length++) {
+        int total = snprintf(state, sizeof state, "a=%0254d,b=%0*d", 1, length, 2);
+        bool fits = total <= TRACESTATE_MAX_BYTES;
+        event.tracestate = text_of(state);
+        CU_ASSERT_EQUAL(event_check(&event), fits ? ERR_NONE : ERR_INVALID);
+        if (fits)
+            check_round_trip(&event);
+        snprintf(json, sizeof json, "{" REQUIRED ",\"tracestate\":\"%s\"}", state);
+        CU_ASSERT_EQUAL_FATAL(read_string(json, &back), ERR_NONE);
+        CU_ASSERT_EQUAL(back.tracestate.at != NULL, fits);
+    }
+    CU_ASSERT_EQUAL_FATAL(read_string("{" REQUIRED ",\"tracestate\":\"no state\"}", &back), ERR_NONE);
+    CU_ASSERT_PTR_NULL(back.tracestate.at);
+    arena_fini(&arena);
+}
 
 /* Where data stands, and what surrounds it, does not matter. */
 static void test_data_as_it_stood(void)
@@ -186,6 +211,7 @@ static void test_check(void)
 static const struct suite_case cases[] = {
     {"what is written is read back", test_round_trip},
     {"the format is that of CloudEvents", test_format},
+    {"a tracestate goes along, of bounded length", test_tracestate},
     {"data is kept as it stood", test_data_as_it_stood},
     {"what is no such envelope is refused", test_malformed},
     {"an arena that is full is told", test_arena_full},

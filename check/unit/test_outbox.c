@@ -8,7 +8,9 @@
 #include "check/unit/engines.h"
 #include "check/unit/events_fixture.h"
 #include "events/bus_driver.h"
-#include "events/outbox.h"
+#include "events/consumer.h"
+#include "events/outbox_private.h"
+#include "state/migrate.h"
 
 static struct scratch scratch;
 static struct db *db;
@@ -90,6 +92,67 @@ static void test_filled_in(void)
     CU_ASSERT_EQUAL(db_write(db, add_bare, &event), ERR_INVALID);
     CU_ASSERT_EQUAL(scratch_number(db, "SELECT count(*) FROM outbox"), 1);
     end();
+}
+
+/* What it was added with is what is published. */
+static void test_all_of_it(void)
+{
+    struct db_connection *reader = NULL;
+    struct arena arena;
+    struct event added = fixture_event("a.v1", "subject", 1), got;
+    int64_t position;
+    size_t count = 0;
+    begin();
+    added.traceparent = TEXT("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    added.tracestate = TEXT("congo=t61rcWkgMzE");
+    added.request_id = TEXT("request-1");
+    arena_init(&arena, 64 * 1024);
+    CU_ASSERT_EQUAL(db_write(db, add_bare, &added), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_reader_open(db, &reader), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(outbox_oldest(reader, &arena, &got, &position, 1, &count), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(count, 1);
+    CU_ASSERT(text_equal(got.id, added.id) && text_equal(got.data, added.data));
+    CU_ASSERT(text_equal(got.traceparent, added.traceparent) && text_equal(got.tracestate, added.tracestate));
+    CU_ASSERT(text_equal(got.request_id, added.request_id));
+    db_reader_close(reader);
+    arena_fini(&arena);
+    end();
+}
+
+/* A program before this one has left events behind, whose table had fewer columns. */
+static void test_of_an_older_schema(void)
+{
+    enum { BEFORE_TRACESTATE = 2 };
+    struct scratch folder;
+    scratch_init(&folder);
+    struct db_opts opts = scratch_db_opts(scratch_path(&folder, "older.db"));
+    struct migration_set older = events_migrations;
+    struct db *old = NULL;
+    struct db_connection *reader = NULL;
+    struct arena arena;
+    struct event got;
+    int64_t position;
+    size_t count = 0;
+    older.count = BEFORE_TRACESTATE;
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &old), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(migrate(old, &older, 1), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_start(old), ERR_NONE);
+    CU_ASSERT_EQUAL(scratch_script(old, "INSERT INTO outbox (position, id, type, source, subject, time_us, traceparent)"
+                                        " VALUES (1, 'event-1', 'a.v1', '/test', 's', 1, 'parent')"), ERR_NONE);
+    db_close(old);
+    CU_ASSERT_EQUAL_FATAL(db_open(&opts, &old), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(migrate(old, &events_migrations, 1), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_start(old), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(db_reader_open(old, &reader), ERR_NONE);
+    arena_init(&arena, 64 * 1024);
+    CU_ASSERT_EQUAL_FATAL(outbox_oldest(reader, &arena, &got, &position, 1, &count), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(count, 1);
+    CU_ASSERT(text_equal(got.id, TEXT("event-1")) && text_equal(got.traceparent, TEXT("parent")));
+    CU_ASSERT_PTR_NULL(got.tracestate.at);
+    db_reader_close(reader);
+    arena_fini(&arena);
+    db_close(old);
+    scratch_fini(&folder);
 }
 
 static void test_backlog(void)
@@ -271,6 +334,8 @@ static void test_stop(void)
 static const struct suite_case cases[] = {
     {"events are added with the change or not at all", test_with_the_change},
     {"an id and a time are filled in, and what cannot be sent is refused", test_filled_in},
+    {"what is published is all that was added", test_all_of_it},
+    {"what an older program has left is published", test_of_an_older_schema},
     {"the backlog is counted", test_backlog},
     {"the relay publishes all in order, at once", test_relay},
     {"the relay tries again until the bus confirms", test_bus_fails},

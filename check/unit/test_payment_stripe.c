@@ -512,10 +512,10 @@ static void test_open(void)
     opts.stripe_key_file = "";
     CU_ASSERT_EQUAL(try_to_open(opts), ERR_CONFIG);
     opts.stripe_key_file = scratch_path(&scratch, "missing");
-    CU_ASSERT_EQUAL(try_to_open(opts), ERR_CONFIG);
+    CU_ASSERT_EQUAL(try_to_open(opts), ERR_IO);
     opts = opts_for(url);
     opts.webhook_secret_file = scratch_path(&scratch, "missing");
-    CU_ASSERT_EQUAL(try_to_open(opts), ERR_CONFIG);
+    CU_ASSERT_EQUAL(try_to_open(opts), ERR_IO);
     opts = opts_for(url);
     chmod(key_path, 0644);
     CU_ASSERT_EQUAL(try_to_open(opts), ERR_CONFIG);

@@ -93,11 +93,11 @@ static void test_secrets(void)
     CU_ASSERT_EQUAL(read_notice(sign("whsec_other", NOW_S), BODY), ERR_FORBIDDEN);
     CU_ASSERT_EQUAL(read_notice(sign("", NOW_S), BODY), ERR_FORBIDDEN);
     CU_ASSERT_EQUAL(read_notice(sign("whsec_new", NOW_S), "{}"), ERR_FORBIDDEN);
-    CU_ASSERT_EQUAL(stripe_secrets_check(&stripe), ERR_NONE);
+    CU_ASSERT_EQUAL(stripe_secrets_check(stripe.webhook_secret_file), ERR_NONE);
     end();
     begin("\n \n");
     CU_ASSERT_EQUAL(read_notice(sign("", NOW_S), BODY), ERR_UNAVAILABLE);
-    CU_ASSERT_EQUAL(stripe_secrets_check(&stripe), ERR_CONFIG);
+    CU_ASSERT_EQUAL(stripe_secrets_check(stripe.webhook_secret_file), ERR_CONFIG);
     chmod(stripe.webhook_secret_file, 0644);
     CU_ASSERT_EQUAL(read_notice(sign("a", NOW_S), BODY), ERR_UNAVAILABLE);
     end();

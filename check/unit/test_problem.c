@@ -78,6 +78,51 @@ static void test_faults(void)
     end();
 }
 
+/* At each length around the limit, with characters of one to four bytes across it. */
+static void test_bounded(void)
+{
+    static const char *const characters[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\x8e"};
+    static struct json_faults faults;
+    struct buf text;
+    for (size_t c = 0; c < sizeof characters / sizeof characters[0]; c++) {
+        for (size_t shift = 0; shift < 4; shift++) {
+            size_t members;
+            buf_init(&text, 8192);
+            for (size_t i = 0; i < shift; i++)
+                buf_add_char(&text, '/');
+            while (text.length < 4000)
+                buf_add_string(&text, characters[c]);
+            struct problem problem = {.err = ERR_INVALID, .detail = buf_text(&text), .faults = &faults};
+            faults.count = 0;
+            json_fault_add(&faults, buf_text(&text), "is not known here");
+            begin(4096, 16384);
+            request.path = buf_text(&text);
+            problem_respond(&problem, &request, &response);
+            CU_ASSERT_EQUAL(json_check(buf_text(&response.body), &members), ERR_NONE);
+            CU_ASSERT(response.body.length < 3 * PROBLEM_TEXT_MAX + 256);
+            CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&response.body), "\xe2\x80\xa6\",\"reason\""));
+            CU_ASSERT_PTR_NULL(strstr(buf_string(&response.body), "\xef\xbf\xbd"));   /* what stands for half a one */
+            end();
+            buf_fini(&text);
+        }
+    }
+}
+
+static void test_as_long_as_it_may_be(void)
+{
+    char path[PROBLEM_TEXT_MAX + 1];
+    struct problem problem = {.err = ERR_NOT_FOUND};
+    memset(path, 'a', sizeof path);
+    begin(4096, 4096);
+    request.path = (struct text){path, PROBLEM_TEXT_MAX};
+    problem_respond(&problem, &request, &response);
+    CU_ASSERT_PTR_NULL(strstr(buf_string(&response.body), "\xe2\x80\xa6"));
+    request.path.length++;
+    problem_respond(&problem, &request, &response);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_string(&response.body), "aaa\xe2\x80\xa6\""));
+    end();
+}
+
 static void test_every_err(void)
 {
     begin(4096, 4096);
@@ -133,6 +178,8 @@ static const struct suite_case cases[] = {
     {"an error gives status, type and title", test_by_err},
     {"status, type and detail may be set", test_overrides},
     {"faults are told with pointer and reason", test_faults},
+    {"what a client sent comes back no longer than it may, and whole characters of it", test_bounded},
+    {"a text that is just as long as it may be is not cut", test_as_long_as_it_may_be},
     {"every error makes a document that is JSON", test_every_err},
     {"401 says how to authenticate", test_unauthenticated},
     {"a problem takes the place of what was said", test_takes_the_place},

@@ -291,6 +291,8 @@ static void test_socket_taken(void)
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "supervise", "--listen", address), 2);
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "supervise", "--listen", address, "--"), 2);
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "supervise", "--workers", "0", "--", program), 2);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "supervise", "--socket-mode", "0680", "--", program), 2);
+    CU_ASSERT_EQUAL(CTL_BARE(&ctl, "supervise", "--socket-mode", "01777", "--", program), 2);
     CU_ASSERT_EQUAL(CTL_BARE(&ctl, "supervise", "stray", "--", program), 2);
     kill(supervisor.pid, SIGTERM);
     CU_ASSERT_EQUAL(exit_status(), 0);

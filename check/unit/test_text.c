@@ -100,6 +100,26 @@ static void test_to_int(void)
     CU_ASSERT_EQUAL(text_to_int(TEXT("1\0"), &value), ERR_MALFORMED);
 }
 
+static void test_to_mode(void)
+{
+    static const struct {
+        const char *text;
+        int64_t mode;
+    } accepted[] = {{"0660", 0660}, {"00", 0}, {"0", 0}, {"432", 432}, {"0777", 0777}, {"000640", 0640}, {"660", 660}};
+    static const char *const refused[] = {"", "0680", "0o660", "0x1b0", "06 60", "rw-rw----",
+                                          "0777777777777777777777777"};
+    int64_t mode = -7;
+    for (size_t i = 0; i < sizeof accepted / sizeof accepted[0]; i++) {
+        CU_ASSERT_EQUAL(text_to_mode(text_of(accepted[i].text), &mode), ERR_NONE);
+        CU_ASSERT_EQUAL(mode, accepted[i].mode);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        mode = -7;
+        CU_ASSERT_EQUAL(text_to_mode(text_of(refused[i]), &mode), ERR_MALFORMED);
+        CU_ASSERT_EQUAL(mode, -7);
+    }
+}
+
 static void test_utf8_accepts(void)
 {
     static const struct {
@@ -231,6 +251,7 @@ static const struct suite_case cases[] = {
     {"splitting gives empty parts, then absence", test_split},
     {"trimming takes spaces and tabs only", test_trim},
     {"an integer is read up to the ends of 64 bits", test_to_int},
+    {"permission bits are octal with a zero before them", test_to_mode},
     {"well-formed UTF-8 is accepted and counted", test_utf8_accepts},
     {"overlong, surrogate, too high and cut UTF-8 is refused", test_utf8_refuses},
     {"a code point cut by the view's end is refused", test_utf8_stays_inside},

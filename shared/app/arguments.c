@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/arguments.h"
+#include "app/service_rules.h"
 
 enum {
     FAULTS_MAX_BYTES = 64 * 1024,
@@ -114,7 +115,8 @@ bool arguments_read(const struct service_definition *definition, int argc, char 
 {
     struct settings *settings;
     arguments->settings_opts = (struct settings_opts){
-        .service = definition->name, .environment = environ, .overrides = arguments->overrides};
+        .service = definition->name, .environment = environ, .overrides = arguments->overrides,
+        .rules = {service_rules, definition->rules}};
     enum wish wish = parse(argc, argv, arguments);
     switch (wish) {
     case WISH_HELP:

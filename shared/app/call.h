@@ -87,6 +87,7 @@ struct call {
                                           lane that has none */
     struct identity caller;
     struct text request_id;
+    struct text tracestate;            /* that came with the request and may be passed on; absent when there is none */
     struct text traceparent;           /* of the span under way (telemetry/trace.h); without tracing, as it came */
     struct trace_part *trace;          /* what this call is in its trace; see app/call_trace.h */
     struct text idempotency_key;

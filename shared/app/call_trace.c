@@ -17,6 +17,7 @@ void call_trace_begin(struct call *call)
     struct text state = given.at ? http_header(request, "tracestate") : TEXT_NONE;
     bool is_continued = given.at && trace_context_read(given, state, &parent);
     call->traceparent = is_continued ? given : TEXT_NONE;
+    call->tracestate = is_continued ? parent.state : TEXT_NONE;
     call->trace = arena_alloc(call_arena(call), sizeof *call->trace);
     if (!call->trace)
         return;

@@ -56,6 +56,8 @@ static void write_source(const struct service *service, struct json_writer *writ
                                              ? settings_text(service->settings, OPTION_DISCOVERY_DRIVER)
                                              : "user.url");
     json_member_boolean(writer, "known", state.is_known || !service->user_watch);
+    if (state.is_remembered)
+        json_member_boolean(writer, "remembered", true);
     if (state.err)
         json_member_string(writer, "fault", state.cause);
     if (state.refused)

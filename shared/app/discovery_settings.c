@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,12 +85,38 @@ static void user_changed(void *context, struct instances *instances)
                   LOG_INT("instances", (int64_t)instances->count));
 }
 
+static void remembered(void *context, const char *watched, size_t count, int64_t age_s, enum err err)
+{
+    (void)context;
+    if (err)
+        log_event(LOG_WARNING, "what is known of instances is not kept from one start to the next",
+                  LOG_STRING("of", watched), LOG_ERR(err));
+    else
+        log_event(LOG_INFO, "instances from before the start are used until the registry answers",
+                  LOG_STRING("of", watched), LOG_INT("instances", (int64_t)count), LOG_INT("age_s", age_s));
+}
+
 /* ---- the part ---- */
+
+/* Beside the database, where there is a file of it. */
+static const char *remember_path(const struct settings *settings, char out[static PATH_MAX])
+{
+    const char *given = settings_text(settings, OPTION_DISCOVERY_REMEMBER_FILE);
+    const char *database = settings_text(settings, OPTION_DB_PATH);
+    if (*given || !*database)
+        return given;
+    snprintf(out, PATH_MAX, "%s-instances", database);
+    return out;
+}
 
 enum err discovery_settings_start(struct service *service)
 {
     struct discovery_opts opts = discovery_settings_opts(service->settings);
+    char path[PATH_MAX];
+    opts.remember_path = remember_path(service->settings, path);
+    opts.remember_max_s = (unsigned)settings_int(service->settings, OPTION_DISCOVERY_REMEMBER_MAX_S);
     opts.told = told;
+    opts.remembered = remembered;
     opts.health = own_health;
     opts.context = service;
     return discovery_open(&opts, &service->discovery);
@@ -157,7 +184,8 @@ void discovery_settings_leave_user(struct service *service)
 /* ---- this service ---- */
 
 /* The instance that a word of discovery.advertise stands for, with what was left unsaid. */
-static enum err read_own(const struct service *service, struct text word, const char *process_id, struct instance *ret)
+static enum err read_own(const struct settings *settings, struct text word, const char *process_id,
+                         struct instance *ret)
 {
     struct instance own = {.port = 0};
     enum err err = instance_read(word, &own);
@@ -165,31 +193,47 @@ static enum err read_own(const struct service *service, struct text word, const 
         return err;
     snprintf(own.id, sizeof own.id, "%s-%s", process_id, own.scheme);
     if (text_find(word, ';') < 0)
-        own.weight = (unsigned)settings_int(service->settings, OPTION_DISCOVERY_WEIGHT);
+        own.weight = (unsigned)settings_int(settings, OPTION_DISCOVERY_WEIGHT);
     if (!*own.zone)
-        snprintf(own.zone, sizeof own.zone, "%s", settings_text(service->settings, OPTION_DISCOVERY_ZONE));
+        snprintf(own.zone, sizeof own.zone, "%s", settings_text(settings, OPTION_DISCOVERY_ZONE));
     if (!*own.version)
         snprintf(own.version, sizeof own.version, "%s", PACKAGE_VERSION);
     *ret = own;
     return ERR_NONE;
 }
 
-static enum err register_all(struct service *service)
+static enum err read_all_own(const struct settings *settings, const char *process_id,
+                             struct instance own[static DISCOVERY_REGISTERED_MAX], size_t *ret_count)
 {
-    struct instance own[DISCOVERY_REGISTERED_MAX];
-    struct text rest = text_of(settings_text(service->settings, OPTION_DISCOVERY_ADVERTISE));
-    char process_id[ID_SIZE];
+    struct text rest = text_of(settings_text(settings, OPTION_DISCOVERY_ADVERTISE));
     size_t count = 0;
     enum err err = ERR_NONE;
-    id_new(process_id);
     while (rest.at && !err) {
         struct text word = text_split(&rest, ' ');
         if (word.length == 0)
             continue;
         if (count == DISCOVERY_REGISTERED_MAX)
             return err_because(ERR_CONFIG, "discovery.advertise has more than %d places", DISCOVERY_REGISTERED_MAX);
-        err = read_own(service, word, process_id, &own[count++]);
+        err = read_own(settings, word, process_id, &own[count++]);
     }
+    *ret_count = count;
+    return err;
+}
+
+enum err discovery_settings_check_advertise(const struct settings *settings)
+{
+    struct instance own[DISCOVERY_REGISTERED_MAX];
+    size_t count;
+    return read_all_own(settings, "check", own, &count);
+}
+
+static enum err register_all(struct service *service)
+{
+    struct instance own[DISCOVERY_REGISTERED_MAX];
+    char process_id[ID_SIZE];
+    size_t count;
+    id_new(process_id);
+    enum err err = read_all_own(service->settings, process_id, own, &count);
     return err ? err : discovery_register(service->discovery, service->definition->name, own, count);
 }
 

@@ -26,6 +26,9 @@ void discovery_settings_leave_user(struct service *service);
 /** Other settings are in effect. */
 void discovery_settings_apply(struct service *service, const struct settings *settings);
 
+/** Whether discovery.advertise says places. ERR_CONFIG with a cause. */
+enum err must_check discovery_settings_check_advertise(const struct settings *settings);
+
 /** It is ready: registers it, where discovery.advertise says that it is found. What goes wrong is logged. */
 void discovery_settings_register(struct service *service);
 

@@ -17,6 +17,7 @@ static enum err emit(struct service *service, struct db_connection *connection, 
     struct trace_part *part = trace_current();
     struct trace_span *span = part ? event_trace_produce(event, bus_system(service->bus), clock_now_ns()) : NULL;
     event->traceparent = trace_here(event->traceparent);
+    event->tracestate = trace_here_state(event->tracestate);
     enum err err = outbox_add(connection, event);
     if (span)
         trace_end(part, span, clock_now_ns());
@@ -29,6 +30,7 @@ enum err call_emit(struct call *call, const char *type, struct text subject, str
         .type = text_of(type),
         .subject = subject,
         .traceparent = call->traceparent,
+        .tracestate = call->tracestate,
         .request_id = call->request_id,
         .data = data,
     };
@@ -42,6 +44,7 @@ enum err service_emit(struct service *service, struct db_connection *connection,
         .type = text_of(type),
         .subject = subject,
         .traceparent = cause ? cause->traceparent : TEXT_NONE,
+        .tracestate = cause ? cause->tracestate : TEXT_NONE,
         .request_id = cause ? cause->request_id : TEXT_NONE,
         .data = data,
     };

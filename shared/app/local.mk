@@ -31,6 +31,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/pool.c shared/app/pool.h \
 	shared/app/reload.c shared/app/reload.h \
 	shared/app/service.c shared/app/service.h \
+	shared/app/service_rules.c shared/app/service_rules.h \
 	shared/app/trace_export.c shared/app/trace_export.h \
 	shared/app/trace_settings.c shared/app/trace_settings.h \
 	shared/app/traces.c shared/app/traces.h

@@ -63,6 +63,12 @@ static enum err read_sink(const struct settings *settings, struct log_opts *opts
     return ERR_NONE;
 }
 
+enum err log_settings_check(const struct settings *settings)
+{
+    struct log_opts opts;
+    return read_sink(settings, &opts);
+}
+
 enum err log_settings_open(const char *service, const struct settings *settings)
 {
     char host[INSTANCE_SIZE / 2] = "", instance[INSTANCE_SIZE];

@@ -12,6 +12,7 @@
 
 #include "app/call.h"
 #include "conf/current.h"
+#include "conf/settings.h"
 #include "events/consumer.h"
 #include "events/outbox.h"
 #include "net/client.h"
@@ -40,6 +41,7 @@ struct service_definition {
     const struct migration_set *migrations;
     const struct event_handler *handlers;          /* of events; their context is the struct service */
     size_t handler_count;
+    struct settings_rules rules;                   /* what has to hold of the settings beside service_rules */
     identify_work *identify;                       /* NULL: tokens are introspected at the user service */
     /* After the migrations and before the writer starts, so that it may db_listen(); what it submits from threads of
      * its own waits for the writer. Sets app. On an error it has cleaned up after itself. May be NULL. */

@@ -229,6 +229,29 @@ static enum err read_headers(const struct settings *settings, struct buf *buf, s
     return err;
 }
 
+static void erase_headers(struct buf *headers)
+{
+    if (headers->data)
+        sodium_memzero(headers->data, headers->capacity);
+    buf_fini(headers);
+}
+
+enum err trace_export_check_headers(const struct settings *settings)
+{
+    struct otlp_exporter_opts opts = {.headers = SECRET_NONE};
+    char endpoint[ENDPOINT_SIZE];
+    struct buf headers;
+    write_endpoint(settings, endpoint);
+    if (!*endpoint)
+        return ERR_NONE;
+    buf_init(&headers, HEADERS_MAX_BYTES);
+    enum err err = read_headers(settings, &headers, &opts);
+    if (!err)
+        err = otlp_exporter_check_headers(opts.headers, opts.headers_form);
+    erase_headers(&headers);
+    return err;
+}
+
 static enum err open_exporter(struct trace_export *export, const struct settings *settings,
                               const struct otlp_resource *resource)
 {
@@ -251,9 +274,7 @@ static enum err open_exporter(struct trace_export *export, const struct settings
     enum err err = read_headers(settings, &headers, &opts);
     if (!err)
         err = otlp_exporter_open(&opts, &export->exporter);
-    if (headers.data)
-        sodium_memzero(headers.data, headers.capacity);
-    buf_fini(&headers);
+    erase_headers(&headers);
     return err;
 }
 

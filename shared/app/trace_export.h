@@ -19,6 +19,10 @@ enum { TRACE_EXPORT_CLOSE_MS = 2000 };
 enum err must_check trace_export_resource(const char *service, const struct settings *settings, struct arena *arena,
                                           struct otlp_resource *ret);
 
+/** Whether what trace.otlp_headers_file holds can be sent along, if anything is sent. ERR_CONFIG, ERR_IO,
+ *  ERR_FORBIDDEN with a cause. */
+enum err must_check trace_export_check_headers(const struct settings *settings);
+
 struct trace_export;
 
 /** Opens the exporter, and has its counters collected as metrics. *ret is NULL when there is no endpoint; whether there

@@ -113,6 +113,22 @@ enum err text_to_int(struct text text, int64_t *ret)
     return ERR_NONE;
 }
 
+enum err text_to_mode(struct text text, int64_t *ret)
+{
+    int64_t value = 0;
+    if (text.length < 2 || text.at[0] != '0')
+        return text_to_int(text, ret);
+    for (size_t i = 1; i < text.length; i++) {
+        if (text.at[i] < '0' || text.at[i] > '7')
+            return err_because(ERR_MALFORMED, "what begins with 0 is octal, and has digits from 0 to 7 only");
+        if (__builtin_mul_overflow(value, 8, &value))
+            return err_because(ERR_MALFORMED, "an integer does not fit 64 bits");
+        value += text.at[i] - '0';
+    }
+    *ret = value;
+    return ERR_NONE;
+}
+
 /* How far the text is ASCII, in steps of eight bytes. */
 static size_t ascii_run(struct text text)
 {
@@ -136,6 +152,15 @@ bool text_is_utf8(struct text text)
         at += step;
     }
     return true;
+}
+
+struct text text_begin(struct text text, size_t max)
+{
+    if (text.length <= max)
+        return text;
+    while (max > 0 && ((unsigned char)text.at[max] & 0xc0) == 0x80)
+        max--;
+    return (struct text){text.at, max};
 }
 
 size_t text_utf8_count(struct text text)

@@ -49,11 +49,18 @@ struct text text_trim(struct text text);
  *  does not fit; *ret is then untouched. */
 enum err must_check text_to_int(struct text text, int64_t *ret);
 
+/** Permission bits, as chmod(1) and systemd write them, 0660: octal with a zero before it, else a decimal integer.
+ *  ERR_MALFORMED as of text_to_int(). */
+enum err must_check text_to_mode(struct text text, int64_t *ret);
+
 /** Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct text text);
 
 /** How many code points a well-formed text has. */
 size_t text_utf8_count(struct text text);
+
+/** Its beginning, of at most max bytes, which ends no code point of a well-formed text in its midst. */
+struct text text_begin(struct text text, size_t max);
 
 /** Printable ASCII only (0x21 to 0x7e). */
 bool text_is_visible_ascii(struct text text);

@@ -39,6 +39,9 @@ struct cache_remote_opts {
     unsigned breaker_failures, breaker_open_ms;
 };
 
+/** Whether the address is one. ERR_CONFIG as of cache_remote_open(). */
+enum err must_check cache_remote_check_url(const char *url);
+
 /** Does not connect yet. ERR_CONFIG when the address is none, asks for what this build has not, or this build has no
  *  Redis at all. ERR_MEMORY. */
 enum err must_check cache_remote_open(const struct cache_remote_opts *opts, struct cache_remote **ret);

@@ -5,12 +5,17 @@
 
 #include "cache/remote.h"
 
-enum err cache_remote_open(const struct cache_remote_opts *opts, struct cache_remote **ret)
+enum err cache_remote_check_url(const char *url)
 {
-    (void)opts;
-    (void)ret;
+    (void)url;
     return err_because(ERR_CONFIG, "cache.driver is redis, and this build has no Redis: configure it --with-redis"
                                    " (Debian: libhiredis-dev)");
+}
+
+enum err cache_remote_open(const struct cache_remote_opts *opts, struct cache_remote **ret)
+{
+    (void)ret;
+    return cache_remote_check_url(opts->url);
 }
 
 void cache_remote_close(struct cache_remote *remote)

@@ -50,6 +50,16 @@ static enum err own_strings(struct cache_remote *remote, const struct cache_remo
     return has_all ? ERR_NONE : err_because(ERR_MEMORY, "no memory for the shared cache");
 }
 
+enum err cache_remote_check_url(const char *url)
+{
+    struct redis_map *map;
+    const struct redis_node_opts opts = {.user = ""};
+    enum err err = redis_map_new(url, &opts, &map);
+    if (!err)
+        redis_map_free(map);
+    return err;
+}
+
 enum err cache_remote_open(const struct cache_remote_opts *opts, struct cache_remote **ret)
 {
     struct cache_remote *remote = calloc(1, sizeof *remote);

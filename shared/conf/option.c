@@ -86,6 +86,11 @@ enum err option_check(const struct option *option, union option_value value)
 {
     switch (option->type) {
     case OPTION_INTEGER:
+        if (option->octal && (value.integer < option->min || value.integer > option->max))
+            return err_because(ERR_CONFIG, "%s is %lld, in octal 0%llo, outside %04llo to %04llo; write it in quotes "
+                                           "and with a zero before it, \"0660\"", option->path,
+                               (long long)value.integer, (long long)value.integer, (long long)option->min,
+                               (long long)option->max);
         if (value.integer < option->min || value.integer > option->max)
             return err_because(ERR_CONFIG, "%s is %lld, outside %lld to %lld %s", option->path,
                                (long long)value.integer, (long long)option->min, (long long)option->max, option->unit);
@@ -107,7 +112,7 @@ enum err option_read(const struct option *option, struct text given, struct aren
     union option_value value = {.text = NULL};
     switch (option->type) {
     case OPTION_INTEGER:
-        if (text_to_int(given, &value.integer) != ERR_NONE)
+        if ((option->octal ? text_to_mode : text_to_int)(given, &value.integer) != ERR_NONE)
             return err_because(ERR_CONFIG, "%s is \"%.*s\", not an integer", option->path, TEXT_ARGS(given));
         break;
     case OPTION_BOOLEAN:

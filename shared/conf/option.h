@@ -34,6 +34,7 @@ struct option {
     bool outside;                /* not taken from files */
     bool hidden;                 /* text: a secret. Not taken from the command line either, and never shown */
     const char *help;            /* one line */
+    bool octal;                  /* integer: permission bits, written as octal in a string, "0660" */
 };
 
 union option_value {

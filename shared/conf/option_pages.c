@@ -67,7 +67,7 @@ static const char manual_head[] =
     ".Ic @include ;\n"
     "no line of a file begins with an at sign.\n"
     ".Fl -check-config\n"
-    "tells everything that is wrong, with file and line, and\n"
+    "tells everything that is wrong, with file and line, what a service could not start with included, and\n"
     ".Fl -print-config\n"
     "shows every value with the place it came from.\n"
     ".Pp\n"
@@ -324,7 +324,7 @@ static const char sample_foot[] =
 
 static void write_value(const struct option *option, const char *value, struct buf *out)
 {
-    const char *quote = option->type == OPTION_TEXT ? "\"" : "";
+    const char *quote = option->type == OPTION_TEXT || option->octal ? "\"" : "";
     buf_addf(out, "%s%s%s", quote, value, quote);
 }
 
@@ -358,7 +358,9 @@ static void write_entry(const struct option *option, struct buf *out)
     buf_addf(out, ".It Ic %s No =\\ ", option->path);
     write_value(option, option->initial, out);
     buf_addf(out, "\n%s.\n", option->help);
-    if (option->type == OPTION_INTEGER)
+    if (option->octal)
+        buf_addf(out, "From %04" PRIo64 " to %04" PRIo64 ".\n", option->min, option->max);
+    else if (option->type == OPTION_INTEGER)
         buf_addf(out, "From %" PRId64 " to %" PRId64 "%s%s.\n", option->min, option->max, *option->unit ? " " : "",
                  option->unit);
     if (option->choices)

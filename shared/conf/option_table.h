@@ -5,6 +5,7 @@
  * A row: its enumerator, its path in a file, its default (written as in a file but without quotes), what is allowed,
  * when a change takes effect (LIVE: with the next reload), and one line of help. By kind:
  *   INTEGER   id, path, default, least, most, unit ("ms", "s", "bytes", "KiB"; "" when it counts), effect, help
+ *   MODE      id, path, default, effect, help: an integer, permission bits, which a file has as octal in a string
  *   TEXTUAL   id, path, default, longest in bytes, effect, help
  *   CHOICE    id, path, default, the only values with '|' between them, effect, help
  *   SECRET    as TEXTUAL: the path of a file that holds a secret, which others may not read
@@ -22,15 +23,15 @@
 #define OPTION_SAMPLERS                                                                                               \
     "always_on|always_off|traceidratio|parentbased_always_on|parentbased_always_off|parentbased_traceidratio"
 
-#define OPTION_TABLE(INTEGER, TEXTUAL, CHOICE, SECRET, OUTSIDE, HIDDEN)                                               \
+#define OPTION_TABLE(INTEGER, MODE, TEXTUAL, CHOICE, SECRET, OUTSIDE, HIDDEN)                                         \
     OUTSIDE(OPTION_CONF_PUBLIC_KEY_FILE, "conf.public_key_file", "", 4000, AT_START,                                  \
             "minisign public key that every settings file must be signed with; empty: none need be")                  \
     CHOICE(OPTION_SERVER_TRANSPORT, "server.transport", "native", "native|libfcgi", AT_START,                         \
            "who speaks FastCGI: Tandem's own reactors, or the library with a thread per request")                     \
     TEXTUAL(OPTION_SERVER_LISTEN, "server.listen", "", 256, AT_START,                                                 \
             "unix:/path.sock, 127.0.0.1:9001 or [::1]:9001; not used when a socket is inherited")                     \
-    INTEGER(OPTION_SERVER_SOCKET_MODE, "server.socket_mode", "432", 0, 511, "", AT_START,                             \
-            "permission bits of the unix socket, in decimal (432 is 0660)")                                           \
+    MODE(OPTION_SERVER_SOCKET_MODE, "server.socket_mode", "0660", AT_START,                                           \
+         "permission bits of the unix socket: octal in quotes, with a zero before it; a number without is decimal")   \
     INTEGER(OPTION_SERVER_LANES, "server.lanes", "0", 0, 64, "", AT_START,                                            \
             "threads that read requests; 0 is one per core, with libfcgi 16")                                         \
     INTEGER(OPTION_SERVER_CONNECTIONS_MAX, "server.connections_max", "4096", 1, 1000000, "", AT_START,                \
@@ -241,7 +242,8 @@
     TEXTUAL(OPTION_DISCOVERY_ENDPOINTS, "discovery.endpoints", "", 16000, LIVE,                                       \
             "static: user=http://10.0.0.7:8080 user=http://10.0.0.8:8080;zone=b;weight=50; none of user: user.url")   \
     TEXTUAL(OPTION_DISCOVERY_SERVERS, "discovery.servers", "", 2000, AT_START,                                        \
-            "etcd, consul: their URLs, with spaces between; dns: ADDRESS:PORT, empty: the system's")                  \
+            "etcd, consul: their URLs, with spaces between; dns: ADDRESS:PORT or [ADDRESS]:PORT, empty: the "  \
+            "system's")                                                                                               \
     TEXTUAL(OPTION_DISCOVERY_ADVERTISE, "discovery.advertise", "", 2000, AT_START,                                    \
             "where this instance is reached: its front, http://10.0.0.7:8080, and for fronts elsewhere "              \
             "fcgi://10.0.0.7:9001, with spaces between; empty: it is not registered")                                 \
@@ -278,6 +280,11 @@
             "that a service has no instances any more is believed when the registry has said so for so long")         \
     INTEGER(OPTION_DISCOVERY_CRITICAL_AFTER_MS, "discovery.critical_after_ms", "60000", 60000, 86400000, "ms",        \
             AT_START, "consul: an instance that is critical for so long is forgotten")                                \
+    INTEGER(OPTION_DISCOVERY_REMEMBER_MAX_S, "discovery.remember_max_s", "86400", 0, 365 * OPTION_DAY_S, "s",         \
+            AT_START, "a service that starts while the registry is away uses instances known up to so long before; "  \
+            "0: none")                                                                                                \
+    TEXTUAL(OPTION_DISCOVERY_REMEMBER_FILE, "discovery.remember_file", "", 4000, AT_START,                            \
+            "what the files that keep them begin with; empty: db.path and -instances, without that none is kept")     \
     INTEGER(OPTION_DISCOVERY_WITHDRAW_MS, "discovery.withdraw_ms", "1000", 0, 60000, "ms", AT_START,                  \
             "how long a service that stops waits for the registry to confirm that it is forgotten")                   \
     INTEGER(OPTION_AUTH_CACHE_ENTRIES, "auth.cache_entries", "10000", 4, 10000000, "", AT_START, "tokens remembered") \
@@ -397,7 +404,7 @@
 /* An option, by name: settings_int(settings, OPTION_PAGE_LIMIT_MAX). Also its index in option_table. */
 enum option_id {
 #define OPTION_ID(id, ...) id,
-    OPTION_TABLE(OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID)
+    OPTION_TABLE(OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID, OPTION_ID)
 #undef OPTION_ID
     OPTIONS,
 };

@@ -189,6 +189,8 @@ static enum err read_layers(struct settings *settings, const struct settings_opt
     if (faults->length == before || !settings->is_signed)   /* without the key no file can be trusted */
         read_sources(settings, opts, faults);
     settings_check(settings, opts->environment, faults);
+    if (faults->length == before)
+        settings_check_rules(settings, opts, faults);
     return faults->length > before || faults->failed ? err_because(ERR_CONFIG, "the settings are wrong") : ERR_NONE;
 }
 

@@ -32,6 +32,25 @@
 struct settings;
 struct signature_key;
 
+/*
+ * A rule: what no table can tell of a value, whether the program can start with it. check is what the start itself
+ * reads it with, so that the one refuses what the other does; it does nothing but look. A fault is told at the option,
+ * or at the one that wants it where somebody said that one later: log.file is missing since log.sink is "file". ERR_IO
+ * is of a file that settings name and that cannot be read.
+ */
+struct settings_rule {
+    enum option_id option, wanted_by;     /* OPTIONS: by nothing else */
+    enum err (*check)(const struct settings *settings, enum option_id option, const char *service);
+};
+
+/* A table of rules, for all services or for one of them. */
+struct settings_rules {
+    const struct settings_rule *list;
+    size_t count;
+};
+
+enum { SETTINGS_RULES_MAX = 2 };
+
 struct settings_opts {
     const char *service;              /* whose sections of the files count: "order"; NULL for none */
     const char *file;                 /* NULL: no files */
@@ -39,11 +58,14 @@ struct settings_opts {
     const char *const *overrides;     /* "log.level=debug" */
     size_t override_count;
     const struct settings *running;   /* NULL at the start; see below */
+    struct settings_rules rules[SETTINGS_RULES_MAX];   /* empty ones for who only looks at a few options */
+    bool elsewhere;                   /* the files that settings name are on another machine: rules pass them over */
 };
 
 /**
  * Reads all layers. ERR_CONFIG when anything is wrong: every fault is then a line in faults, with file and line where
- * there are any, and the nearest known name for an unknown one. ERR_MEMORY.
+ * there are any, and the nearest known name for an unknown one; what rules find is told once all else is well.
+ * ERR_MEMORY.
  *
  * To load again what a process runs with, give its settings as `running`: files are then verified with the key that
  * was read at the start, and options that need a restart keep the value that they run with.

@@ -112,3 +112,44 @@ void settings_check(const struct settings *settings, char *const *environment, s
     check_by(settings, OPTION_DB_READ_URL, check_database_url, faults);
     check_faults(settings, source_environment(environment), faults);
 }
+
+/* ---- rules ---- */
+
+/* The option that a cause begins with, as many do: "bus.prefix is to be …"; else the rule's. */
+static enum option_id option_of(const struct settings_rule *rule)
+{
+    struct text word = {err_cause(), strspn(err_cause(), "abcdefghijklmnopqrstuvwxyz0123456789_.")};
+    ptrdiff_t at = option_find(word);
+    return at < 0 ? rule->option : (enum option_id)at;
+}
+
+/* Where somebody has said what makes it wrong: the option itself, or what wants it, or what the rule is about. */
+static const struct settings_value *place_of(const struct settings *settings, const struct settings_rule *rule,
+                                             enum option_id option)
+{
+    const struct settings_value *values = settings->values, *place = &values[option];
+    if (rule->wanted_by != OPTIONS && values[rule->wanted_by].rank > place->rank)
+        place = &values[rule->wanted_by];
+    return place->rank == RANK_DEFAULT ? &values[rule->option] : place;
+}
+
+static void check_rule(const struct settings *settings, const struct settings_rule *rule, const char *service,
+                       bool elsewhere, struct buf *faults)
+{
+    enum err err = rule->check(settings, rule->option, service);
+    if (!err || (err == ERR_IO && elsewhere))
+        return;
+    enum option_id option = option_of(rule);
+    const char *path = option_table[option].path;
+    begin_fault(place_of(settings, rule, option), faults);
+    if (!text_starts(text_of(err_cause()), text_of(path)))
+        buf_addf(faults, "%s: ", path);
+    buf_addf(faults, "%s\n", err_cause());
+}
+
+void settings_check_rules(const struct settings *settings, const struct settings_opts *opts, struct buf *faults)
+{
+    for (size_t i = 0; i < SETTINGS_RULES_MAX; i++)
+        for (size_t j = 0; j < opts->rules[i].count; j++)
+            check_rule(settings, &opts->rules[i].list[j], opts->service, opts->elsewhere, faults);
+}

@@ -56,6 +56,8 @@ static enum err value_of(struct reading *reading, const struct option *option, c
                            option->path);
     if (option->type == OPTION_INTEGER && (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64)) {
         ret->integer = config_setting_get_int64(setting);
+    } else if (option->octal && type == CONFIG_TYPE_STRING) {
+        return option_read(option, text_of(config_setting_get_string(setting)), &reading->settings->arena, ret);
     } else if (option->type == OPTION_BOOLEAN && type == CONFIG_TYPE_BOOL) {
         ret->boolean = config_setting_get_bool(setting) != 0;
     } else if (option->type == OPTION_TEXT && type == CONFIG_TYPE_STRING) {

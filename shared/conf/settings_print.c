@@ -24,6 +24,10 @@ static void print_value(const struct option *option, union option_value value, s
 {
     switch (option->type) {
     case OPTION_INTEGER:
+        if (option->octal) {
+            buf_addf(out, "\"%04llo\"", (unsigned long long)value.integer);
+            return;
+        }
         /* libconfig wants the L on what does not fit 32 bits. */
         buf_addf(out, "%" PRId64 "%s", value.integer, value.integer > INT32_MAX ? "L" : "");
         return;

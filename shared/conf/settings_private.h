@@ -52,6 +52,9 @@ void settings_read_file(struct settings *settings, const struct source *source, 
  *  header fields, whether faults may be armed in this environment (NULL: none). */
 void settings_check(const struct settings *settings, char *const *environment, struct buf *faults);
 
+/** What the opts' rules find. Only where all else is well, or what was not read would be told to be missing. */
+void settings_check_rules(const struct settings *settings, const struct settings_opts *opts, struct buf *faults);
+
 /* ---- settings_adopt.c ---- */
 
 /** Makes settings what may take running's place. ERR_MEMORY. */

@@ -30,7 +30,7 @@ static enum err copy_texts(struct discovery *discovery)
     struct discovery_opts *opts = &discovery->opts;
     const char **texts[] = {&opts->driver,      &opts->endpoints, &opts->servers,          &opts->prefix,
                             &opts->domain,      &opts->user,      &opts->secret_file,      &opts->ca_file,
-                            &opts->certificate_file, &opts->key_file};
+                            &opts->certificate_file, &opts->key_file, &opts->remember_path};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = arena_string(&discovery->texts, text_of(*texts[i] ? *texts[i] : ""));
         if (!*texts[i])

@@ -18,7 +18,8 @@
  * reference, and wait for nobody. Losing the registry changes nothing for them: what was known last goes on being used,
  * and the thread goes on asking, with pauses that grow. Nor does a registry that has forgotten everything, or that has
  * heard of nobody while it was away: that there are no instances any more, or fewer when it has just come back, is
- * believed when it has been so for empty_after_ms.
+ * believed when it has been so for empty_after_ms. What is known also outlives the process, where remember_path says
+ * so: one that starts while the registry is away goes on with it (discovery/remembered.h).
  *
  * What is registered has a lifetime in the registry, which another thread keeps renewing, so that an instance that has
  * crashed is forgotten by itself. How the instance is goes along with it; one that is critical is not to be called.
@@ -44,7 +45,8 @@ struct discovery_opts {
     const char *endpoints;             /* static: NAME=INSTANCE, with spaces between; net/instances.h says how one is
                                           written */
     const char *servers;               /* etcd, consul: base URLs, with spaces between, of which one that answers is
-                                          asked; dns: ADDRESS:PORT of one to ask instead of the system's */
+                                          asked; dns: ADDRESS:PORT, or [ADDRESS]:PORT, of one to ask instead of
+                                          the system's */
     const char *prefix;                /* etcd: "/services" */
     const char *domain;                /* dns: what comes after the name of a service */
     unsigned port;                     /* dns: of an instance that has no SRV record; 0: such are passed over */
@@ -56,12 +58,17 @@ struct discovery_opts {
     unsigned refresh_ms;               /* a watch reads again after that at the latest; dns: so long at the most */
     unsigned retry_first_ms, retry_max_ms;
     unsigned empty_after_ms;
+    const char *remember_path;         /* what is known is kept in PATH-SERVICE for the next start; "": it is not */
+    unsigned remember_max_s;           /* and not used when it is older */
     unsigned critical_after_ms;        /* consul: who is critical for so long is forgotten */
     /* What a registration's thread is to tell; NULL: that all is well. With a note of at most that size. */
     enum discovery_health (*health)(void *context, char *note, size_t note_size);
     /* The registry has become reachable or unreachable, on the thread it concerns. watch: whose instances are looked
      * for; NULL: of the registration. May be NULL. */
     void (*told)(void *context, const char *watched, enum err err);
+    /* What was kept of a service before this start is used until the registry answers, this many instances of that age;
+     * or, with an error, it is not used, or cannot be kept. On the watch's thread. May be NULL. */
+    void (*remembered)(void *context, const char *watched, size_t count, int64_t age_s, enum err err);
     void *context;
 };
 
@@ -87,6 +94,7 @@ enum { DISCOVERY_NAME_SIZE = 64, DISCOVERY_CAUSE_SIZE = 256 };
 /* Of a watch, for people. */
 struct discovery_state {
     bool is_known;                     /* the registry has answered once */
+    bool is_remembered;                /* it has not, and what is known is from before the start */
     enum err err;                      /* of the latest reading */
     char cause[DISCOVERY_CAUSE_SIZE];
     int64_t read_ns;                   /* when it was last read well, clock_now_ns(); 0: never */

@@ -29,25 +29,54 @@ struct dns {
 
 /* ---- options ---- */
 
-/* "127.0.0.1:5353", "[::1]:53", "127.0.0.1" */
-static enum err read_server(const char *server, struct sockaddr_in *ret)
+/* "127.0.0.1:5353", "[::1]:53", "127.0.0.1", "::1": an address's colons are told from the port's by the brackets. */
+static struct text address_of(struct text server, struct text *ret_port)
 {
-    struct text port = text_of(server), address = text_split(&port, ':');
-    char string[INET_ADDRSTRLEN];
+    struct text rest = server, address = text_split(&rest, ':');
+    *ret_port = rest;
+    if (server.length > 0 && server.at[0] == '[') {
+        rest = (struct text){server.at + 1, server.length - 1};
+        address = text_split(&rest, ']');
+        bool has_port = rest.at && rest.length > 0 && rest.at[0] == ':';
+        *ret_port = has_port ? (struct text){rest.at + 1, rest.length - 1} : TEXT_NONE;
+        return rest.at && (has_port || rest.length == 0) ? address : TEXT("");
+    }
+    if (rest.at && text_find(rest, ':') >= 0) {
+        *ret_port = TEXT_NONE;
+        return server;
+    }
+    return address;
+}
+
+union dns_server {
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static enum err read_server(const char *server, union dns_server *ret)
+{
+    struct text port, address = address_of(text_of(server), &port);
+    char string[INET6_ADDRSTRLEN];
     int64_t number = PORT_DNS;
     snprintf(string, sizeof string, "%.*s", TEXT_ARGS(address));
-    struct sockaddr_in read = {.sin_family = AF_INET};
-    if (address.length >= sizeof string || inet_pton(AF_INET, string, &read.sin_addr) != 1 ||
+    union dns_server read = {.v6 = {.sin6_family = AF_UNSPEC}};
+    if (address.length < sizeof string && inet_pton(AF_INET6, string, &read.v6.sin6_addr) == 1)
+        read.v6.sin6_family = AF_INET6;
+    else if (address.length < sizeof string && inet_pton(AF_INET, string, &read.v4.sin_addr) == 1)
+        read.v4.sin_family = AF_INET;
+    if (read.v4.sin_family == AF_UNSPEC ||
         (port.at && (text_to_int(port, &number) || number < 1 || number > UINT16_MAX)))
-        return err_because(ERR_CONFIG, "discovery.servers: \"%s\" is no IPv4 ADDRESS:PORT of a DNS server", server);
-    read.sin_port = htons((uint16_t)number);
+        return err_because(ERR_CONFIG, "discovery.servers: \"%s\" is no ADDRESS:PORT or [ADDRESS]:PORT of a DNS server",
+                           server);
+    in_port_t *place = read.v4.sin_family == AF_INET ? &read.v4.sin_port : &read.v6.sin6_port;
+    *place = htons((uint16_t)number);
     *ret = read;
     return ERR_NONE;
 }
 
 static enum err dns_open(const struct discovery_opts *opts, void **ret)
 {
-    struct sockaddr_in server;
+    union dns_server server;
     if (!*opts->domain || !text_is_visible_ascii(text_of(opts->domain)))
         return err_because(ERR_CONFIG, "discovery.domain says nothing; dns needs it");
     enum err err = *opts->servers ? read_server(opts->servers, &server) : ERR_NONE;
@@ -63,19 +92,37 @@ static void dns_close(void *state)
 
 /* ---- life ---- */
 
+/* An IPv6 server stands in the resolver's extension, which frees it, and none in its list: that is how the C library
+ * has those of resolv.conf. */
+static enum err use_server(struct __res_state *resolver, const union dns_server *server)
+{
+    resolver->nscount = 1;
+    if (server->v4.sin_family == AF_INET) {
+        resolver->nsaddr_list[0] = server->v4;
+        return ERR_NONE;
+    }
+    struct sockaddr_in6 **place = &resolver->_u._ext.nsaddrs[0];
+    if (!*place && !(*place = malloc(sizeof **place)))
+        return err_because(ERR_MEMORY, "no memory to ask the DNS");
+    **place = server->v6;
+    resolver->nsaddr_list[0].sin_family = AF_UNSPEC;
+    return ERR_NONE;
+}
+
 static enum err prepare_resolver(struct dns *dns)
 {
     unsigned timeout_s = (dns->opts->timeout_ms + 999) / 1000;
-    struct sockaddr_in server;
+    union dns_server server;
     if (res_ninit(&dns->resolver) < 0)
         return err_because(ERR_IO, "the system's resolver cannot be used: %s", strerror(errno));
     dns->resolver.retrans = (int)timeout_s;
     dns->resolver.retry = TRIES;
-    if (*dns->opts->servers && read_server(dns->opts->servers, &server) == ERR_NONE) {
-        dns->resolver.nscount = 1;
-        dns->resolver.nsaddr_list[0] = server;
-    }
-    return ERR_NONE;
+    if (!*dns->opts->servers || read_server(dns->opts->servers, &server) != ERR_NONE)
+        return ERR_NONE;
+    enum err err = use_server(&dns->resolver, &server);
+    if (err)
+        res_nclose(&dns->resolver);
+    return err;
 }
 
 static enum err follower_new(void *state, const char *service, struct waiter *waiter, void **ret)

@@ -32,6 +32,9 @@ struct discovery_watch {
     struct waiter waiter;
     pthread_t thread;
     struct discovery_found *found;
+    char *remember_path;                   /* NULL: nothing is kept */
+    int64_t remembered_ns;                 /* when that was written last; 0: never */
+    bool cannot_remember;                  /* and it was told */
     int64_t empty_since_ns;                /* since when the registry knows none; 0: it knows some */
     int64_t back_since_ns;                 /* when it was last back after it was away; 0: never away */
     unsigned failures;                     /* in a row */

@@ -44,7 +44,7 @@ enum err discovery_check_endpoints(const char *endpoints)
     struct instance instance;
     while ((word = next_word(&rest)).at)
         if (read_endpoint(word, &service, &instance))
-            return err_because(ERR_CONFIG, "%s", err_cause());
+            return err_because(ERR_CONFIG, "discovery.endpoints: %s", err_cause());
     return ERR_NONE;
 }
 

@@ -9,7 +9,10 @@
 
 #include "base/clock.h"
 #include "discovery/discovery_private.h"
+#include "discovery/remembered.h"
 #include "state/thread.h"
+
+enum { REMEMBER_TIMES = 16 };          /* within the age at which what is kept is too old, it is kept anew */
 
 /* ---- on its thread ---- */
 
@@ -72,6 +75,57 @@ static void publish(struct discovery_watch *watch, struct instances *found)
     instances_unref(before);
 }
 
+/* ---- what outlives the process ---- */
+
+static void tell_remembered(const struct discovery_watch *watch, size_t count, int64_t age_s, enum err err)
+{
+    const struct discovery_opts *opts = &watch->discovery->opts;
+    if (opts->remembered)
+        opts->remembered(opts->context, watch->service, count, age_s, err);
+}
+
+static int64_t now_s(void)
+{
+    return clock_wall_us() / US_PER_S;
+}
+
+static void recall(struct discovery_watch *watch)
+{
+    struct instances *instances = NULL;
+    int64_t age_s = 0;
+    if (!watch->remember_path)
+        return;
+    enum err err = remembered_read(watch->remember_path, watch->service, now_s(),
+                                   watch->discovery->opts.remember_max_s, &instances, &age_s);
+    size_t count = err ? 0 : instances->count;
+    if (count > 0) {
+        publish(watch, instances);
+        pthread_mutex_lock(&watch->lock);
+        watch->told_state.is_remembered = true;
+        pthread_mutex_unlock(&watch->lock);
+    }
+    if (count > 0 || (err && err != ERR_NOT_FOUND))
+        tell_remembered(watch, count, age_s, err);
+    instances_unref(instances);
+}
+
+/* When they have changed, and otherwise often enough for them not to become too old. A failure is told once. */
+static void remember(struct discovery_watch *watch, const struct instances *instances, bool have_changed)
+{
+    int64_t now_ns = clock_now_ns();
+    int64_t every_ns = watch->discovery->opts.remember_max_s * NS_PER_S / REMEMBER_TIMES;
+    if (!watch->remember_path ||
+        (!have_changed && watch->remembered_ns && now_ns - watch->remembered_ns < every_ns))
+        return;
+    enum err err = remembered_write(watch->remember_path, watch->service, instances, now_s());
+    if (err && !watch->cannot_remember)
+        tell_remembered(watch, 0, 0, err);
+    watch->cannot_remember = err;
+    watch->remembered_ns = now_ns;
+}
+
+/* ---- reading ---- */
+
 static void succeed(struct discovery_watch *watch)
 {
     int64_t now_ns = clock_now_ns();
@@ -83,11 +137,12 @@ static void succeed(struct discovery_watch *watch)
         fail(watch, err);
         return;
     }
-    if (!watch->instances || !instances_equal(watch->instances, found))
+    bool have_changed = !watch->instances || !instances_equal(watch->instances, found);
+    if (have_changed)
         publish(watch, found);
-    instances_unref(found);
     pthread_mutex_lock(&watch->lock);
     watch->told_state.is_known = true;
+    watch->told_state.is_remembered = false;
     watch->told_state.err = ERR_NONE;
     watch->told_state.cause[0] = '\0';
     watch->told_state.read_ns = now_ns;
@@ -96,6 +151,8 @@ static void succeed(struct discovery_watch *watch)
     pthread_mutex_unlock(&watch->lock);
     metric_set(watch->away, 0);
     metric_set(watch->answered, clock_wall_us() * (NS_PER_S / US_PER_S));
+    remember(watch, found, have_changed);
+    instances_unref(found);
     if (watch->failures > 0)
         discovery_tell(watch->discovery, watch->service, ERR_NONE);
     watch->failures = 0;
@@ -105,6 +162,7 @@ static void *run(void *context)
 {
     struct discovery_watch *watch = context;
     const struct discovery *discovery = watch->discovery;
+    recall(watch);
     while (!waiter_is_stopped(&watch->waiter)) {
         watch->found->count = watch->found->refused = 0;
         enum err err = discovery->driver->follow(watch->follower, watch->found);
@@ -144,8 +202,19 @@ static void watch_free(struct discovery_watch *watch)
     instances_unref(watch->instances);
     pthread_cond_destroy(&watch->told);
     pthread_mutex_destroy(&watch->lock);
+    free(watch->remember_path);
     free(watch->found);
     free(watch);
+}
+
+/* NULL stays NULL where nothing is kept. */
+static enum err name_file(struct discovery_watch *watch)
+{
+    const char *path = watch->discovery->opts.remember_path;
+    if (!*path || watch->discovery->driver->is_certain || !watch->discovery->opts.remember_max_s)
+        return ERR_NONE;
+    return asprintf(&watch->remember_path, "%s-%s", path, watch->service) < 0
+               ? err_because(ERR_MEMORY, "no memory to follow %s", watch->service) : ERR_NONE;
 }
 
 static enum err watch_new(struct discovery *discovery, const char *service, struct discovery_watch **ret)
@@ -186,7 +255,9 @@ enum err discovery_watch(struct discovery *discovery, const char *service,
         return err;
     watch->changed = changed;
     watch->context = context;
-    err = start(watch);
+    err = name_file(watch);
+    if (!err)
+        err = start(watch);
     if (err) {
         watch_free(watch);
         return err;

@@ -11,4 +11,5 @@ shared_discovery_libdiscovery_a_SOURCES = \
 	shared/discovery/dns_answer.c shared/discovery/dns_answer.h \
 	shared/discovery/etcd_json.c shared/discovery/etcd_json.h \
 	shared/discovery/registry.c shared/discovery/registry.h \
+	shared/discovery/remembered.c shared/discovery/remembered.h \
 	shared/discovery/waiter.c shared/discovery/waiter.h

@@ -44,9 +44,9 @@ enum err registry_check_servers(const char *servers)
     size_t count = 0;
     while ((server = next_server(&rest)).at) {
         if (!text_starts(server, TEXT("http://")) && !text_starts(server, TEXT("https://")))
-            return err_because(ERR_CONFIG, "\"%.*s\" is no http or https URL", TEXT_ARGS(server));
+            return err_because(ERR_CONFIG, "discovery.servers: \"%.*s\" is no http or https URL", TEXT_ARGS(server));
         if (++count > SERVERS_MAX)
-            return err_because(ERR_CONFIG, "there are more than %d servers", SERVERS_MAX);
+            return err_because(ERR_CONFIG, "discovery.servers: there are more than %d", SERVERS_MAX);
     }
     return count ? ERR_NONE : err_because(ERR_CONFIG, "discovery.servers says none");
 }

@@ -28,18 +28,39 @@ static const struct {
     {"kafka", KAFKA(bus_kafka_driver), "--with-kafka", "librdkafka-dev"},
 };
 
-enum err bus_open(const struct bus_opts *opts, struct bus **ret)
+/* *ret_address is what follows the scheme. */
+static enum err find_driver(const struct bus_opts *opts, const struct bus_driver **ret, const char **ret_address)
 {
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
         size_t length = strlen(drivers[i].scheme);
         if (!opts->url || strncmp(opts->url, drivers[i].scheme, length) != 0 || opts->url[length] != ':')
             continue;
+        *ret = drivers[i].driver;
+        *ret_address = opts->url + length + 1;
         if (drivers[i].driver)
-            return drivers[i].driver->open(opts, opts->url + length + 1, ret);
+            return ERR_NONE;
         return err_because(ERR_CONFIG, "a bus of \"%s:\" is not built into this program; configure it %s, with the "
                                        "package %s (Debian)", drivers[i].scheme, drivers[i].option, drivers[i].package);
     }
     return err_because(ERR_CONFIG, "no bus has the URL \"%s\"", opts->url ? opts->url : "");
+}
+
+enum err bus_check(const struct bus_opts *opts)
+{
+    const struct bus_driver *driver;
+    const char *address;
+    enum err err = find_driver(opts, &driver, &address);
+    return err ? err : driver->check(opts, address);
+}
+
+enum err bus_open(const struct bus_opts *opts, struct bus **ret)
+{
+    const struct bus_driver *driver;
+    const char *address;
+    enum err err = find_driver(opts, &driver, &address);
+    if (!err)
+        err = driver->check(opts, address);
+    return err ? err : driver->open(opts, address, ret);
 }
 
 const char *bus_system(const struct bus *bus)

@@ -65,6 +65,10 @@ struct bus_lag {
     int64_t oldest_us;             /* wall time of when the oldest was published; 0: none, or it is not known */
 };
 
+/** Whether bus_open() could do with these: all of it that needs no broker and changes no file. ERR_CONFIG with a
+ *  cause; ERR_IO when a file that they name cannot be read. */
+enum err must_check bus_check(const struct bus_opts *opts);
+
 /** ERR_CONFIG for a URL no driver takes, or whose driver is not built in, and for what the broker refuses; ERR_STORAGE;
  *  ERR_NOT_FOUND when it only looks and there is none. The strings of opts may go afterwards. */
 enum err must_check bus_open(const struct bus_opts *opts, struct bus **ret);

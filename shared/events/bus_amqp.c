@@ -163,6 +163,14 @@ static enum err open_bus(const struct bus_driver *driver, const struct bus_opts 
     return err;
 }
 
+static enum err check_bus(const struct bus_opts *opts, const char *address)
+{
+    struct bus_amqp_settings settings;
+    enum err err = bus_amqp_settings_init(&settings, opts, address, false);
+    bus_amqp_settings_fini(&settings);
+    return err;
+}
+
 static enum err open_plain(const struct bus_opts *opts, const char *address, struct bus **ret)
 {
     return open_bus(&bus_amqp_driver, opts, address, false, ret);
@@ -175,8 +183,9 @@ static enum err open_tls(const struct bus_opts *opts, const char *address, struc
 
 #define DRIVER(name, opens)                                                                                            \
     {                                                                                                                  \
-        .scheme = name, .system = "rabbitmq", .open = opens, .close = close_bus, .publish = bus_amqp_publish,          \
-        .size = size_of, .subscribe = bus_amqp_subscribe, .unsubscribe = bus_amqp_unsubscribe,                         \
+        .scheme = name, .system = "rabbitmq", .check = check_bus, .open = opens, .close = close_bus,                   \
+        .publish = bus_amqp_publish, .size = size_of, .subscribe = bus_amqp_subscribe,                                 \
+        .unsubscribe = bus_amqp_unsubscribe,                                                                           \
         .fetch = bus_amqp_fetch, .acknowledge = bus_amqp_acknowledge, .rewind = bus_amqp_rewind,                       \
         .wake = bus_amqp_wake, .lag = bus_amqp_lag, .groups = bus_amqp_groups,                                         \
     }

@@ -113,8 +113,10 @@ enum err bus_amqp_settings_init(struct bus_amqp_settings *settings, const struct
         err = read_url(settings, text_of(address));
     if (!err)
         err = read_groups(settings);
-    if (!err && (opts->queues == 0 || opts->prefetch == 0 || *settings->opts.prefix == '\0'))
-        err = err_because(ERR_CONFIG, "bus.queues and bus.prefetch must be above 0, and bus.prefix not empty");
+    if (!err && *settings->opts.prefix == '\0')
+        err = err_because(ERR_CONFIG, "bus.prefix must not be empty");
+    if (!err && (opts->queues == 0 || opts->prefetch == 0))
+        err = err_because(ERR_CONFIG, "bus.queues and bus.prefetch must be above 0");
     return err;
 }
 

@@ -11,7 +11,8 @@
 struct bus_driver {
     const char *scheme;
     const char *system;        /* for traces: messaging.system */
-    /* address is what follows the scheme and its colon */
+    /* address is what follows the scheme and its colon; check is all of open that needs nobody else */
+    enum err (*check)(const struct bus_opts *opts, const char *address);
     enum err (*open)(const struct bus_opts *opts, const char *address, struct bus **ret);
     void (*close)(struct bus *bus);
     enum err (*publish)(struct bus *bus, const struct event *events, size_t count);   /* checked ones, at least one */

@@ -173,10 +173,13 @@ static void close_bus(struct bus *base)
     free(bus);
 }
 
+static enum err check_bus(const struct bus_opts *opts, const char *address)
+{
+    return *address ? ERR_NONE : err_because(ERR_CONFIG, "the bus's URL lacks a path: \"%s\"", opts->url);
+}
+
 static enum err open_bus(const struct bus_opts *opts, const char *address, struct bus **ret)
 {
-    if (!*address)
-        return err_because(ERR_CONFIG, "the bus's URL lacks a path: \"%s\"", opts->url);
     struct bus_embedded *bus = calloc(1, sizeof *bus);
     if (!bus)
         return err_because(ERR_MEMORY, "open the bus: out of memory");
@@ -214,6 +217,7 @@ static enum err open_bus(const struct bus_opts *opts, const char *address, struc
 const struct bus_driver bus_embedded_driver = {
     .scheme = "embedded",
     .system = "tandem",
+    .check = check_bus,
     .open = open_bus,
     .close = close_bus,
     .publish = publish,

@@ -224,11 +224,19 @@ static void register_metrics(struct bus_kafka *bus)
     bus->metric_unreadable = metric_series(METRIC_BUS_UNREADABLE);
 }
 
+static enum err check_bus(const struct bus_opts *opts, const char *address)
+{
+    struct kafka_properties properties;
+    enum err err = check_opts(opts, address);
+    if (!err)
+        err = kafka_properties_init(&properties, address, opts->kafka_properties_file);
+    if (!err)
+        kafka_properties_fini(&properties);
+    return err;
+}
+
 static enum err open_bus(const struct bus_opts *opts, const char *address, struct bus **ret)
 {
-    enum err err = check_opts(opts, address);
-    if (err)
-        return err;
     struct bus_kafka *bus = calloc(1, sizeof *bus);
     if (!bus)
         return err_because(ERR_MEMORY, "open the bus: out of memory");
@@ -238,7 +246,7 @@ static enum err open_bus(const struct bus_opts *opts, const char *address, struc
     kafka_producer_init(&bus->producer, bus);
     if (!opts->only_looks)
         register_metrics(bus);
-    err = copy_opts(bus, opts, address);
+    enum err err = copy_opts(bus, opts, address);
     if (!err)
         err = kafka_properties_init(&bus->properties, bus->brokers, bus->properties_path);
     if (!err)
@@ -255,6 +263,7 @@ static enum err open_bus(const struct bus_opts *opts, const char *address, struc
 const struct bus_driver bus_kafka_driver = {
     .scheme = "kafka",
     .system = "kafka",
+    .check = check_bus,
     .open = open_bus,
     .close = close_bus,
     .publish = publish,

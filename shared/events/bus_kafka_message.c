@@ -6,13 +6,14 @@
 
 #include "base/clock.h"
 #include "events/bus_kafka_message.h"
+#include "telemetry/trace.h"
 
 static const char json_type[] = "application/json", structured_type[] = "application/cloudevents+json";
 static const char version[] = "1.0";
 
 /* All that the headers may tell; others are passed over. */
 struct headers {
-    struct text specversion, id, type, source, subject, time, traceparent, request_id, content_type;
+    struct text specversion, id, type, source, subject, time, traceparent, tracestate, request_id, content_type;
 };
 
 static const struct attribute {
@@ -27,6 +28,7 @@ static const struct attribute {
     {"ce_subject", true, offsetof(struct headers, subject)},
     {"ce_time", true, offsetof(struct headers, time)},
     {"ce_traceparent", false, offsetof(struct headers, traceparent)},
+    {"ce_tracestate", false, offsetof(struct headers, tracestate)},
     {"ce_requestid", false, offsetof(struct headers, request_id)},
     {"content-type", false, offsetof(struct headers, content_type)},
 };
@@ -46,7 +48,7 @@ rd_kafka_headers_t *kafka_message_headers(const struct event *event)
     struct headers values = {
         .specversion = text_of(version), .id = event->id, .type = event->type, .source = event->source,
         .subject = event->subject, .time = text_of(clock_rfc3339(event->time_us, time)),
-        .traceparent = event->traceparent, .request_id = event->request_id,
+        .traceparent = event->traceparent, .tracestate = event->tracestate, .request_id = event->request_id,
         .content_type = event->data.at ? text_of(json_type) : TEXT_NONE,
     };
     rd_kafka_headers_t *headers = rd_kafka_headers_new(ATTRIBUTES);
@@ -129,7 +131,7 @@ static enum err check_headers(struct headers *headers)
 static enum err copy_event(struct arena *arena, struct event *event)
 {
     struct text *const texts[] = {&event->id, &event->type, &event->source, &event->subject, &event->traceparent,
-                                  &event->request_id, &event->data};
+                                  &event->tracestate, &event->request_id, &event->data};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (!texts[i]->at)
             continue;
@@ -148,6 +150,7 @@ static enum err read_binary(const rd_kafka_message_t *message, struct headers *h
         return err;
     struct event event = {.id = headers->id, .type = headers->type, .source = headers->source,
                           .subject = headers->subject, .traceparent = headers->traceparent,
+                          .tracestate = tracestate_taken(headers->tracestate),
                           .request_id = headers->request_id};
     if (message->len > 0)
         event.data = (struct text){message->payload, message->len};

@@ -173,9 +173,11 @@ enum err kafka_properties_init(struct kafka_properties *properties, const char *
     buf_init(&properties->file, FILE_BYTES);
     enum err err = ERR_NONE;
     if (properties->path && !buf_reserve(&properties->file, FILE_BYTES))   /* at once, so that no copy of it is left */
-        err = err_because(ERR_MEMORY, "read %s: out of memory", path);
+        err = err_because(ERR_MEMORY, "out of memory");
     if (!err && properties->path)
         err = secret_file_read(path, &properties->file);
+    if (err)
+        err = err_because(err, "bus.kafka_properties_file: %s", err_cause());
     rd_kafka_conf_t *conf = NULL;
     if (!err)
         err = kafka_properties_make(properties, KAFKA_ASKS, NULL, &conf);
@@ -183,7 +185,7 @@ enum err kafka_properties_init(struct kafka_properties *properties, const char *
         rd_kafka_conf_destroy(conf);
     if (err) {
         kafka_properties_fini(properties);
-        return err == ERR_MEMORY ? err : ERR_CONFIG;
+        return err == ERR_MEMORY || err == ERR_IO ? err : ERR_CONFIG;
     }
     return ERR_NONE;
 }

@@ -31,7 +31,7 @@ struct kafka_properties {
 };
 
 /** Reads the file (NULL or "": none) and tries every line. ERR_CONFIG with the line and what is wrong with it, and when
- *  others may read it. */
+ *  others may read it; ERR_IO when it cannot be read. */
 enum err must_check kafka_properties_init(struct kafka_properties *properties, const char *brokers, const char *path);
 void kafka_properties_fini(struct kafka_properties *properties);
 

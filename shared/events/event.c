@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/json_write.h"
 #include "events/event.h"
+#include "telemetry/trace.h"
 
 /* CloudEvents 1.0.2, JSON event format 1.0.2. */
 static const char content_type[] = "application/json";
@@ -24,6 +25,8 @@ void event_write(const struct event *event, struct buf *out)
     json_member_time(&writer, "time", event->time_us);
     if (event->traceparent.at)
         json_member_text(&writer, "traceparent", event->traceparent);
+    if (event->tracestate.at)
+        json_member_text(&writer, "tracestate", event->tracestate);
     if (event->request_id.at)
         json_member_text(&writer, "requestid", event->request_id);
     if (event->data.at) {
@@ -67,6 +70,8 @@ enum err event_check(const struct event *event)
         {"source", event->source, true},   {"subject", event->subject, true},
         {"traceparent", event->traceparent, false}, {"requestid", event->request_id, false},
     };
+    if (event->tracestate.at && !tracestate_taken(event->tracestate).at)
+        return err_because(ERR_INVALID, "an event whose tracestate is none");
     for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++) {
         enum err err = check_attribute(attributes[i].name, attributes[i].value, attributes[i].required);
         if (err)
@@ -83,7 +88,8 @@ enum err event_check(const struct event *event)
 /* ---- reading ---- */
 
 struct envelope {
-    struct text specversion, id, type, source, subject, time, traceparent, request_id, content_type, base64;
+    struct text specversion, id, type, source, subject, time, traceparent, tracestate, request_id, content_type,
+        base64;
 };
 
 #define ATTRIBUTE(name, member, required) \
@@ -97,6 +103,7 @@ static const struct json_field envelope_fields[] = {
     ATTRIBUTE("subject", subject, true),
     ATTRIBUTE("time", time, true),
     ATTRIBUTE("traceparent", traceparent, false),
+    ATTRIBUTE("tracestate", tracestate, false),
     ATTRIBUTE("requestid", request_id, false),
     ATTRIBUTE("datacontenttype", content_type, false),
     ATTRIBUTE("data_base64", base64, false),
@@ -161,6 +168,7 @@ static enum err take(const struct envelope *envelope, struct text json, struct a
 {
     struct event event = {.id = envelope->id, .type = envelope->type, .source = envelope->source,
                           .subject = envelope->subject, .traceparent = envelope->traceparent,
+                          .tracestate = tracestate_taken(envelope->tracestate),
                           .request_id = envelope->request_id};
     if (!text_equal_string(envelope->specversion, "1.0"))
         return err_because(ERR_MALFORMED, "an event of specversion %.*s", TEXT_ARGS(envelope->specversion));

@@ -26,6 +26,7 @@ struct event {
     struct text subject;       /* the aggregate's id, which is also the ordering key */
     int64_t time_us;           /* wall time */
     struct text traceparent;   /* W3C; may be absent */
+    struct text tracestate;    /* W3C, of TRACESTATE_MAX_BYTES at the most; may be absent */
     struct text request_id;    /* extension attribute "requestid"; may be absent */
     struct text data;          /* JSON; may be absent */
 };

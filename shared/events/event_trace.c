@@ -46,7 +46,7 @@ void event_trace_published(const struct event *event, const char *system, struct
 {
     struct trace_context parent;
     struct trace_part part;
-    if (!trace_context_read(event->traceparent, TEXT_NONE, &parent) || !(parent.flags & TRACE_SAMPLED))
+    if (!trace_context_read(event->traceparent, event->tracestate, &parent) || !(parent.flags & TRACE_SAMPLED))
         return;
     trace_part_begin(&part, arena, &parent, TEXT("publish"), SPAN_CLIENT, start_ns);
     if (!trace_part_records(&part))
@@ -64,7 +64,7 @@ void event_trace_consume(struct trace_part *part, struct arena *arena, const str
                          const struct event_consumption *consumption, int64_t now_ns)
 {
     struct trace_context parent;
-    bool has_parent = trace_context_read(event->traceparent, TEXT_NONE, &parent);
+    bool has_parent = trace_context_read(event->traceparent, event->tracestate, &parent);
     trace_part_begin(part, arena, has_parent ? &parent : NULL, TEXT("consume"), SPAN_CONSUMER, now_ns);
     if (!trace_part_records(part))
         return;

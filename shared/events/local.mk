@@ -51,7 +51,8 @@ nodist_shared_events_libevents_a_SOURCES = \
 
 bus_sql = shared/events/bus_migrations/001_log.sql shared/events/bus_migrations/002_types.sql
 events_sql = shared/events/migrations/001_events.sql shared/events/migrations/001_events.postgresql.sql \
-	shared/events/migrations/002_history.sql shared/events/migrations/002_history.postgresql.sql
+	shared/events/migrations/002_history.sql shared/events/migrations/002_history.postgresql.sql \
+	shared/events/migrations/003_tracestate.sql
 EXTRA_DIST += $(bus_sql) $(events_sql)
 BUILT_SOURCES += shared/events/bus_migrations.c shared/events/events_migrations.c
 CLEANFILES += shared/events/bus_migrations.c shared/events/events_migrations.c

@@ -7,10 +7,10 @@
 const char outbox_topic[] = "outbox";
 
 static const char insert_sql[] =
-    "INSERT INTO outbox (id, type, source, subject, time_us, traceparent, request_id, data)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    "INSERT INTO outbox (id, type, source, subject, time_us, traceparent, request_id, data, tracestate)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 static const char oldest_sql[] =
-    "SELECT position, id, type, source, subject, time_us, traceparent, request_id, data"
+    "SELECT position, id, type, source, subject, time_us, traceparent, request_id, data, tracestate"
     " FROM outbox ORDER BY position LIMIT $1";
 static const char delete_sql[] = "DELETE FROM outbox WHERE position = $1 AND id = $2";
 static const char ends_sql[] =
@@ -37,6 +37,7 @@ enum err outbox_add(struct db_connection *connection, const struct event *event)
     db_bind_text(insert, 6, filled.traceparent);
     db_bind_text(insert, 7, filled.request_id);
     db_bind_text(insert, 8, filled.data);
+    db_bind_text(insert, 9, filled.tracestate);
     err = db_run(insert, NULL);
     if (!err)
         db_notify(connection, outbox_topic);
@@ -56,7 +57,7 @@ static bool copy_row(struct db_statement *row, struct arena *arena, struct event
     return copy_text(arena, db_text(row, 1), &to->id) && copy_text(arena, db_text(row, 2), &to->type)
         && copy_text(arena, db_text(row, 3), &to->source) && copy_text(arena, db_text(row, 4), &to->subject)
         && copy_text(arena, db_text(row, 6), &to->traceparent) && copy_text(arena, db_text(row, 7), &to->request_id)
-        && copy_text(arena, db_text(row, 8), &to->data);
+        && copy_text(arena, db_text(row, 8), &to->data) && copy_text(arena, db_text(row, 9), &to->tracestate);
 }
 
 enum err outbox_oldest(struct db_connection *connection, struct arena *arena, struct event *events,

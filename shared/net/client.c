@@ -48,11 +48,18 @@ static bool is_http_url(const char *url)
         || (text_starts_nocase(text, TEXT("https://")) && text.length > strlen("https://"));
 }
 
+enum err client_check_url(const char *url)
+{
+    if (!is_http_url(url) || !text_is_visible_ascii(text_of(url)))
+        return err_because(ERR_CONFIG, "\"%s\" is no http or https URL", url);
+    return ERR_NONE;
+}
+
 enum err client_new(const struct client_opts *opts, struct client **ret)
 {
-    const char *url = opts->base_url ? opts->base_url : "";
-    if (!opts->has_instances && (!is_http_url(url) || !text_is_visible_ascii(text_of(url))))
-        return err_because(ERR_CONFIG, "\"%s\" is no http or https URL", url);
+    enum err fault = opts->has_instances ? ERR_NONE : client_check_url(opts->base_url ? opts->base_url : "");
+    if (fault)
+        return fault;
     pthread_once(&once, init_library);
     if (library_state)
         return err_because(ERR_MEMORY, "libcurl: %s", curl_easy_strerror(library_state));

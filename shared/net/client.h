@@ -72,6 +72,9 @@ struct client_response {
 
 struct client;
 
+/** Whether it is a base_url, http or https. ERR_CONFIG with a cause. */
+enum err must_check client_check_url(const char *url);
+
 /** ERR_CONFIG for a URL that is not http or https; ERR_MEMORY. Any thread. */
 enum err must_check client_new(const struct client_opts *opts, struct client **ret);
 

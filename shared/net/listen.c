@@ -83,15 +83,27 @@ static bool is_dead(const struct sockaddr_un *address)
     return dead;
 }
 
-/* Bound, with its mode set before anybody can connect: until listen() the socket refuses. */
-static enum err open_unix(const char *path, const char *address, unsigned mode, struct listener *ret)
+static const struct text unix_scheme = {"unix:", 5};
+
+static enum err unix_address(const char *path, const char *address, struct sockaddr_un *ret)
 {
     struct sockaddr_un where = {.sun_family = AF_UNIX};
-    struct stat status;
     if (!*path || strlen(path) >= sizeof where.sun_path)
         return err_because(ERR_CONFIG, "%s: the path is empty or longer than %zu bytes", address,
                            sizeof where.sun_path - 1);
     snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
+    *ret = where;
+    return ERR_NONE;
+}
+
+/* Bound, with its mode set before anybody can connect: until listen() the socket refuses. */
+static enum err open_unix(const char *path, const char *address, unsigned mode, struct listener *ret)
+{
+    struct sockaddr_un where;
+    struct stat status;
+    enum err fault = unix_address(path, address, &where);
+    if (fault)
+        return fault;
     if (!lstat(path, &status) && S_ISSOCK(status.st_mode) && is_dead(&where))
         unlink(path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -131,15 +143,38 @@ static bool host_and_port(const char *address, char host[static HOST_SIZE], cons
     return true;
 }
 
-static enum err open_tcp(const char *address, struct listener *ret)
+/* The caller does freeaddrinfo(). */
+static enum err tcp_address(const char *address, struct addrinfo **ret)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *found;
     char host[HOST_SIZE];
     const char *port;
-    int on = 1;
-    if (!host_and_port(address, host, &port) || getaddrinfo(host, port, &hints, &found))
+    if (!host_and_port(address, host, &port) || getaddrinfo(host, port, &hints, ret))
         return err_because(ERR_CONFIG, "\"%s\" is not unix:/PATH, ADDRESS:PORT or [ADDRESS]:PORT", address);
+    return ERR_NONE;
+}
+
+enum err listen_check(const char *address)
+{
+    struct sockaddr_un where;
+    struct addrinfo *found = NULL;
+    if (!*address)
+        return ERR_NONE;
+    if (text_starts(text_of(address), unix_scheme))
+        return unix_address(address + unix_scheme.length, address, &where);
+    enum err err = tcp_address(address, &found);
+    if (!err)
+        freeaddrinfo(found);
+    return err;
+}
+
+static enum err open_tcp(const char *address, struct listener *ret)
+{
+    struct addrinfo *found;
+    int on = 1;
+    enum err fault = tcp_address(address, &found);
+    if (fault)
+        return fault;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool bound = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
                  !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, LISTEN_BACKLOG);
@@ -162,8 +197,8 @@ enum err listener_open(const struct listen_opts *opts, struct listener *ret)
         return inherit(STDIN_FILENO, ret);
     if (!*address)
         return err_because(ERR_CONFIG, "there is no address to listen on and no socket was passed");
-    if (text_starts(text_of(address), TEXT("unix:")))
-        return open_unix(address + strlen("unix:"), address, opts->socket_mode, ret);
+    if (text_starts(text_of(address), unix_scheme))
+        return open_unix(address + unix_scheme.length, address, opts->socket_mode, ret);
     return open_tcp(address, ret);
 }
 

@@ -32,6 +32,10 @@ struct listener {
  */
 enum err must_check listener_open(const struct listen_opts *opts, struct listener *ret);
 
+/** Whether the address is of the forms above, as listener_open() reads it; "" passes, since a socket may be passed.
+ *  ERR_CONFIG with a cause. */
+enum err must_check listen_check(const char *address);
+
 /** Closes it, and removes the socket file it made. */
 void listener_close(struct listener *listener);
 

@@ -10,6 +10,19 @@
 
 enum { TYPE_SIZE = 64 };
 
+#define ELLIPSIS "\xe2\x80\xa6"
+
+static void write_bounded(struct json_writer *writer, const char *key, struct text value)
+{
+    char cut[PROBLEM_TEXT_MAX + 1];
+    if (value.length > PROBLEM_TEXT_MAX) {
+        struct text begin = text_begin(value, PROBLEM_TEXT_MAX - strlen(ELLIPSIS));
+        snprintf(cut, sizeof cut, "%.*s" ELLIPSIS, TEXT_ARGS(begin));
+        value = text_of(cut);
+    }
+    json_member_text(writer, key, value);
+}
+
 /* ERR_NOT_FOUND becomes /problems/not-found. */
 static const char *type_of(enum err err, char out[static TYPE_SIZE])
 {
@@ -52,7 +65,7 @@ static void write_faults(struct json_writer *writer, const struct json_faults *f
     json_array_begin(writer);
     for (size_t i = 0; i < faults->count; i++) {
         json_object_begin(writer);
-        json_member_text(writer, "pointer", faults->list[i].pointer);
+        write_bounded(writer, "pointer", faults->list[i].pointer);
         json_member_string(writer, "reason", faults->list[i].reason);
         json_object_end(writer);
     }
@@ -62,7 +75,7 @@ static void write_faults(struct json_writer *writer, const struct json_faults *f
 static void write_member(struct json_writer *writer, const char *key, struct text value)
 {
     if (value.at)
-        json_member_text(writer, key, value);
+        write_bounded(writer, key, value);
 }
 
 static void write_document(const struct problem *problem, int status, const struct http_request *request,

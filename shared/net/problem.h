@@ -11,6 +11,10 @@
 #include "base/json.h"
 #include "net/http.h"
 
+/* Bytes of what a client sent, or of any other text, that is told in a member; a longer one ends with an ellipsis, so
+ * that a long key or path does not come back whole. */
+enum { PROBLEM_TEXT_MAX = 512 };
+
 struct problem {
     enum err err;                       /* gives status, type and title unless set below */
     int status;                         /* 0: err_status(err) */

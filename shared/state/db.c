@@ -114,14 +114,26 @@ static struct db *allocate(const struct db_engine *engine, const struct db_opts 
     return db;
 }
 
+static enum err find_engine(const struct db_opts *opts, const struct db_engine **ret)
+{
+    enum err err = db_engine_find(opts->url ? opts->url : "", ret);
+    if (!err && (!opts->batch_max || !opts->queue_max))
+        err = err_because(ERR_CONFIG, "a database needs a batch and a queue");
+    return err ? err : (*ret)->check(opts, path_of(opts));
+}
+
+enum err db_check(const struct db_opts *opts)
+{
+    const struct db_engine *engine;
+    return find_engine(opts, &engine);
+}
+
 enum err db_open(const struct db_opts *opts, struct db **ret)
 {
     const struct db_engine *engine;
-    enum err err = db_engine_find(opts->url ? opts->url : "", &engine);
+    enum err err = find_engine(opts, &engine);
     if (err)
         return err;
-    if (!opts->batch_max || !opts->queue_max)
-        return err_because(ERR_CONFIG, "a database needs a batch and a queue");
     struct db *db = allocate(engine, opts);
     if (!db)
         return err_because(ERR_MEMORY, "open: out of memory");

@@ -70,6 +70,10 @@ struct db_stats {
         reconnects;
 };
 
+/** Whether db_open() could do with these: all of it that needs no server and changes no file. ERR_CONFIG,
+ *  ERR_STORAGE. */
+enum err must_check db_check(const struct db_opts *opts);
+
 /** Opens the file and checks that it is a healthy database, without starting the writer. The file is not changed before
  *  migrate() has found that it may be, or db_start(). Up to DB_CHECK_MAX_BYTES all of it is checked, beyond that its
  *  schema only. Of a server: connects, and checks version, encoding and order of texts. ERR_STORAGE, ERR_STORAGE_FULL,

@@ -40,7 +40,9 @@ struct db_engine {
 
     /* ---- a database ---- */
 
-    /** Checks the options, and opens what all connections share. db->writer is not open yet. */
+    /** Whether these options make sense, path being what opts say of one. ERR_CONFIG with a cause. */
+    enum err (*check)(const struct db_opts *opts, const char *path);
+    /** Opens what all connections share. db->writer is not open yet. */
     enum err (*open)(struct db *db);
     /** Before the writers start; and after they have ended. May be NULL. */
     enum err (*start)(struct db *db);

@@ -19,6 +19,21 @@ static enum err open_targets(struct postgres_database *database)
     return err;
 }
 
+static enum err check_url(const char *option, const char *url)
+{
+    struct postgres_target target = {.count = 0};
+    enum err err = url && *url ? postgres_target_init(&target, url, NULL) : ERR_NONE;
+    postgres_target_fini(&target);
+    return err ? err_because(err, "%s: %s", option, err_cause()) : ERR_NONE;
+}
+
+static enum err check_opts(const struct db_opts *opts, const char *path)
+{
+    (void)path;
+    enum err err = check_url("db.url", opts->url);
+    return err ? err : check_url("db.read_url", opts->read_url);
+}
+
 /* The URL's name for messages takes the place of a path. */
 static enum err name_database(struct postgres_database *database)
 {
@@ -130,6 +145,7 @@ const struct db_engine db_postgres = {
                   " AND made.relkind IN ('r', 'p') AND made.relname <> 'schema_migration'"
                   " AND info.attnum > 0 AND NOT info.attisdropped ORDER BY made.oid, info.attname",
     .snapshot_sql = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE",
+    .check = check_opts,
     .open = open_database,
     .stop = stop_database,
     .close = close_database,

@@ -52,7 +52,7 @@ static enum err read_url(struct postgres_target *target, const char *url)
     target->given = PQconninfoParse(url, &said);
     enum err err = ERR_NONE;
     if (!target->given)   /* libpq quotes what it was given, which may hold a password */
-        err = err_because(said ? ERR_CONFIG : ERR_MEMORY, "db.url is not a URL of PostgreSQL, "
+        err = err_because(said ? ERR_CONFIG : ERR_MEMORY, "this is not a URL of PostgreSQL, "
                                                           "postgresql://USER@HOST:PORT/DATABASE?PARAMETER=VALUE");
     PQfreemem(said);
     return err;
@@ -67,7 +67,7 @@ enum err postgres_target_init(struct postgres_target *target, const char *url, c
         if (!option->val)
             continue;
         if (strcmp(option->keyword, "password") == 0)
-            return err_because(ERR_CONFIG, "db.url holds a password, which everybody could read who sees settings or"
+            return err_because(ERR_CONFIG, "the URL holds a password, which everybody could read who sees settings or"
                                            " logs: put it into a file, db.password_file");
         add(target, option->keyword, option->val);
     }

@@ -58,9 +58,7 @@ static enum err open_database(struct db *db)
     pthread_once(&configured, configure_sqlite);
     checkpoint_init(&database->checkpoint);
     database->lease_fd = -1;
-    enum err err = check_opts(&db->opts, db->path);
-    if (!err)
-        err = enter_file(database);
+    enum err err = enter_file(database);
     if (!err)
         err = turn_open(path_beside(db, "-turn", path), &database->turn);
     return err;
@@ -159,6 +157,7 @@ const struct db_engine db_sqlite = {
                   " WHERE made.type = 'table' AND made.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
                   " AND made.name <> 'schema_migration' ORDER BY made.rowid, info.name",
     .snapshot_sql = "BEGIN",
+    .check = check_opts,
     .open = open_database,
     .start = checkpoint_start,
     .stop = checkpoint_stop,

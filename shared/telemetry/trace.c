@@ -94,12 +94,17 @@ static bool state_is_valid(struct text state)
     return members > 0;
 }
 
+struct text tracestate_taken(struct text tracestate)
+{
+    return state_is_valid(tracestate) ? tracestate : TEXT_NONE;
+}
+
 bool trace_context_read(struct text traceparent, struct text tracestate, struct trace_context *ret)
 {
     struct trace_context context;
     if (!read_parent(traceparent, &context))
         return false;
-    context.state = state_is_valid(tracestate) ? tracestate : TEXT_NONE;
+    context.state = tracestate_taken(tracestate);
     *ret = context;
     return true;
 }

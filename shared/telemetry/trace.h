@@ -55,6 +55,9 @@ struct trace_context {
  *  traceparent is not well formed. */
 bool trace_context_read(struct text traceparent, struct text tracestate, struct trace_context *ret);
 
+/** The tracestate when it is well formed and no longer than it may be; else absent, as one that did not come. */
+struct text tracestate_taken(struct text tracestate);
+
 /** Writes the traceparent, zero-terminated; returns out. */
 char *trace_context_write(const struct trace_context *context, char out[static TRACEPARENT_SIZE]);
 

@@ -48,15 +48,9 @@ static void put(struct out *out, const void *bytes, size_t length)
     out->at += length;
 }
 
-/* At most so much of it, and no half of a character. */
 static struct text cut(struct text text)
 {
-    if (text.length <= TRACE_TEXT_MAX_BYTES)
-        return text;
-    text.length = TRACE_TEXT_MAX_BYTES;
-    while (text.length > 0 && ((unsigned char)text.at[text.length] & 0xc0) == 0x80)
-        text.length--;
-    return text;
+    return text_begin(text, TRACE_TEXT_MAX_BYTES);
 }
 
 static void put_attribute(struct out *out, const struct span_attribute *attribute)

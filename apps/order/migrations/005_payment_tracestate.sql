@@ -1,0 +1,2 @@
+-- The tracestate goes along with the traceparent.
+ALTER TABLE payment ADD COLUMN tracestate TEXT;
