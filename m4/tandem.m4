@@ -36,6 +36,8 @@ AC_DEFUN([TANDEM_LIBRARIES], [
   TANDEM_LIBRARY([CURL], [libcurl >= 7.74], [libcurl4-openssl-dev])
   TANDEM_LIBRARY([ZLIB], [zlib >= 1.2.11], [zlib1g-dev])
   TANDEM_DRIVER([redis], [REDIS], [hiredis >= 0.14], [libhiredis-dev])
+  TANDEM_DRIVER([openssl], [OPENSSL], [openssl >= 1.1.1], [libssl-dev])
+  AS_IF([test "$tandem_have_redis" != yes], [OPENSSL_LIBS=])   # nothing else speaks TLS by itself
   AC_CHECK_HEADER([fcgiapp.h],
     [AC_CHECK_LIB([fcgi], [FCGX_InitRequest], [FCGI_LIBS=-lfcgi],
       [tandem_missing="$tandem_missing

@@ -31,8 +31,21 @@ FUZZ_OTLP_FILES = shared/telemetry/otlp.c shared/telemetry/otlp_protobuf.c share
 fuzz-otlp:
 	$(FUZZ_RUN) otlp $(FUZZ_FLAGS) $(FUZZ_OTLP_FILES) $(shared_base_libbase_a_SOURCES) $(JSONC_LIBS) $(SODIUM_LIBS) -lm
 
-PHONY_TARGETS += fuzz fuzz-json fuzz-fcgi-parser fuzz-otlp
-fuzz: fuzz-json fuzz-fcgi-parser fuzz-otlp
+if WITH_REDIS
+check_PROGRAMS += check/fuzz/fuzz_redis_replies
+TESTS += check/fuzz/fuzz_redis_replies
+check_fuzz_fuzz_redis_replies_SOURCES = check/fuzz/fuzz_redis_replies.c $(FUZZ_REPLAY)
+check_fuzz_fuzz_redis_replies_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_fuzz_fuzz_redis_replies_LDADD = $(LIBS_CACHE)
+FUZZ_REDIS = fuzz-redis-replies
+endif
+FUZZ_REDIS_FILES = shared/cache/redis_replies.c shared/cache/remote_record.c
+fuzz-redis-replies:
+	$(FUZZ_RUN) redis_replies $(FUZZ_FLAGS) $(FUZZ_REDIS_FILES) $(shared_base_libbase_a_SOURCES) \
+		$(REDIS_LIBS) $(JSONC_LIBS) $(SODIUM_LIBS) -lm
+
+PHONY_TARGETS += fuzz fuzz-json fuzz-fcgi-parser fuzz-otlp fuzz-redis-replies
+fuzz: fuzz-json fuzz-fcgi-parser fuzz-otlp $(FUZZ_REDIS)
 
 mostlyclean-local:
 	rm -rf build-fuzz

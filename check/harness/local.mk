@@ -1,5 +1,6 @@
 check_LIBRARIES += check/harness/libharness.a
 check_harness_libharness_a_SOURCES = \
+	check/harness/authority.c check/harness/authority.h \
 	check/harness/broker.h check/harness/broker_embedded.c check/harness/broker_kafka.c \
 	check/harness/broker_rabbitmq.c \
 	check/harness/conformance.c check/harness/conformance.h \

@@ -13,7 +13,7 @@
 #include "check/harness/redis.h"
 
 enum { START_TIMEOUT_MS = 20000, WELL_TIMEOUT_MS = 30000, ASK_TIMEOUT_MS = 2000, SLOTS = 16384, KEYS_AT_ONCE = 16,
-       COMMAND_SIZE = 512, NODE_ID_SIZE = 41 };
+       COMMAND_SIZE = 512, NODE_ID_SIZE = 41, ARGUMENTS_MAX = 48, PORTS = 3 };
 
 const char *redis_lacks(void)
 {
@@ -80,33 +80,79 @@ static bool answers(void *context)
     return redis_tell(server->port, "PING") == ERR_NONE;
 }
 
+static void find_ports(struct redis_server *server)
+{
+    server->port = process_free_port();
+    server->bus_port = process_free_port();
+    if (server->authority)
+        server->tls_port = process_free_port();
+}
+
+/* Two words a setting. */
+struct arguments {
+    size_t count;
+    const char *words[ARGUMENTS_MAX];
+    char ports[PORTS][16];
+    size_t ports_count;
+};
+
+static void add(struct arguments *arguments, const char *name, const char *value)
+{
+    arguments->words[arguments->count++] = name;
+    arguments->words[arguments->count++] = value;
+}
+
+static void add_port(struct arguments *arguments, const char *name, unsigned port)
+{
+    char *text = arguments->ports[arguments->ports_count++];
+    snprintf(text, sizeof arguments->ports[0], "%u", port);
+    add(arguments, name, text);
+}
+
+static void add_cluster(struct arguments *arguments, const struct redis_server *server)
+{
+    add(arguments, "--cluster-enabled", "yes");
+    add(arguments, "--cluster-node-timeout", "1000");
+    add(arguments, "--cluster-replica-validity-factor", "0");
+    add(arguments, "--repl-diskless-sync-delay", "0");
+    add_port(arguments, "--cluster-port", server->bus_port);
+}
+
+static void add_tls(struct arguments *arguments, const struct redis_server *server)
+{
+    add_port(arguments, "--tls-port", server->tls_port);
+    add(arguments, "--tls-ca-cert-file", server->authority->certificate);
+    add(arguments, "--tls-cert-file", server->certificate->file);
+    add(arguments, "--tls-key-file", server->certificate->key);
+    add(arguments, "--tls-auth-clients", server->wants_certificate ? "yes" : "no");
+    add(arguments, "--tls-cluster", server->in_cluster ? "yes" : "no");
+    add(arguments, "--tls-replication", server->in_cluster ? "yes" : "no");
+}
+
 enum err redis_start(struct redis_server *server, const char *folder, bool in_cluster)
 {
-    char port[16], log[200];
-    const char *argv[32] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", server->folder,
-                            "--save", "", "--appendonly", "no", "--daemonize", "no", "--protected-mode", "no"};
-    static const char *const cluster_words[] = {"--cluster-enabled", "yes", "--cluster-node-timeout", "1000",
-                                                "--cluster-replica-validity-factor", "0",
-                                                "--repl-diskless-sync-delay", "0", "--cluster-port"};
-    char bus_port[16];
-    size_t words = 15;
+    char log[200];
     if (server->port == 0) {
-        server->port = process_free_port();
-        server->bus_port = process_free_port();
+        find_ports(server);
         server->in_cluster = in_cluster;
         snprintf(server->folder, sizeof server->folder, "%s/redis-%u", folder, server->port);
         if (mkdir(server->folder, 0700) != 0)
             return err_because(ERR_IO, "no folder %s", server->folder);
     }
-    snprintf(port, sizeof port, "%u", server->port);
-    snprintf(log, sizeof log, "%s/log", server->folder);
-    snprintf(bus_port, sizeof bus_port, "%u", server->bus_port);
-    for (size_t i = 0; server->in_cluster && i < sizeof cluster_words / sizeof cluster_words[0]; i++)
-        argv[words++] = cluster_words[i];
+    struct arguments arguments = {.count = 1, .words = {"redis-server"}};
+    if (server->config)
+        arguments.words[arguments.count++] = server->config;
+    add_port(&arguments, "--port", server->port);
+    add(&arguments, "--bind", "127.0.0.1");
+    add(&arguments, "--dir", server->folder);
+    add(&arguments, "--save", "");
+    add(&arguments, "--protected-mode", "no");
     if (server->in_cluster)
-        argv[words++] = bus_port;
-    argv[words] = NULL;
-    enum err err = process_start(argv, log, SIGKILL, &server->process);
+        add_cluster(&arguments, server);
+    if (server->authority)
+        add_tls(&arguments, server);
+    snprintf(log, sizeof log, "%s/log", server->folder);
+    enum err err = process_start(arguments.words, log, SIGKILL, &server->process);
     if (!err && !process_until(answers, server, START_TIMEOUT_MS))
         err = err_because(ERR_DEADLINE, "redis-server does not answer; see %s", log);
     return err;
@@ -206,12 +252,18 @@ static bool follows(void *context)
     return redis_ask(server->port, "INFO replication", info) == ERR_NONE && strstr(info, "master_link_status:up");
 }
 
+/* As the nodes of its cluster reach it. */
+static unsigned inner_port(const struct redis_server *server)
+{
+    return server->authority ? server->tls_port : server->port;
+}
+
 static enum err meet(struct redis_cluster *cluster)
 {
     enum err err = ERR_NONE;
     for (int i = 1; i < REDIS_CLUSTER_NODES && !err; i++)
-        err = tell_format(cluster->nodes[0].port, "CLUSTER MEET 127.0.0.1 %u %u", cluster->nodes[i].port,
-                          cluster->nodes[i].bus_port);
+        err = tell_format(cluster->nodes[0].port, "CLUSTER MEET 127.0.0.1 %u %u",
+                          inner_port(&cluster->nodes[i]), cluster->nodes[i].bus_port);
     for (int i = 0; i < REDIS_MASTERS && !err; i++)
         err = tell_format(cluster->nodes[i].port, "CLUSTER ADDSLOTSRANGE %d %d", i * SLOTS / REDIS_MASTERS,
                           (i + 1) * SLOTS / REDIS_MASTERS - 1);
@@ -237,7 +289,6 @@ static enum err replicate(struct redis_cluster *cluster)
 enum err redis_cluster_start(struct redis_cluster *cluster, const char *folder)
 {
     enum err err = ERR_NONE;
-    memset(cluster, 0, sizeof *cluster);
     for (int i = 0; i < REDIS_CLUSTER_NODES && !err; i++)
         err = redis_start(&cluster->nodes[i], folder, true);
     for (int i = 0; i < REDIS_CLUSTER_NODES && !err; i++)   /* or two of them might be of one epoch, and quarrel */
@@ -298,7 +349,7 @@ static enum err move_keys(struct redis_cluster *cluster, unsigned slot, int from
             struct text key = text_split(&rest, '\n');
             if (key.length > 0)
                 err = tell_format(cluster->nodes[from].port, "MIGRATE 127.0.0.1 %u %.*s 0 2000",
-                                  cluster->nodes[to].port, TEXT_ARGS(key));
+                                  inner_port(&cluster->nodes[to]), TEXT_ARGS(key));
         }
         if (err)
             return err;
@@ -329,9 +380,9 @@ enum err redis_cluster_migrate(struct redis_cluster *cluster, unsigned slot, int
 
 const char *redis_cluster_url(const struct redis_cluster *cluster, char out[static REDIS_URL_SIZE])
 {
-    int length = snprintf(out, REDIS_URL_SIZE, "redis://");
+    int length = snprintf(out, REDIS_URL_SIZE, "%s", cluster->nodes[0].authority ? "rediss://" : "redis://");
     for (int i = 0; i < REDIS_CLUSTER_NODES; i++)
         length += snprintf(out + length, REDIS_URL_SIZE - (size_t)length, "%s127.0.0.1:%u", i ? "," : "",
-                           cluster->nodes[i].port);
+                           inner_port(&cluster->nodes[i]));
     return out;
 }

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "check/harness/authority.h"
 #include "check/harness/process.h"
 
 enum { REDIS_MASTERS = 3, REDIS_CLUSTER_NODES = 2 * REDIS_MASTERS, REDIS_ANSWER_SIZE = 4096, REDIS_URL_SIZE = 256 };
@@ -21,12 +22,18 @@ struct redis_server {
     unsigned port, bus_port;
     bool in_cluster;
     char folder[160];
+    /* What of the following is set before the first start it has as well. */
+    const char *config;                    /* a file of settings */
+    const struct authority *authority;     /* TLS is spoken too, at tls_port; in a cluster also among its nodes … */
+    const struct certificate *certificate; /* … with this certificate */
+    bool wants_certificate;                /* of those who speak TLS to it */
+    unsigned tls_port;
 };
 
 /** Why it cannot be run on this machine, a constant; NULL: it can. */
 const char *redis_lacks(void);
 
-/** Starts a server in this folder, until it answers; again with the port that it had. */
+/** Starts a server in this folder, until it answers; again with the ports that it had. */
 enum err must_check redis_start(struct redis_server *server, const char *folder, bool in_cluster);
 void redis_kill(struct redis_server *server);
 
@@ -63,7 +70,7 @@ int redis_cluster_master_of(struct redis_cluster *cluster, unsigned slot);
 /** Moves a slot with its keys from its master to another, some keys at a time. */
 enum err must_check redis_cluster_migrate(struct redis_cluster *cluster, unsigned slot, int to);
 
-/** redis://127.0.0.1:PORT,… of all nodes. */
+/** redis://127.0.0.1:PORT,… of all nodes; with TLS rediss:// and those ports. */
 const char *redis_cluster_url(const struct redis_cluster *cluster, char out[static REDIS_URL_SIZE]);
 
 #endif

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check/harness/authority.h"
 #include "check/harness/process.h"
 #include "check/harness/registry_server.h"
 
@@ -24,7 +25,8 @@ static struct node {
 static size_t node_count;
 static char *folder;
 static char servers[TEXT_SIZE], cluster[TEXT_SIZE], secret[PATH_SIZE];
-static char authority[PATH_SIZE], certificate[PATH_SIZE], key[PATH_SIZE];   /* of TLS */
+static struct authority authority;
+static struct certificate certificate;
 static bool is_locked, has_tls;
 
 static const char *lacks(void)
@@ -53,8 +55,8 @@ static enum err start_node(size_t at)
         "etcd", "--name", name, "--data-dir", data, "--listen-client-urls", client, "--advertise-client-urls", client,
         "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", cluster,
         "--initial-cluster-state", "new", "--heartbeat-interval", "50", "--election-timeout", "500",
-        has_tls ? "--client-cert-auth" : NULL, "--trusted-ca-file", authority, "--cert-file", certificate,
-        "--key-file", key, NULL};
+        has_tls ? "--client-cert-auth" : NULL, "--trusted-ca-file", authority.certificate, "--cert-file",
+        certificate.file, "--key-file", certificate.key, NULL};
     return process_start(argv, log, SIGKILL, &node->process);
 }
 
@@ -65,7 +67,7 @@ static enum err ctl_to(const char *output, const char *const *arguments)
     int length = snprintf(command, sizeof command, "ETCDCTL_API=3 exec etcdctl ");
     if (has_tls)
         length += snprintf(command + length, sizeof command - (size_t)length, "--cacert %s --cert %s --key %s ",
-                           authority, certificate, key);
+                           authority.certificate, certificate.file, certificate.key);
     length += snprintf(command + length, sizeof command - (size_t)length, "--endpoints=");
     for (const char *at = servers; *at; at++)
         length += snprintf(command + length, sizeof command - (size_t)length, "%c", *at == ' ' ? ',' : *at);
@@ -140,24 +142,13 @@ static enum err start_three(void)
     return err ? err : start_with(NODES_MAX);
 }
 
-/* An authority of the test's own, and one certificate that both sides show. */
+/* One certificate that both sides show. */
 static enum err make_certificates(void)
 {
-    char command[8 * PATH_SIZE], log[PATH_SIZE];
-    const char *const argv[] = {"sh", "-c", command, NULL};
-    snprintf(authority, sizeof authority, "%s/ca.pem", folder);
-    snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
-    snprintf(key, sizeof key, "%s/key.pem", folder);
-    snprintf(log, sizeof log, "%s/openssl.log", folder);
-    snprintf(command, sizeof command,
-             "set -e; cd %s; umask 077; "
-             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority "
-             "-keyout ca.key -out ca.pem; "
-             "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=registry -keyout key.pem "
-             "-out cert.csr; printf 'subjectAltName=IP:%s\\n' > names; "
-             "openssl x509 -req -in cert.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names "
-             "-out cert.pem", folder, host());
-    return process_run(argv, log);
+    char names[TEXT_SIZE];
+    snprintf(names, sizeof names, "IP:%s", host());
+    enum err err = authority_make(folder, "tls", &authority);
+    return err ? err : authority_sign(&authority, "registry", names, 2, &certificate);
 }
 
 static enum err start_tls(void)
@@ -171,7 +162,7 @@ static enum err start_tls(void)
 
 static const char *lacks_tls(void)
 {
-    return access("/usr/bin/openssl", X_OK) < 0 ? "openssl is not installed" : lacks();
+    return authority_lacks() ? authority_lacks() : lacks();
 }
 
 static void kill_all(void)
@@ -196,9 +187,9 @@ static void opts(struct discovery_opts *opts)
     opts->servers = servers;
     opts->prefix = "/services";
     if (has_tls) {
-        opts->ca_file = authority;
-        opts->certificate_file = certificate;
-        opts->key_file = key;
+        opts->ca_file = authority.certificate;
+        opts->certificate_file = certificate.file;
+        opts->key_file = certificate.key;
     }
     if (is_locked) {
         opts->user = "root";

@@ -16,12 +16,13 @@ endif
 check_service_libcachecases_a_CPPFLAGS = $(CHECK_CPPFLAGS)
 LIBS_CACHE_TEST = check/service/libcachecases.a $(HARNESS) $(LIBS_CACHE) $(CUNIT_LIBS)
 
-CACHE_TESTS = check/service/test_cache check/service/test_cache_redis
-CACHE_TESTS_ALL = $(CACHE_TESTS) check/service/test_cache_cluster
+CACHE_TESTS = check/service/test_cache check/service/test_cache_redis check/service/test_cache_redis_tls
+CACHE_TESTS_CLUSTER = check/service/test_cache_cluster check/service/test_cache_cluster_tls
+CACHE_TESTS_ALL = $(CACHE_TESTS) $(CACHE_TESTS_CLUSTER)
 check_PROGRAMS += $(CACHE_TESTS)
 TESTS += $(CACHE_TESTS)
-EXTRA_PROGRAMS += check/service/test_cache_cluster
-CLEANFILES += check/service/test_cache_cluster
+EXTRA_PROGRAMS += $(CACHE_TESTS_CLUSTER)
+CLEANFILES += $(CACHE_TESTS_CLUSTER)
 
 check_service_test_cache_SOURCES = check/service/test_cache.c check/service/cache_worlds.c
 check_service_test_cache_CPPFLAGS = $(CHECK_CPPFLAGS) -DWORLD=world_memory
@@ -29,9 +30,26 @@ check_service_test_cache_LDADD = $(LIBS_CACHE_TEST)
 check_service_test_cache_redis_SOURCES = check/service/test_cache.c check/service/cache_worlds.c
 check_service_test_cache_redis_CPPFLAGS = $(CHECK_CPPFLAGS) -DWORLD=world_redis
 check_service_test_cache_redis_LDADD = $(LIBS_CACHE_TEST)
+check_service_test_cache_redis_tls_SOURCES = check/service/test_cache.c check/service/cache_worlds.c
+check_service_test_cache_redis_tls_CPPFLAGS = $(CHECK_CPPFLAGS) -DWORLD=world_redis_tls
+check_service_test_cache_redis_tls_LDADD = $(LIBS_CACHE_TEST)
 check_service_test_cache_cluster_SOURCES = check/service/test_cache.c check/service/cache_worlds.c
 check_service_test_cache_cluster_CPPFLAGS = $(CHECK_CPPFLAGS) -DWORLD=world_redis_cluster
 check_service_test_cache_cluster_LDADD = $(LIBS_CACHE_TEST)
+check_service_test_cache_cluster_tls_SOURCES = check/service/test_cache.c check/service/cache_worlds.c
+check_service_test_cache_cluster_tls_CPPFLAGS = $(CHECK_CPPFLAGS) -DWORLD=world_redis_cluster_tls
+check_service_test_cache_cluster_tls_LDADD = $(LIBS_CACHE_TEST)
+
+# Links to servers that speak TLS.
+if WITH_REDIS
+if WITH_OPENSSL
+check_PROGRAMS += check/service/test_redis_tls
+TESTS += check/service/test_redis_tls
+check_service_test_redis_tls_SOURCES = check/service/test_redis_tls.c
+check_service_test_redis_tls_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_service_test_redis_tls_LDADD = $(HARNESS) $(LIBS_CACHE) $(CUNIT_LIBS)
+endif
+endif
 
 # Items in the memory of several processes.
 check_PROGRAMS += check/service/test_item_cache

@@ -319,7 +319,7 @@ static bool shares(const char *user, const char *password)
 void cache_case_signs_in(void)
 {
     unsigned port = world_server()->port;
-    CU_ASSERT_EQUAL(redis_tell(port, "ACL SETUSER cache on >secret ~case* +@all"), ERR_NONE);
+    CU_ASSERT_EQUAL(redis_tell(port, "ACL SETUSER cache on >secret ~case* " WORLD_RIGHTS), ERR_NONE);
     CU_ASSERT_EQUAL(redis_tell(port, "ACL SETUSER default on >word ~* +@all"), ERR_NONE);
     CU_ASSERT(shares("cache", "secret"));
     CU_ASSERT(shares("", "word"));

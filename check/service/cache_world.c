@@ -30,10 +30,10 @@ const char *world_folder(void)
 
 static void open_remote(struct site *site, const struct site_opts *opts)
 {
-    const struct cache_remote_opts remote_opts = {
+    struct cache_remote_opts remote_opts = {
         .url = world->url(),
-        .user = opts->user ? opts->user : "",
-        .password_file = opts->password_file ? opts->password_file : "",
+        .user = "",
+        .password_file = "",
         .timeout_ms = SITE_TIMEOUT_MS,
         .connections_max = 4,
         .claim_ms = SITE_CLAIM_MS,
@@ -42,6 +42,12 @@ static void open_remote(struct site *site, const struct site_opts *opts)
         .breaker_failures = 3,
         .breaker_open_ms = 100,
     };
+    if (world->enter)
+        world->enter(&remote_opts);
+    if (opts->user)
+        remote_opts.user = opts->user;
+    if (opts->password_file)
+        remote_opts.password_file = opts->password_file;
     CU_ASSERT_EQUAL_FATAL(cache_remote_open(&remote_opts, &site->remote), ERR_NONE);
 }
 

@@ -1,7 +1,7 @@
 /*
- * What the conformance suite of cache/cache.h stands on: a world is what its cache is in (memory, one Redis, a
- * cluster); a site is a process of some machine that has such a cache; a source is what is behind it, and may be slow,
- * paused or failing.
+ * What the conformance suite of cache/cache.h stands on: a world is what its cache is in (memory, one Redis, a cluster,
+ * with TLS or without); a site is a process of some machine that has such a cache; a source is what is behind it, and
+ * may be slow, paused or failing.
  */
 #ifndef TANDEM_CHECK_SERVICE_CACHE_WORLD_H
 #define TANDEM_CHECK_SERVICE_CACHE_WORLD_H
@@ -34,7 +34,13 @@ struct world {
 
     /** Of its Redis; NULL: it has none. */
     const char *(*url)(void);
+
+    /** What a site needs there: TLS's files, an ACL user. NULL: nothing. */
+    void (*enter)(struct cache_remote_opts *opts);
 };
+
+/* What a user of Redis may do who needs no more, as doc/caching.md has it. */
+#define WORLD_RIGHTS "-@all +get +set +del +getrange +eval +time +readonly +asking +cluster|slots"
 
 /* The one this program is compiled for. */
 extern const struct world *const world;

@@ -1,7 +1,7 @@
 /*
  * What ends or changes at the user service is heard of everywhere, by each of several processes, within a second.
  * SIGN_OUTS=200 in the environment for more of them. Compiled with TEST_REDIS=1 too, for services that share what they
- * know of tokens in a Redis.
+ * know of tokens in a Redis, over TLS where this build has it.
  */
 #include "config.h"
 
@@ -231,23 +231,38 @@ static const struct suite_case cases[] = {
 
 static void test_missing(void)
 {
-    suite_skip(redis_lacks());
+    suite_skip(redis_lacks() ? redis_lacks() : authority_lacks());
+}
+
+static enum err make_certificate(const char *folder, struct redis_server *server)
+{
+    static struct authority authority;
+    static struct certificate certificate;
+    server->authority = &authority;
+    server->certificate = &certificate;
+    enum err err = authority_make(folder, "tls", &authority);
+    return err ? err : authority_sign(&authority, "redis", "IP:127.0.0.1", 2, &certificate);
 }
 
 int main(void)
 {
     static const struct suite_case missing = {"there is a Redis", test_missing};
     static struct redis_server server;
-    char url[64];
-    const char *const settings[] = {SETTINGS, "cache.driver=redis", url, NULL};
-    if (redis_lacks())
+    char url[64], ca[300];
+    const char *const settings[] = {SETTINGS, "cache.driver=redis", url, ca, NULL};
+    if (redis_lacks() || authority_lacks())
         return suite_main("sign_out with Redis", &missing, 1);
     char *folder = process_folder();
-    if (!folder || redis_start(&server, folder, false)) {
+    if (!folder || make_certificate(folder, &server) || redis_start(&server, folder, false)) {
         printf("Bail out! Redis does not start: %s\n", err_cause());
         return EXIT_FAILURE;
     }
+    snprintf(ca, sizeof ca, "cache.redis_ca_file=%s", server.authority->certificate);
+#if HAVE_OPENSSL
+    snprintf(url, sizeof url, "cache.redis_url=rediss://127.0.0.1:%u", server.tls_port);
+#else
     snprintf(url, sizeof url, "cache.redis_url=redis://127.0.0.1:%u", server.port);
+#endif
     int status =
         variants_main_supervised("sign_out with Redis", cases, sizeof cases / sizeof cases[0], settings, WORKERS);
     char keys[REDIS_ANSWER_SIZE];

@@ -18,3 +18,11 @@ check_unit_test_filter_LDADD = $(FILTER_TEST_LIBS)
 check_unit_test_filter_shared_SOURCES = check/unit/test_filter_shared.c
 check_unit_test_filter_shared_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_filter_shared_LDADD = $(FILTER_TEST_LIBS)
+
+if WITH_REDIS
+check_PROGRAMS += check/unit/test_redis_link
+TESTS += check/unit/test_redis_link
+check_unit_test_redis_link_SOURCES = check/unit/test_redis_link.c
+check_unit_test_redis_link_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_redis_link_LDADD = $(HARNESS) $(LIBS_CACHE) $(CUNIT_LIBS)
+endif

@@ -131,6 +131,24 @@ static void test_check_config(void)
     end();
 }
 
+/* What this build has not is told before it is needed. */
+static void test_check_build(void)
+{
+#if HAVE_REDIS && HAVE_OPENSSL
+    const char *const lacks = "";
+#elif HAVE_REDIS
+    const char *const lacks = "--with-openssl";
+#else
+    const char *const lacks = "--with-redis";
+#endif
+    begin();
+    CU_ASSERT_EQUAL(RUN("--check-config", "--set", "cache.driver=redis", "--set", "cache.redis_url=rediss://localhost"),
+                    *lacks ? 1 : 0);
+    SAYS(lacks);
+    CU_ASSERT_EQUAL(RUN("--check-config", "--set", "cache.driver=redis", "--set", "cache.redis_url=pigeon:"), 1);
+    end();
+}
+
 static void test_print_config(void)
 {
     begin();
@@ -411,6 +429,7 @@ static const struct suite_case cases[] = {
     {"help and version are given", test_help},
     {"a wrong command line is refused with status 2", test_wrong_arguments},
     {"a check of the settings says everything that is wrong", test_check_config},
+    {"--check-config tells what this build has not", test_check_build},
     {"settings are printed as they are", test_print_config},
     {"what keeps it from starting is said, and nothing is left", test_cannot_start},
     {"it serves on a socket of its own, and ends with status 0 when told", test_ends},

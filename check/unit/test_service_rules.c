@@ -199,9 +199,17 @@ static const struct refusal refusals[] = {
      ":2: bus.kafka_properties_file: open /nonexistent/properties: No such file or directory\n"},
 #endif
 #ifdef HAVE_REDIS
-    {"user", "cache = { driver = \"redis\";\nredis_url = \"foo\"; };", ":2: cache.redis_url is neither redis://"},
+    {"user", "cache = { driver = \"redis\";\nredis_url = \"foo\"; };", ":2: cache.redis_url is not redis://HOST:PORT"},
     {"user", "cache = { driver = \"redis\";\nredis_url = \"redis://host:port\"; };",
      ":2: cache.redis_url: \"host:port\" is no HOST:PORT\n"},
+#ifdef HAVE_OPENSSL
+    {"user", "cache = { driver = \"redis\"; redis_url = \"rediss://host\";\nredis_ca_file = \"/nonexistent/ca\"; };",
+     ":2: cache.redis_ca_file: /nonexistent/ca: No such file or directory\n"},
+    {"user", "cache = { driver = \"redis\"; redis_url = \"rediss://host\";\nredis_certificate_file = \"/dev/null\"; };",
+     ":2: cache.redis_certificate_file is set, which needs cache.redis_key_file\n"},
+#else
+    {"user", "cache = { driver = \"redis\";\nredis_url = \"rediss://host\"; };", ":2: cache.redis_url asks for TLS"},
+#endif
 #else
     {"user", "cache = { driver = \"redis\"; };", ":1: cache.driver is redis, and this build has no Redis"},
 #endif

@@ -7,6 +7,7 @@ shared_app_libapp_a_SOURCES = \
 	shared/app/auth_watch.c \
 	shared/app/background.c shared/app/background.h \
 	shared/app/bus_settings.c shared/app/bus_settings.h \
+	shared/app/cache_settings.c shared/app/cache_settings.h \
 	shared/app/call.c shared/app/call.h \
 	shared/app/call_trace.c shared/app/call_trace.h \
 	shared/app/claims.c shared/app/claims.h \

@@ -10,6 +10,7 @@
 
 #include "app/auth.h"
 #include "app/bus_settings.h"
+#include "app/cache_settings.h"
 #include "app/claims.h"
 #include "app/database_settings.h"
 #include "app/discovery_settings.h"
@@ -23,7 +24,6 @@
 #include "app/service.h"
 #include "app/trace_settings.h"
 #include "cache/marks.h"
-#include "cache/remote.h"
 #include "conf/settings.h"
 
 enum {
@@ -208,20 +208,9 @@ static void stop_consumer(struct service *service)
 
 static enum err start_remote(struct service *service)
 {
-    struct cache_remote_opts opts = {
-        .url = string(service, OPTION_CACHE_REDIS_URL),
-        .user = string(service, OPTION_CACHE_REDIS_USER),
-        .password_file = string(service, OPTION_CACHE_REDIS_PASSWORD_FILE),
-        .timeout_ms = number(service, OPTION_CACHE_REDIS_TIMEOUT_MS),
-        .connections_max = number(service, OPTION_CACHE_REDIS_CONNECTIONS_MAX),
-        .claim_ms = number(service, OPTION_CACHE_REDIS_CLAIM_MS),
-        .queue_max = number(service, OPTION_CACHE_REDIS_QUEUE_MAX),
-        .replicas = strcmp(string(service, OPTION_CACHE_REDIS_REPLICAS), "on") == 0,
-        .breaker_failures = number(service, OPTION_CACHE_REDIS_BREAKER_FAILURES),
-        .breaker_open_ms = number(service, OPTION_CACHE_REDIS_BREAKER_OPEN_MS),
-    };
-    if (strcmp(string(service, OPTION_CACHE_DRIVER), "redis") != 0)
+    if (!cache_settings_has_remote(service->settings))
         return ERR_NONE;
+    const struct cache_remote_opts opts = cache_settings_remote(service->settings);
     return cache_remote_open(&opts, &service->remote);
 }
 

@@ -81,6 +81,16 @@ static enum err check_registry_file(const struct settings *settings, enum option
     return check_file(settings, option);
 }
 
+static enum err check_rediss_file(const struct settings *settings, enum option_id option, const char *service)
+{
+    (void)service;
+    if (!begins(settings, OPTION_CACHE_DRIVER, "redis") || !begins(settings, OPTION_CACHE_REDIS_URL, "rediss:"))
+        return ERR_NONE;
+    if (option == OPTION_CACHE_REDIS_CERTIFICATE_FILE)
+        return check_pair(settings, option, OPTION_CACHE_REDIS_KEY_FILE);
+    return check_file(settings, option);
+}
+
 /* ---- addresses ---- */
 
 static enum err check_listen(const struct settings *settings, enum option_id option, const char *service)
@@ -137,7 +147,7 @@ static enum err check_redis(const struct settings *settings, enum option_id opti
 {
     (void)service;
     bool is_used = begins(settings, OPTION_CACHE_DRIVER, "redis");
-    return is_used ? cache_remote_check_url(settings_text(settings, option)) : ERR_NONE;
+    return is_used ? cache_remote_check(settings_text(settings, option)) : ERR_NONE;
 }
 
 /* ---- log and traces ---- */
@@ -183,6 +193,9 @@ static const struct settings_rule rules[] = {
     {OPTION_DISCOVERY_KEY_FILE, OPTION_DISCOVERY_DRIVER, check_registry_file},
     {OPTION_USER_URL, OPTION_DISCOVERY_DRIVER, check_user_url},
     {OPTION_CACHE_REDIS_URL, OPTION_CACHE_DRIVER, check_redis},
+    {OPTION_CACHE_REDIS_CA_FILE, OPTION_CACHE_REDIS_URL, check_rediss_file},
+    {OPTION_CACHE_REDIS_CERTIFICATE_FILE, OPTION_CACHE_REDIS_URL, check_rediss_file},
+    {OPTION_CACHE_REDIS_KEY_FILE, OPTION_CACHE_REDIS_URL, check_rediss_file},
     {OPTION_LOG_FILE, OPTION_LOG_SINK, check_log_sink},
     {OPTION_TRACE_RESOURCE_ATTRIBUTES, OPTIONS, check_resource},
     {OPTION_TRACE_OTLP_HEADERS_FILE, OPTIONS, check_headers_file},

@@ -98,18 +98,28 @@ static enum err add_socket(struct redis_map *map, struct text path)
     return find(map, &address) < 0 ? err_because(ERR_MEMORY, "no memory for a Redis node") : ERR_NONE;
 }
 
+static const struct {
+    struct text begins;
+    enum err (*add)(struct redis_map *map, struct text rest);
+} schemes[] = {
+    {{"redis://", 8}, add_nodes},
+    {{"rediss://", 9}, add_nodes},
+    {{"redis+unix:", 11}, add_socket},
+};
+
+bool redis_map_has_tls(const char *url)
+{
+    return text_starts(text_of(url), TEXT("rediss:"));
+}
+
 static enum err read_url(struct redis_map *map, struct text url)
 {
-    static const struct text tcp = {"redis://", 8}, local = {"redis+unix:", 11}, tls = {"rediss://", 9};
-    if (text_starts(url, tls))
-        return err_because(ERR_CONFIG, "cache.redis_url: TLS needs hiredis_ssl of hiredis 1.0 or later; this build has"
-                                       " hiredis %d.%d. Put a TLS tunnel in front, and name that",
-                           HIREDIS_MAJOR, HIREDIS_MINOR);
-    if (text_starts(url, tcp))
-        return add_nodes(map, (struct text){url.at + tcp.length, url.length - tcp.length});
-    if (text_starts(url, local))
-        return add_socket(map, (struct text){url.at + local.length, url.length - local.length});
-    return err_because(ERR_CONFIG, "cache.redis_url is neither redis://HOST:PORT nor redis+unix:/path");
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        size_t length = schemes[i].begins.length;
+        if (text_starts(url, schemes[i].begins))
+            return schemes[i].add(map, (struct text){url.at + length, url.length - length});
+    }
+    return err_because(ERR_CONFIG, "cache.redis_url is not redis://HOST:PORT, rediss://HOST:PORT or redis+unix:/path");
 }
 
 enum err redis_map_new(const char *url, const struct redis_node_opts *opts, struct redis_map **ret)
@@ -202,6 +212,9 @@ static void learn_range(struct redis_map *map, const redisReply *range, const st
     if (range->type != REDIS_REPLY_ARRAY || range->elements < 3 || range->element[0]->type != REDIS_REPLY_INTEGER ||
         range->element[1]->type != REDIS_REPLY_INTEGER)
         return;
+    long long first = range->element[0]->integer, last = range->element[1]->integer;
+    if (first < 0 || last >= REDIS_SLOTS)
+        return;
     pthread_mutex_lock(&map->lock);
     for (size_t i = 2; i < range->elements && owners.count < 1 + REPLICAS_MAX; i++) {
         struct redis_address address;
@@ -211,10 +224,8 @@ static void learn_range(struct redis_map *map, const redisReply *range, const st
         if (at >= 0)
             owners.nodes[owners.count++] = (uint8_t)at;
     }
-    for (long long slot = range->element[0]->integer; owners.count && slot <= range->element[1]->integer; slot++) {
-        if (slot >= 0 && slot < REDIS_SLOTS)
-            map->slots[slot] = owners;
-    }
+    for (long long slot = first; owners.count && slot <= last; slot++)
+        map->slots[slot] = owners;
     pthread_mutex_unlock(&map->lock);
 }
 

@@ -19,6 +19,9 @@ enum { REDIS_NODES_MAX = 64 };
 
 struct redis_map;
 
+/** Whether TLS is spoken to its nodes, those that are learnt included: the URL begins with rediss. */
+bool redis_map_has_tls(const char *url);
+
 /** url as in struct cache_remote_opts. ERR_CONFIG, ERR_MEMORY. */
 enum err must_check redis_map_new(const char *url, const struct redis_node_opts *opts, struct redis_map **ret);
 void redis_map_free(struct redis_map *map);

@@ -2,13 +2,13 @@
 
 #include <pthread.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/time.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cache/redis_link.h"
 #include "cache/redis_node.h"
 #include "conf/secret_file.h"
 #include "net/breaker.h"
@@ -24,7 +24,7 @@ struct redis_node {
     pthread_cond_t given_back;
     unsigned open;                 /* kept or in use */
     unsigned kept;
-    redisContext *links[LINKS_MAX];
+    struct redis_link *links[LINKS_MAX];
     struct metric_series answered, failed, refused;
 };
 
@@ -52,7 +52,7 @@ void redis_node_free(struct redis_node *node)
     if (!node)
         return;
     while (node->kept > 0)
-        redisFree(node->links[--node->kept]);
+        redis_link_close(node->links[--node->kept]);
     pthread_cond_destroy(&node->given_back);
     pthread_mutex_destroy(&node->lock);
     breaker_fini(&node->breaker);
@@ -66,38 +66,40 @@ const struct redis_address *redis_node_address(const struct redis_node *node)
 
 /* ---- a connection ---- */
 
-static struct timeval timeval_of(unsigned ms)
+static int64_t deadline_of(const struct redis_node_opts *opts)
 {
-    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    return clock_now_ns() + opts->timeout_ms * NS_PER_MS;
 }
 
-static enum err send_one(redisContext *link, const struct redis_command *command, const char *what)
+static enum err send_one(struct redis_link *link, int64_t deadline_ns, const struct redis_command *command,
+                         redisReply **ret)
 {
-    redisReply *reply =
-        redisCommandArgv(link, command->count, (const char **)(uintptr_t)command->words, command->lengths);
-    enum err err = ERR_NONE;
-    if (!reply)
-        err = err_because(ERR_UNAVAILABLE, "%s to Redis: %s", what, link->errstr);
-    else if (reply->type == REDIS_REPLY_ERROR)
-        err = err_because(ERR_UNAVAILABLE, "Redis refuses %s: %s", what, reply->str);
-    if (reply)
-        freeReplyObject(reply);
-    return err;
+    redis_link_add(link, command);
+    enum err err = redis_link_send(link, deadline_ns);
+    return err ? err : redis_link_read(link, deadline_ns, ret);
 }
 
-static enum err send_password(const struct redis_node_opts *opts, redisContext *link, struct text password)
+static enum err send_password(const struct redis_node_opts *opts, struct redis_link *link, int64_t deadline_ns,
+                              struct text password)
 {
     struct redis_command command = {.count = 0};
+    redisReply *reply;
     while (password.length > 0 && strchr("\r\n", password.at[password.length - 1]))
         password.length--;
     redis_word(&command, TEXT("AUTH"));
     if (opts->user[0])
         redis_word(&command, text_of(opts->user));
     redis_word(&command, password);
-    return send_one(link, &command, "AUTH");
+    enum err err = send_one(link, deadline_ns, &command, &reply);
+    if (err)
+        return err_because(err, "AUTH: %s", err_cause());
+    if (reply->type == REDIS_REPLY_ERROR)
+        err = err_because(ERR_UNAVAILABLE, "AUTH is refused: %s", reply->str);
+    freeReplyObject(reply);
+    return err;
 }
 
-static enum err sign_in(const struct redis_node_opts *opts, redisContext *link)
+static enum err sign_in(const struct redis_node_opts *opts, struct redis_link *link, int64_t deadline_ns)
 {
     struct buf password;
     if (!opts->password_file[0])
@@ -107,7 +109,7 @@ static enum err sign_in(const struct redis_node_opts *opts, redisContext *link)
     if (err)
         err = err_because(ERR_UNAVAILABLE, "cache.redis_password_file: %s", err_cause());
     else
-        err = send_password(opts, link, buf_text(&password));
+        err = send_password(opts, link, deadline_ns, buf_text(&password));
     if (password.data)
         sodium_memzero(password.data, password.capacity);
     buf_fini(&password);
@@ -115,35 +117,31 @@ static enum err sign_in(const struct redis_node_opts *opts, redisContext *link)
 }
 
 /* A master takes READONLY as well, so it need not be known what this node is. */
-static enum err prepare(const struct redis_node_opts *opts, redisContext *link)
+static enum err prepare(const struct redis_node_opts *opts, struct redis_link *link, int64_t deadline_ns)
 {
-    enum err err = sign_in(opts, link);
+    struct redis_command command = {.count = 0};
+    redisReply *reply;
+    enum err err = sign_in(opts, link, deadline_ns);
     if (err || !opts->reads_replicas)
         return err;
-    struct redis_command command = {.count = 0};
     redis_word(&command, TEXT("READONLY"));
-    redisReply *reply = redisCommandArgv(link, command.count, command.words, command.lengths);
-    if (!reply)
-        return err_because(ERR_UNAVAILABLE, "READONLY to Redis: %s", link->errstr);
+    err = send_one(link, deadline_ns, &command, &reply);
+    if (err)
+        return err_because(err, "READONLY: %s", err_cause());
     freeReplyObject(reply);   /* one that is no cluster says that it is none */
     return ERR_NONE;
 }
 
-static enum err connect_to(const struct redis_node *node, redisContext **ret)
+static enum err connect_to(const struct redis_node *node, struct redis_link **ret)
 {
-    const struct redis_address *address = &node->address;
-    const struct timeval timeout = timeval_of(node->opts->timeout_ms);
-    redisContext *link = address->port ? redisConnectWithTimeout(address->host, (int)address->port, timeout)
-                                       : redisConnectUnixWithTimeout(address->host, timeout);
-    enum err err = ERR_NONE;
-    if (!link)
-        return err_because(ERR_MEMORY, "no memory for a connection to Redis");
-    if (link->err || redisSetTimeout(link, timeout) != REDIS_OK)
-        err = err_because(ERR_UNAVAILABLE, "Redis at %s:%u: %s", address->host, address->port, link->errstr);
-    else
-        err = prepare(node->opts, link);
+    int64_t deadline_ns = deadline_of(node->opts);
+    struct redis_link *link;
+    enum err err = redis_link_open(&node->address, node->opts->tls, deadline_ns, &link);
     if (err)
-        redisFree(link);
+        return err;
+    err = prepare(node->opts, link, deadline_ns);
+    if (err)
+        redis_link_close(link);
     else
         *ret = link;
     return err;
@@ -152,12 +150,12 @@ static enum err connect_to(const struct redis_node *node, redisContext **ret)
 /* ---- those that are kept ---- */
 
 /* A kept one; or none, and room for one to be made. */
-static enum err take(struct redis_node *node, redisContext **ret)
+static enum err take(struct redis_node *node, struct redis_link **ret)
 {
     int64_t until_ns = clock_now_ns() + node->opts->timeout_ms * NS_PER_MS;
     struct timespec until = {.tv_sec = until_ns / NS_PER_S, .tv_nsec = until_ns % NS_PER_S};
     bool overdue = false;
-    redisContext *link = NULL;
+    struct redis_link *link = NULL;
     pthread_mutex_lock(&node->lock);
     while (node->kept == 0 && node->open == node->opts->connections_max && !overdue)
         overdue = pthread_cond_clockwait(&node->given_back, &node->lock, CLOCK_MONOTONIC, &until) != 0;
@@ -175,7 +173,7 @@ static enum err take(struct redis_node *node, redisContext **ret)
 }
 
 /* NULL: it was closed, or never made. */
-static void give_back(struct redis_node *node, redisContext *link)
+static void give_back(struct redis_node *node, struct redis_link *link)
 {
     pthread_mutex_lock(&node->lock);
     if (link)
@@ -188,78 +186,76 @@ static void give_back(struct redis_node *node, redisContext *link)
 
 /* ---- running ---- */
 
-static void append(redisContext *link, bool asking, const struct redis_command *commands, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (asking)
-            redisAppendCommand(link, "ASKING");
-        redisAppendCommandArgv(link, commands[i].count, (const char **)(uintptr_t)commands[i].words,
-                               commands[i].lengths);
-    }
-}
-
-static enum err read_reply(redisContext *link, redisReply **ret)
-{
-    void *reply = NULL;
-    if (redisGetReply(link, &reply) != REDIS_OK || !reply)
-        return err_because(ERR_UNAVAILABLE, "Redis: %s", link->errstr);
-    *ret = reply;
-    return ERR_NONE;
-}
-
 static void free_replies(redisReply **replies, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         freeReplyObject(replies[i]);
 }
 
-static enum err converse(redisContext *link, bool asking, const struct redis_command *commands, size_t count,
-                         redisReply **ret_replies)
+static void add(struct redis_link *link, bool asking, const struct redis_command *commands, size_t count)
 {
-    append(link, asking, commands, count);
+    struct redis_command ask = {.count = 0};
+    redis_word(&ask, TEXT("ASKING"));
     for (size_t i = 0; i < count; i++) {
-        redisReply *allowed = NULL;
-        enum err err = asking ? read_reply(link, &allowed) : ERR_NONE;
-        if (allowed)
-            freeReplyObject(allowed);
-        if (!err)
-            err = read_reply(link, &ret_replies[i]);
-        if (err) {
-            free_replies(ret_replies, i);
-            return err;
-        }
+        if (asking)
+            redis_link_add(link, &ask);
+        redis_link_add(link, &commands[i]);
     }
-    return ERR_NONE;
 }
 
-/* A connection that was kept may have been closed by the other side since; nothing was run then. */
-static bool was_dead(const redisContext *link)
+static enum err read_reply(struct redis_link *link, bool asking, int64_t deadline_ns, redisReply **ret)
 {
-    return link->err == REDIS_ERR_EOF || link->err == REDIS_ERR_IO;
+    redisReply *allowed;
+    enum err err = asking ? redis_link_read(link, deadline_ns, &allowed) : ERR_NONE;
+    if (asking && !err)
+        freeReplyObject(allowed);
+    return err ? err : redis_link_read(link, deadline_ns, ret);
+}
+
+/* ERR_CLOSED: there was no reply at all. */
+static enum err converse(const struct redis_node *node, struct redis_link *link, bool asking,
+                         const struct redis_command *commands, size_t count, redisReply **ret_replies)
+{
+    int64_t deadline_ns = deadline_of(node->opts);
+    size_t read = 0;
+    add(link, asking, commands, count);
+    enum err err = redis_link_send(link, deadline_ns);
+    while (!err && read < count) {
+        err = read_reply(link, asking, deadline_ns, &ret_replies[read]);
+        read += !err;
+    }
+    if (!err && !redis_link_is_quiet(link))
+        err = err_because(ERR_PROTOCOL, "the server says more than it was asked");
+    if (err)
+        free_replies(ret_replies, read);
+    return err == ERR_CLOSED && read > 0 ? ERR_UNAVAILABLE : err;
+}
+
+/* One that was kept may have been closed by the other side since; nothing was run then, and another is made. */
+static enum err converse_anew(struct redis_node *node, struct redis_link **link, bool asking,
+                              const struct redis_command *commands, size_t count, redisReply **ret_replies)
+{
+    redis_link_close(*link);
+    *link = NULL;
+    enum err err = connect_to(node, link);
+    return err ? err : converse(node, *link, asking, commands, count, ret_replies);
 }
 
 static enum err run(struct redis_node *node, bool asking, const struct redis_command *commands, size_t count,
                     redisReply **ret_replies)
 {
-    redisContext *link = NULL;
+    struct redis_link *link = NULL;
     enum err err = take(node, &link);
     if (err)
         return err;
     bool was_kept = link != NULL;
     err = link ? ERR_NONE : connect_to(node, &link);
-    int64_t began_ns = clock_now_ns();
     if (!err)
-        err = converse(link, asking, commands, count, ret_replies);
-    bool timed_out = clock_now_ns() - began_ns >= node->opts->timeout_ms * NS_PER_MS / 2;
-    if (err && link && was_kept && was_dead(link) && !timed_out) {
-        redisFree(link);
-        link = NULL;
-        err = connect_to(node, &link);
-        if (!err)
-            err = converse(link, asking, commands, count, ret_replies);
-    }
-    if (err && link) {
-        redisFree(link);
+        err = converse(node, link, asking, commands, count, ret_replies);
+    if (err == ERR_CLOSED && was_kept)
+        err = converse_anew(node, &link, asking, commands, count, ret_replies);
+    if (err) {
+        redis_link_close(link);
         link = NULL;
     }
     give_back(node, link);
@@ -279,5 +275,7 @@ enum err redis_node_run(struct redis_node *node, bool asking, const struct redis
     breaker_report(&node->breaker, pass, err == ERR_BUSY ? BREAKER_UNTOLD : err ? BREAKER_FAILURE : BREAKER_SUCCESS,
                    clock_now_ns());
     metric_add(err ? node->failed : node->answered, 1);
-    return err ? err_because(ERR_UNAVAILABLE, "%s", err_cause()) : ERR_NONE;
+    if (!err)
+        return ERR_NONE;
+    return err_because(ERR_UNAVAILABLE, "Redis at %s:%u: %s", node->address.host, node->address.port, err_cause());
 }

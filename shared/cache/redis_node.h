@@ -14,16 +14,14 @@
 
 #include "base/err.h"
 #include "cache/redis_command.h"
+#include "cache/redis_socket.h"
+#include "cache/redis_tls.h"
 
-enum { REDIS_HOST_SIZE = 256, REDIS_PIPELINE_MAX = 64 };
-
-struct redis_address {
-    char host[REDIS_HOST_SIZE];    /* with port 0 the path of a unix socket */
-    unsigned port;
-};
+enum { REDIS_PIPELINE_MAX = 64 };
 
 struct redis_node_opts {
     const char *user, *password_file;
+    const struct redis_tls_opts *tls;   /* NULL: none is spoken */
     unsigned timeout_ms, connections_max;
     unsigned breaker_failures, breaker_open_ms;
     bool reads_replicas;           /* connections say READONLY, so that a replica answers */
@@ -41,8 +39,9 @@ void redis_node_free(struct redis_node *node);
 const struct redis_address *redis_node_address(const struct redis_node *node);
 
 /** Sends up to REDIS_PIPELINE_MAX commands and reads as many replies, which are the caller's to freeReplyObject().
- *  asking: each is preceded by ASKING. ERR_UNAVAILABLE: at once when the breaker is open, else within about timeout_ms
- *  for each of connecting, waiting for a connection, and reading; whether the commands were run is not known then. */
+ *  asking: each is preceded by ASKING. ERR_UNAVAILABLE: at once when the breaker is open, else within timeout_ms for
+ *  each of waiting for a connection, making one with all that belongs to it, and the commands; whether they were run is
+ *  not known then. */
 enum err must_check redis_node_run(struct redis_node *node, bool asking, const struct redis_command *commands,
                                    size_t count, redisReply **ret_replies);
 

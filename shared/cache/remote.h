@@ -28,10 +28,12 @@
 enum { CLAIM_TOKEN_SIZE = 33 };
 
 struct cache_remote_opts {
-    const char *url;               /* redis://HOST:PORT[,HOST:PORT…] */
+    const char *url;               /* redis://HOST:PORT[,HOST:PORT…]; rediss:// with TLS; redis+unix:/path */
     const char *user;              /* an ACL user; "": the default one */
     const char *password_file;     /* "": none; read at each connection */
-    unsigned timeout_ms;           /* to connect, and of a command */
+    /* Of TLS; "" or NULL: whom the system trusts, none, none. */
+    const char *ca_file, *certificate_file, *key_file;
+    unsigned timeout_ms;           /* to connect with all that belongs to it, and of commands sent together */
     unsigned connections_max;      /* kept to each node */
     unsigned claim_ms;             /* how long a claim lasts whose holder is gone */
     unsigned queue_max;            /* invalidations that wait to be sent */
@@ -39,11 +41,11 @@ struct cache_remote_opts {
     unsigned breaker_failures, breaker_open_ms;
 };
 
-/** Whether the address is one. ERR_CONFIG as of cache_remote_open(). */
-enum err must_check cache_remote_check_url(const char *url);
+/** Whether there may be a remote part at this address: ERR_CONFIG when it is none, asks for what this build has not, or
+ *  this build has no Redis at all. ERR_MEMORY. */
+enum err must_check cache_remote_check(const char *url);
 
-/** Does not connect yet. ERR_CONFIG when the address is none, asks for what this build has not, or this build has no
- *  Redis at all. ERR_MEMORY. */
+/** Does not connect yet. ERR_CONFIG as above, or when a file of TLS is not what it should be. ERR_MEMORY. */
 enum err must_check cache_remote_open(const struct cache_remote_opts *opts, struct cache_remote **ret);
 void cache_remote_close(struct cache_remote *remote);
 

@@ -5,7 +5,7 @@
 
 #include "cache/remote.h"
 
-enum err cache_remote_check_url(const char *url)
+enum err cache_remote_check(const char *url)
 {
     (void)url;
     return err_because(ERR_CONFIG, "cache.driver is redis, and this build has no Redis: configure it --with-redis"
@@ -15,7 +15,7 @@ enum err cache_remote_check_url(const char *url)
 enum err cache_remote_open(const struct cache_remote_opts *opts, struct cache_remote **ret)
 {
     (void)ret;
-    return cache_remote_check_url(opts->url);
+    return cache_remote_check(opts->url);
 }
 
 void cache_remote_close(struct cache_remote *remote)

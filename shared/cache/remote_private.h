@@ -1,6 +1,7 @@
 /*
- * What the files of the remote part share: remote_redis.c knows the commands, remote_run.c where they are sent,
- * remote_keeper.c keeps the map and sends invalidations, remote_record.c knows what a value looks like there.
+ * What the files of the remote part share: remote_open.c makes it, remote_redis.c knows the commands, remote_run.c
+ * where they are sent, remote_keeper.c keeps the map and sends invalidations, remote_record.c knows what a value looks
+ * like there.
  */
 #ifndef TANDEM_CACHE_REMOTE_PRIVATE_H
 #define TANDEM_CACHE_REMOTE_PRIVATE_H
@@ -89,15 +90,18 @@ bool must_check stored_read(struct text bytes, struct stored *ret);
 enum { STORED_VERSION_SIZE = 17 };
 void stored_version(uint64_t version, char out[static STORED_VERSION_SIZE]);
 
-/* ---- remote_redis.c ---- */
+/* ---- remote_open.c ---- */
 
 struct cache_remote {
     struct cache_remote_opts opts;     /* with strings of its own */
+    struct redis_tls_opts tls;         /* which node_opts name when TLS is spoken */
     struct redis_node_opts node_opts;
     struct redis_map *map;
     struct keeper keeper;
     struct metric_series redirected;
 };
+
+/* ---- remote_redis.c ---- */
 
 /** Tells Redis of up to REDIS_PIPELINE_MAX at once; *ret_told[i] is whether it knows. */
 void remote_tell(struct cache_remote *remote, const struct owed *owed, size_t count, bool *ret_told);

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -37,67 +36,6 @@ static const char RELEASE[] = "if redis.call('GET', KEYS[1]) == ARGV[1] then red
 /* KEYS: group. ARGV: milliseconds. */
 static const char GROUP[] = "local t = redis.call('TIME')"
                             " redis.call('SET', KEYS[1], t[1] .. string.format('%06d', t[2]), 'PX', ARGV[1]) return 1";
-
-/* ---- life ---- */
-
-static enum err own_strings(struct cache_remote *remote, const struct cache_remote_opts *opts)
-{
-    remote->opts = *opts;
-    remote->opts.url = strdup(opts->url);
-    remote->opts.user = strdup(opts->user);
-    remote->opts.password_file = strdup(opts->password_file);
-    bool has_all = remote->opts.url && remote->opts.user && remote->opts.password_file;
-    return has_all ? ERR_NONE : err_because(ERR_MEMORY, "no memory for the shared cache");
-}
-
-enum err cache_remote_check_url(const char *url)
-{
-    struct redis_map *map;
-    const struct redis_node_opts opts = {.user = ""};
-    enum err err = redis_map_new(url, &opts, &map);
-    if (!err)
-        redis_map_free(map);
-    return err;
-}
-
-enum err cache_remote_open(const struct cache_remote_opts *opts, struct cache_remote **ret)
-{
-    struct cache_remote *remote = calloc(1, sizeof *remote);
-    if (!remote)
-        return err_because(ERR_MEMORY, "no memory for the shared cache");
-    enum err err = own_strings(remote, opts);
-    remote->redirected = metric_series(METRIC_CACHE_REMOTE, "redirected");
-    remote->node_opts = (struct redis_node_opts){
-        .user = remote->opts.user,
-        .password_file = remote->opts.password_file,
-        .timeout_ms = opts->timeout_ms,
-        .connections_max = opts->connections_max,
-        .breaker_failures = opts->breaker_failures,
-        .breaker_open_ms = opts->breaker_open_ms,
-        .reads_replicas = opts->replicas,
-    };
-    if (!err)
-        err = redis_map_new(opts->url, &remote->node_opts, &remote->map);
-    if (!err)
-        err = keeper_start(remote, opts->queue_max);
-    if (err)
-        cache_remote_close(remote);
-    else
-        *ret = remote;
-    return err;
-}
-
-void cache_remote_close(struct cache_remote *remote)
-{
-    if (!remote)
-        return;
-    keeper_stop(remote);
-    redis_map_free(remote->map);
-    free((char *)(uintptr_t)remote->opts.url);
-    free((char *)(uintptr_t)remote->opts.user);
-    free((char *)(uintptr_t)remote->opts.password_file);
-    free(remote);
-}
 
 /* ---- names and numbers ---- */
 

@@ -314,12 +314,17 @@
     INTEGER(OPTION_CACHE_ITEM_FILTER_KEYS, "cache.item_filter_keys", "200000", 0, 10000000, "", AT_START,             \
             "items of which it is known that there are no others, for 4 bytes each; 0: absent ones are all read")     \
     TEXTUAL(OPTION_CACHE_REDIS_URL, "cache.redis_url", "redis://127.0.0.1:6379", 1000, AT_START,                      \
-            "one Redis, or some nodes of a cluster: redis://HOST:PORT,HOST:PORT, or redis+unix:/path.sock")           \
+            "one Redis, or some nodes of a cluster: redis://HOST:PORT,HOST:PORT; rediss: with TLS; redis+unix:/path") \
     TEXTUAL(OPTION_CACHE_REDIS_USER, "cache.redis_user", "", 200, AT_START, "an ACL user; empty: the default one")    \
     SECRET(OPTION_CACHE_REDIS_PASSWORD_FILE, "cache.redis_password_file", "", 4000, AT_START,                         \
            "holds the password; read at each connection, so that it can be renewed; empty: none")                     \
+    TEXTUAL(OPTION_CACHE_REDIS_CA_FILE, "cache.redis_ca_file", "", 4000, AT_START,                                    \
+            "TLS: who may have signed the servers' certificates; empty: whom the system trusts")                      \
+    TEXTUAL(OPTION_CACHE_REDIS_CERTIFICATE_FILE, "cache.redis_certificate_file", "", 4000, AT_START,                  \
+            "TLS: a certificate to show to the servers; empty: none")                                                 \
+    SECRET(OPTION_CACHE_REDIS_KEY_FILE, "cache.redis_key_file", "", 4000, AT_START, "its key")                        \
     INTEGER(OPTION_CACHE_REDIS_TIMEOUT_MS, "cache.redis_timeout_ms", "50", 1, 60000, "ms", AT_START,                  \
-            "to connect, and of a command; then it is done without")                                                  \
+            "to connect, with TLS and signing in, and of commands sent together; then it is done without")            \
     INTEGER(OPTION_CACHE_REDIS_CONNECTIONS_MAX, "cache.redis_connections_max", "4", 1, 256, "", AT_START,             \
             "kept to each node")                                                                                      \
     CHOICE(OPTION_CACHE_REDIS_REPLICAS, "cache.redis_replicas", "off", "off|on", AT_START,                            \
