@@ -15,6 +15,7 @@
 #include "check/harness/suite.h"
 #include "telemetry/log.h"
 #include "telemetry/log_head.h"
+#include "telemetry/log_record.h"
 
 #define LOG_MODULE LOG_MODULE_BASE
 
@@ -112,6 +113,44 @@ static void test_members(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "ready route=\"/v1/\\\"x\\\"\" status=200 bytes=7\n"));
     end();
     log_members_free(members);
+}
+
+/* A line tells what was so when it was logged, though it is made later. */
+static void test_as_it_was(void)
+{
+    char *text = strdup("as it was");
+    struct log_context context = {.request_id = {text, strlen(text)}};
+    char longer[LOG_VALUE_MAX_BYTES];
+
+    begin(LOG_JSON, 0, 0);
+    log_context_set(&context);
+    log_event(LOG_INFO, "failed", LOG_STRING("text", text), LOG_ERR(err_because(ERR_IO, "the cause")));
+    err_clear();
+    memset(text, 'x', strlen(text));
+    free(text);
+    log_context_set(NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"request_id\":\"as it was\",\"text\":\"as it was\","
+                                           "\"error\":\"ERR_IO\",\"cause\":\"the cause\"}\n"));
+    memset(longer, 'y', sizeof longer);   /* longer than most */
+    log_event(LOG_INFO, "long", LOG_TEXT("one", ((struct text){longer, sizeof longer})),
+              LOG_TEXT("other", ((struct text){longer, sizeof longer})));
+    CU_ASSERT_EQUAL(count_of(lines(), "yyyyyyyyyyyyyyyy"), 2 * LOG_VALUE_MAX_BYTES / 16);
+    end();
+}
+
+static void test_too_many_fields(void)
+{
+    struct log_field fields[LOG_FIELDS_MAX + 1];
+    const struct log_what what = {LOG_MODULE_BASE, LOG_INFO, "many", true};
+
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        fields[i] = LOG_INT("number", 7);
+    begin(LOG_JSON, 0, 0);
+    log_write(&what, fields, LOG_FIELDS_MAX);
+    CU_ASSERT_EQUAL(count_of(lines(), "\"number\":7"), LOG_FIELDS_MAX);
+    log_write(&what, fields, LOG_FIELDS_MAX + 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"many\",\"module\":\"base\",\"fields_left_out\":true}\n"));
+    end();
 }
 
 /* More events than heads are kept, of two logs in turn. */
@@ -456,6 +495,8 @@ static const struct suite_case cases[] = {
     {"before it is open lines go to standard error", test_not_open},
     {"a line has its members in order", test_fields},
     {"fields made ready are in each line as if they were given", test_members},
+    {"a line tells what was so when it was logged", test_as_it_was},
+    {"an event of too many fields is told without them", test_too_many_fields},
     {"each event has its own head", test_heads},
     {"a head that there is no memory for harms nobody", test_no_memory_for_a_head},
     {"the context is on every line of the thread", test_context},

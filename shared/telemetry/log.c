@@ -12,6 +12,7 @@
 #include "telemetry/log.h"
 #include "telemetry/log_format.h"
 #include "telemetry/log_head.h"
+#include "telemetry/log_record.h"
 #include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
 #include "telemetry/trace.h"
@@ -35,7 +36,7 @@ static atomic_uint sample;
 /* What a thread that logs keeps, from its first line to its end. */
 struct log_thread {
     struct log_ring *ring;
-    struct buf line, head;
+    struct buf head;
     struct log_heads heads;
 };
 
@@ -164,7 +165,6 @@ static void thread_free(void *context)
     struct log_thread *thread = context;
 
     drop_ring(thread);
-    buf_fini(&thread->line);
     buf_fini(&thread->head);
     free(thread);
     own_thread = NULL;
@@ -183,7 +183,6 @@ static struct log_thread *this_thread(void)
     if (!thread)
         return NULL;
     pthread_once(&once, make_key);
-    buf_init(&thread->line, LOG_LINE_MAX_BYTES);
     buf_init(&thread->head, LOG_LINE_MAX_BYTES);
     pthread_setspecific(thread_key, thread);
     own_thread = thread;
@@ -223,15 +222,8 @@ static struct text head_of(struct log_thread *thread, const struct log_what *wha
     return buf_text(&thread->head);
 }
 
-/* What there is no memory for is no line: out has failed then. */
-static void format_line(const struct log_what *what, const struct log_field *fields, size_t count, struct buf *out)
+static size_t pack(const struct log_what *what, const struct log_field *fields, size_t count, char *out, size_t size)
 {
-    struct log_thread *thread = this_thread();
-    struct text head = thread ? head_of(thread, what) : TEXT_NONE;
-    if (!head.at) {
-        out->failed = true;
-        return;
-    }
     struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
                                   part_text(&own_context.span_id), part_text(&own_context.user_id)};
     bool own_ids = false;
@@ -239,18 +231,41 @@ static void format_line(const struct log_what *what, const struct log_field *fie
         trace_here_ids(&context.trace_id, &context.span_id);
         own_ids = context.trace_id.at != NULL;
     }
+    return log_record_write(what, &context, own_ids, fields, count, logger.format, out, size);
+}
+
+/* The line of a record. What there is no memory for is no line: out has failed then. */
+static void format(struct text record, int64_t now_ns, struct buf *out)
+{
+    struct log_thread *thread = this_thread();
+    struct log_event event;
+
+    log_record_read(record, &event);
+    struct text head = thread ? head_of(thread, &event.what) : TEXT_NONE;
+    if (!head.at) {
+        out->failed = true;
+        return;
+    }
     struct log_line line = {
-        .time_us = clock_wall_us(),
-        .what = what,
+        .time_us = clock_wall_us_at(now_ns),
+        .what = &event.what,
         .service = named(logger.service),
         .head = head,
-        .context = &context,
-        .own_ids = own_ids,
-        .fields = fields,
-        .field_count = count,
+        .context = &event.context,
+        .own_ids = event.own_ids,
+        .fields = event.fields,
+        .field_count = event.count,
+        .left_out = event.left_out,
         .coloured = logger.coloured,
     };
     log_line_format(&line, logger.format, out);
+}
+
+static void format_now(const struct log_what *what, const struct log_field *fields, size_t count, struct buf *out)
+{
+    char record[LOG_RECORD_MAX_BYTES];
+
+    format((struct text){record, pack(what, fields, count, record, sizeof record)}, clock_now_ns(), out);
 }
 
 static void write_directly(struct text line)
@@ -292,27 +307,57 @@ static bool admitted(const struct log_what *what, int64_t now_ns)
     return false;
 }
 
+/* Before the log is open, and after. */
+static void log_directly(const struct log_what *what, const struct log_field *fields, size_t count)
+{
+    struct buf line;
+
+    buf_init(&line, LOG_LINE_MAX_BYTES);
+    format_now(what, fields, count, &line);
+    if (!buf_check(&line))
+        write_directly(buf_text(&line));
+    buf_fini(&line);
+}
+
+/* What is long, or would not lie in one piece, is packed elsewhere first. */
+static bool put_whole(struct log_ring *ring, int64_t now_ns, const struct log_what *what,
+                      const struct log_field *fields, size_t count)
+{
+    char record[LOG_RECORD_MAX_BYTES];
+    size_t length = pack(what, fields, count, record, sizeof record);
+
+    return log_ring_put(ring, now_ns, (unsigned)what->level, (struct text){record, length});
+}
+
+static bool put(struct log_ring *ring, int64_t now_ns, const struct log_what *what, const struct log_field *fields,
+                size_t count)
+{
+    char *room = log_ring_room(ring, LOG_RECORD_SMALL_BYTES);
+    size_t length = room ? pack(what, fields, count, room, LOG_RECORD_SMALL_BYTES) : 0;
+
+    if (length == 0)
+        return put_whole(ring, now_ns, what, fields, count);
+    log_ring_commit(ring, now_ns, (unsigned)what->level, length);
+    return true;
+}
+
 void log_write(const struct log_what *what, const struct log_field *fields, size_t count)
 {
     struct log_writer *writer = logger.writer;
-    int64_t now_ns = clock_now_ns();
 
-    if (writer && !admitted(what, now_ns))
-        return;
-    struct log_thread *thread = this_thread();
-    if (thread)
-        format_line(what, fields, count, &thread->line);
     if (!writer) {
-        if (thread && !buf_check(&thread->line))
-            write_directly(buf_text(&thread->line));
+        log_directly(what, fields, count);
         return;
     }
+    int64_t now_ns = clock_now_ns();
+    if (!admitted(what, now_ns))
+        return;
+    struct log_thread *thread = this_thread();
     struct log_ring *ring = thread ? this_ring(thread) : NULL;
-    bool put = ring && !buf_check(&thread->line)
-            && log_ring_put(ring, now_ns, (unsigned)what->level, buf_text(&thread->line));
-    if (!put)
+    bool is_put = ring && put(ring, now_ns, what, fields, count);
+    if (!is_put)
         log_writer_count_dropped(writer);
-    log_writer_wake(writer, !put || what->level >= LOG_ERROR || log_ring_half_full(ring));
+    log_writer_wake(writer, !is_put || what->level >= LOG_ERROR || log_ring_half_full(ring));
 }
 
 /* ---- open and close ---- */
@@ -323,7 +368,7 @@ static void tell_dropped(uint64_t dropped, struct buf *out)
 {
     static const struct log_what what = {LOG_MODULE_BASE, LOG_WARNING, "log lines were dropped", true};
 
-    format_line(&what, &LOG_INT("dropped", (int64_t)dropped), 1, out);
+    format_now(&what, &LOG_INT("dropped", (int64_t)dropped), 1, out);
 }
 
 static bool tell_repeated(bool at_end, struct buf *out, unsigned *ret_level)
@@ -335,7 +380,7 @@ static bool tell_repeated(bool at_end, struct buf *out, unsigned *ret_level)
         return false;
     const struct log_what what = {held.module, held.level, "repeated", true};
     const struct log_field fields[] = {LOG_STRING("repeated_msg", held.message), LOG_INT("count", (int64_t)count)};
-    format_line(&what, fields, sizeof fields / sizeof fields[0], out);
+    format_now(&what, fields, sizeof fields / sizeof fields[0], out);
     *ret_level = (unsigned)held.level;
     return true;
 }
@@ -353,6 +398,7 @@ enum err log_open(const struct log_opts *opts)
     struct log_writer_opts writer = {
         .sink = {opts->sink, opts->fd, opts->path, logger.service},
         .flush_ms = opts->flush_ms ? opts->flush_ms : FLUSH_MS,
+        .format = format,
         .notice = tell_dropped,
         .summary = tell_repeated,
     };

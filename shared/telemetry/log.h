@@ -10,9 +10,10 @@
  * sentence, a literal; what varies is a field. No input can forge a line or a colour: everything that is not a
  * printable character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
  *
- * A caller never waits: it formats into a buffer of its own thread, and one writer thread carries the lines to the
- * sink, in the order of their times, within flush_ms, and at once from LOG_ERROR on. When the sink stalls and a buffer
- * is full, lines are dropped and counted, and the count is logged when the sink moves again.
+ * A caller never waits: it leaves what there is to be told in a buffer of its own thread, and one writer thread makes
+ * lines of that and carries them to the sink, in the order of their times, within flush_ms, and at once from LOG_ERROR
+ * on. When the sink stalls and a buffer is full, lines are dropped and counted, and the count is logged when the sink
+ * moves again.
  *
  * What repeats faster than repeat_burst a second (the same msg, level and module) is held back, and summed up by one
  * line, "repeated". Lines of which each is about something else, a request, an event, are logged by log_each(), and are
@@ -124,6 +125,7 @@ void log_context_set(const struct log_context *context);
 enum log_field_type {
     LOG_FIELD_NONE, LOG_FIELD_TEXT, LOG_FIELD_INTEGER, LOG_FIELD_NUMBER, LOG_FIELD_BOOLEAN, LOG_FIELD_ERR,
     LOG_FIELD_DURATION, LOG_FIELD_SECRET, LOG_FIELD_MEMBERS,
+    LOG_FIELD_READY,               /* what the writer has in place of members: their text */
 };
 
 struct log_members;

@@ -49,18 +49,15 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
     case LOG_FIELD_BOOLEAN:
         json_boolean(writer, field->boolean);
         break;
-    case LOG_FIELD_ERR:
-        json_string(writer, err_name(field->err));
-        if (err_cause()[0])
-            json_member_string(writer, "cause", err_cause());
-        break;
     case LOG_FIELD_SECRET:
         json_string(writer, redacted);
         break;
-    case LOG_FIELD_MEMBERS:
-        if (field->members)
-            json_raw(writer, buf_text(&field->members->json));
+    case LOG_FIELD_READY:
+        json_raw(writer, field->text);
         break;
+    case LOG_FIELD_ERR:
+    case LOG_FIELD_MEMBERS:
+        break;   /* a record has others for them */
     }
 }
 
@@ -203,17 +200,14 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
         add_key(out, field->key);
         buf_add_string(out, field->boolean ? "true" : "false");
         break;
-    case LOG_FIELD_ERR:
-        add_value(out, field->key, text_of(err_name(field->err)));
-        if (err_cause()[0])
-            add_value(out, LOG_KEY("cause"), text_of(err_cause()));
-        break;
     case LOG_FIELD_SECRET:
         add_value(out, field->key, text_of(redacted));
         break;
+    case LOG_FIELD_READY:
+        buf_add_text(out, field->text);
+        break;
+    case LOG_FIELD_ERR:
     case LOG_FIELD_MEMBERS:
-        if (field->members)
-            buf_add_text(out, buf_text(&field->members->terminal));
         break;
     }
 }
@@ -250,7 +244,7 @@ void log_line_format(const struct log_line *line, enum log_format format, struct
     void (*write)(const struct log_line *, bool, struct buf *) = format == LOG_JSON ? format_json : format_terminal;
 
     buf_reset(out, LOG_LINE_MAX_BYTES);
-    write(line, true, out);
+    write(line, !line->left_out, out);
     if (!out->failed)
         return;
     buf_reset(out, LOG_LINE_MAX_BYTES);
@@ -280,6 +274,11 @@ struct log_members *log_members_new(const struct log_field *fields, size_t count
         return members;
     log_members_free(members);
     return NULL;
+}
+
+struct text log_members_text(const struct log_members *members, enum log_format format)
+{
+    return buf_text(format == LOG_JSON ? &members->json : &members->terminal);
 }
 
 void log_members_free(struct log_members *members)

@@ -14,13 +14,17 @@ struct log_line {
     struct text head;                      /* LOG_JSON only: what log_head_format() writes */
     const struct log_context *context;
     bool own_ids;                          /* its trace's and span's are digits, made here */
-    const struct log_field *fields;
+    const struct log_field *fields;        /* as a record has them */
     size_t field_count;
+    bool left_out;                         /* the event had more of them than a record has room for */
     bool coloured;                         /* LOG_TERMINAL only */
 };
 
 /** At most LOG_VALUE_MAX_BYTES of it. */
 struct text log_value(struct text value);
+
+/** Ready members, in a line of this format. A view of them. */
+struct text log_members_text(const struct log_members *members, enum log_format format);
 
 /** Empties out, whose ceiling is LOG_LINE_MAX_BYTES, and writes the line into it, with its newline. The line is whole
  *  whenever memory allows: fields that do not fit are left out. */

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "telemetry/log.h"
 
-enum { LOG_HEADS = 8, LOG_HEAD_MAX_BYTES = 320 };
+enum { LOG_HEADS = 32, LOG_HEAD_MAX_BYTES = 320 };
 
 struct log_head {
     const char *message;               /* its address: a literal's */

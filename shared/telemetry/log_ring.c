@@ -36,7 +36,7 @@ void log_ring_unref(struct log_ring *ring)
         free(ring);
 }
 
-/* A record begins where its head fits in one piece, whatever the length of the line before. */
+/* A record begins where its head fits in one piece, whatever the length of the one before. */
 static size_t room_of(size_t length)
 {
     return (sizeof(struct record) + length + sizeof(struct record) - 1) / sizeof(struct record) * sizeof(struct record);
@@ -79,32 +79,75 @@ static size_t taken(const struct log_ring *ring)
     return tail < ring->restarted ? ring->restarted : tail;
 }
 
-/* The writer sees it together with the line that follows. It has nothing to take meanwhile, and looks at neither. */
+/* Up to where everything was put, likewise. */
+static size_t filled(const struct log_ring *ring)
+{
+    size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+
+    return head < ring->restarted ? ring->restarted : head;
+}
+
+/* The writer sees it together with what follows. It has nothing to take meanwhile, and looks at neither. */
 static size_t restart(struct log_ring *ring, size_t head)
 {
     ring->restarted_from = head;
     return ring->restarted = (head | (ring->size - 1)) + 1;
 }
 
-bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text line)
+/* Where the next record begins, when there is room for one of this length. */
+static bool find_room(struct log_ring *ring, size_t length, size_t *ret_head)
 {
-    struct record record = {order_ns, (uint32_t)line.length, level};
-    size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    size_t used = head - taken(ring);
+    size_t head = filled(ring), used = head - taken(ring);
 
-    if (line.length > ring->size || ring->size - used < room_of(line.length))
+    if (length > ring->size || ring->size - used < room_of(length))
         return false;
     if (used == 0 && (head & (ring->size - 1)) > RESTART_BYTES)
         head = restart(ring, head);
-    memcpy(place(ring, head), &record, sizeof record);
-    copy_in(ring, head + sizeof record, line.at, line.length);
-    atomic_store(&ring->head, head + room_of(line.length));
+    *ret_head = head;
     return true;
+}
+
+static void commit(struct log_ring *ring, size_t head, const struct record *record)
+{
+    memcpy(place(ring, head), record, sizeof *record);
+    atomic_store(&ring->head, head + room_of(record->length));
+}
+
+bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text bytes)
+{
+    struct record record = {order_ns, (uint32_t)bytes.length, level};
+    size_t head;
+
+    if (!find_room(ring, bytes.length, &head))
+        return false;
+    copy_in(ring, head + sizeof record, bytes.at, bytes.length);
+    commit(ring, head, &record);
+    return true;
+}
+
+char *log_ring_room(struct log_ring *ring, size_t length)
+{
+    size_t head;
+
+    if (!find_room(ring, length, &head))
+        return NULL;
+    size_t at = (head + sizeof(struct record)) & (ring->size - 1);
+    if (at + length > ring->size)
+        return NULL;
+    ring->offered = head;
+    return ring->data + at;
+}
+
+void log_ring_commit(struct log_ring *ring, int64_t order_ns, unsigned level, size_t length)
+{
+    struct record record = {order_ns, (uint32_t)length, level};
+
+    commit(ring, ring->offered, &record);
 }
 
 bool log_ring_half_full(const struct log_ring *ring)
 {
-    return atomic_load_explicit(&ring->head, memory_order_relaxed) - taken(ring) > ring->size / 2;
+    return filled(ring) - taken(ring) > ring->size / 2;
 }
 
 bool log_ring_is_empty(const struct log_ring *ring)

@@ -1,7 +1,7 @@
 /*
- * A ring of log lines between one thread that logs and the writer: bounded, and without a lock.
+ * A ring of what is logged between one thread that logs and the writer: bounded, and without a lock.
  *
- * What finds it empty begins at its start again, so that a large ring costs memory only where many lines come at once.
+ * What finds it empty begins at its start again, so that a large ring costs memory only where much comes at once.
  *
  * Owned by both; each drops it, and the second to do so frees it.
  */
@@ -23,6 +23,7 @@ struct log_ring {
     atomic_bool abandoned;            /* its thread has ended: nothing more will come */
     size_t size;                      /* a power of two */
     size_t restarted_from, restarted; /* when the thread that logs last began at its start again */
+    size_t offered;                   /* where log_ring_room() found it */
     _Alignas(64) atomic_size_t head;  /* bytes ever put; written by the thread that logs */
     _Alignas(64) atomic_size_t tail;  /* bytes ever taken; written by the writer */
     char data[];
@@ -34,19 +35,24 @@ void log_ring_unref(struct log_ring *ring);
 
 /* ---- the thread that logs ---- */
 
-/** False, and nothing is put, when there is no room. order_ns is monotonic time, by which lines of all rings are
- *  brought into one order; level is handed on with the line. */
-bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text line);
+/** False, and nothing is put, when there is no room. order_ns is monotonic time, by which the records of all rings are
+ *  brought into one order; level is handed on with the record. */
+bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text record);
 bool log_ring_half_full(const struct log_ring *ring);
+
+/** The same in two steps, so that what is put need not be copied: where up to length bytes may be written in one piece,
+ *  or NULL, when only log_ring_put() might find room; and that so many were. */
+char *log_ring_room(struct log_ring *ring, size_t length);
+void log_ring_commit(struct log_ring *ring, int64_t order_ns, unsigned level, size_t length);
 
 /* ---- the writer ---- */
 
 bool log_ring_is_empty(const struct log_ring *ring);
 
-/** The oldest line's place in time and its length; false when there is none. */
+/** The oldest record's place in time and its length; false when there is none. */
 bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length);
 
-/** Moves the oldest line, which there is, to the end of out, which has room; returns its level. */
+/** Moves the oldest record, which there is, to the end of out, which has room; returns its level. */
 unsigned log_ring_take(struct log_ring *ring, char *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "telemetry/log.h"
+#include "telemetry/log_record.h"
 #include "telemetry/log_repeat.h"
 #include "telemetry/log_writer.h"
 
@@ -39,6 +40,8 @@ struct log_writer {
     pthread_cond_t flushed;
     uint64_t tickets, tickets_done;
 
+    char record[LOG_RECORD_MAX_BYTES];
+    struct buf line;                      /* of that record */
     size_t length, lines;                 /* of the batch */
     unsigned batch_level;                 /* of its last line, which for the syslog is its only one */
     char batch[BATCH_BYTES];
@@ -137,12 +140,21 @@ static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, int6
     return found;
 }
 
-static void take_line(struct log_writer *writer, struct log_ring *ring, size_t length)
+static void take_line(struct log_writer *writer, struct log_ring *ring, int64_t order_ns, size_t length)
 {
-    if (writer->length > 0 && writer->length + length > writer->sink.batch_max)
+    unsigned level = log_ring_take(ring, writer->record);
+    struct buf *line = &writer->line;
+
+    writer->opts.format((struct text){writer->record, length}, order_ns, line);
+    if (buf_check(line)) {
+        log_writer_count_dropped(writer);
+        return;
+    }
+    if (writer->length > 0 && writer->length + line->length > writer->sink.batch_max)
         write_batch(writer);
-    writer->batch_level = log_ring_take(ring, writer->batch + writer->length);
-    writer->length += length;
+    memcpy(writer->batch + writer->length, line->data, line->length);
+    writer->batch_level = level;
+    writer->length += line->length;
     writer->lines++;
 }
 
@@ -155,7 +167,7 @@ static void write_round(struct log_writer *writer)
 
     while ((ring = oldest(writer, until_ns, &ring_until_ns)) && !gives_up(writer))
         while (log_ring_peek(ring, &order_ns, &length) && order_ns <= ring_until_ns)
-            take_line(writer, ring, length);
+            take_line(writer, ring, order_ns, length);
     write_batch(writer);
     write_summaries(writer);
     write_notice(writer);
@@ -293,6 +305,7 @@ static void writer_free(struct log_writer *writer)
     if (writer->wake_fd >= 0)
         close(writer->wake_fd);
     log_sink_close(&writer->sink);
+    buf_fini(&writer->line);
     pthread_cond_destroy(&writer->flushed);
     pthread_mutex_destroy(&writer->lock);
     free(writer);
@@ -306,6 +319,7 @@ enum err log_writer_open(const struct log_writer_opts *opts, struct log_writer *
     if (!writer)
         return err_because(ERR_MEMORY, "no memory for the log");
     writer->opts = *opts;
+    buf_init(&writer->line, LOG_LINE_MAX_BYTES);
     enum err err = log_sink_open(&opts->sink, BATCH_BYTES, &writer->sink);
     if (err) {
         free(writer);

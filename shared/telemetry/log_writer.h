@@ -1,5 +1,5 @@
 /*
- * The thread that carries log lines from the rings to the sink.
+ * The thread that makes lines of what is in the rings, and carries them to the sink.
  *
  * Rings are added from any thread, without a lock; only the writer takes them off. It sleeps for good while there is
  * nothing to write; the first line wakes it, and it then lets lines gather for flush_ms, unless one is urgent. While
@@ -26,6 +26,7 @@ struct log_writer;
 struct log_writer_opts {
     struct log_sink_opts sink;
     unsigned flush_ms;
+    void (*format)(struct text record, int64_t order_ns, struct buf *out);   /* makes the line of what a ring has */
     void (*notice)(uint64_t dropped, struct buf *out);   /* formats the line that tells how many were dropped */
     /* Formats the next line that sums up repeats, if one is due (at_end: if there is one), and says its level. */
     bool (*summary)(bool at_end, struct buf *out, unsigned *ret_level);

@@ -1,0 +1,178 @@
+#include "config.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "telemetry/log_record.h"
+
+enum { CONTEXT_PARTS = 4, OWN_IDS = 1 << CONTEXT_PARTS, LEFT_OUT = OWN_IDS << 1 };
+
+#define ABSENT UINT32_MAX
+
+/* What a record begins with; then come the parts of the context, then the fields. */
+struct record_head {
+    const char *message;
+    uint8_t module, level, count, flags;   /* a flag for each part of the context that there is, and the two above */
+    uint8_t lengths[CONTEXT_PARTS];
+};
+
+/* Of a field; then come its eight bytes, or its text. */
+struct field_head {
+    const char *key;
+    uint32_t length;                       /* of the text; ABSENT: it is */
+    uint8_t key_length, type;
+};
+
+_Static_assert(LOG_RECORD_SMALL_BYTES >= sizeof(struct record_head) + CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES,
+               "the head has room in any case");
+_Static_assert(LOG_FIELDS_MAX <= UINT8_MAX && LOG_CONTEXT_MAX_BYTES <= UINT8_MAX, "a byte tells them");
+
+/* ---- packing ---- */
+
+struct packer {
+    char *at, *end;
+    uint8_t count;
+    bool failed;                           /* there is no room for it all */
+};
+
+static void put(struct packer *packer, struct text key, enum log_field_type type, const void *value, size_t length)
+{
+    struct field_head head = {key.at, value ? (uint32_t)length : ABSENT, (uint8_t)key.length, (uint8_t)type};
+
+    assert(key.length <= UINT8_MAX);
+    if (packer->count == LOG_FIELDS_MAX || (size_t)(packer->end - packer->at) < sizeof head + length) {
+        packer->failed = true;
+        return;
+    }
+    packer->at = mempcpy(packer->at, &head, sizeof head);
+    if (length > 0)
+        packer->at = mempcpy(packer->at, value, length);
+    packer->count++;
+}
+
+static void put_text(struct packer *packer, struct text key, struct text value)
+{
+    value = log_value(value);
+    put(packer, key, LOG_FIELD_TEXT, value.at, value.length);
+}
+
+static void put_field(struct packer *packer, const struct log_field *field, enum log_format format)
+{
+    switch (field->type) {
+    case LOG_FIELD_NONE:
+        break;
+    case LOG_FIELD_TEXT:
+        put_text(packer, field->key, field->text);
+        break;
+    case LOG_FIELD_INTEGER:
+    case LOG_FIELD_DURATION:
+        put(packer, field->key, field->type, &field->integer, sizeof field->integer);
+        break;
+    case LOG_FIELD_NUMBER:
+        put(packer, field->key, field->type, &field->number, sizeof field->number);
+        break;
+    case LOG_FIELD_BOOLEAN:
+        put(packer, field->key, field->type, &field->boolean, sizeof field->boolean);
+        break;
+    case LOG_FIELD_ERR:
+        put_text(packer, field->key, text_of(err_name(field->err)));
+        if (err_cause()[0])
+            put_text(packer, LOG_KEY("cause"), text_of(err_cause()));
+        break;
+    case LOG_FIELD_SECRET:
+        put(packer, field->key, field->type, NULL, 0);
+        break;
+    case LOG_FIELD_MEMBERS:
+        if (field->members) {
+            struct text ready = log_members_text(field->members, format);
+            put(packer, TEXT_NONE, LOG_FIELD_READY, ready.at, ready.length);
+        }
+        break;
+    case LOG_FIELD_READY:
+        put(packer, TEXT_NONE, field->type, field->text.at, field->text.length);
+        break;
+    }
+}
+
+static char *put_part(struct record_head *head, unsigned part, struct text text, char *at)
+{
+    if (text.length > LOG_CONTEXT_MAX_BYTES)
+        text.length = LOG_CONTEXT_MAX_BYTES;
+    head->lengths[part] = (uint8_t)text.length;
+    if (!text.at)
+        return at;
+    head->flags |= (uint8_t)(1U << part);
+    return mempcpy(at, text.at, text.length);
+}
+
+size_t log_record_write(const struct log_what *what, const struct log_context *context, bool own_ids,
+                        const struct log_field *fields, size_t count, enum log_format format, char *out, size_t size)
+{
+    struct record_head head = {what->message, (uint8_t)what->module, (uint8_t)what->level, 0,
+                               own_ids ? OWN_IDS : 0, {0}};
+    char *at = out + sizeof head;
+
+    at = put_part(&head, 0, context->request_id, at);
+    at = put_part(&head, 1, context->trace_id, at);
+    at = put_part(&head, 2, context->span_id, at);
+    at = put_part(&head, 3, context->user_id, at);
+    struct packer packer = {at, out + size, 0, false};
+    for (size_t i = 0; i < count; i++)
+        put_field(&packer, &fields[i], format);
+    if (packer.failed) {
+        if (size < LOG_RECORD_MAX_BYTES)
+            return 0;
+        packer.at = at;
+        packer.count = 0;
+        head.flags |= LEFT_OUT;
+    }
+    head.count = packer.count;
+    memcpy(out, &head, sizeof head);
+    return (size_t)(packer.at - out);
+}
+
+/* ---- reading ---- */
+
+static struct text take_part(const struct record_head *head, unsigned part, const char **at)
+{
+    if (!(head->flags & 1U << part))
+        return TEXT_NONE;
+    struct text text = {*at, head->lengths[part]};
+    *at += text.length;
+    return text;
+}
+
+static const char *take_field(const char *at, struct log_field *ret)
+{
+    struct field_head head;
+
+    memcpy(&head, at, sizeof head);
+    at += sizeof head;
+    *ret = (struct log_field){.key = {head.key, head.key_length}, .type = (enum log_field_type)head.type};
+    if (head.length == ABSENT)
+        return at;
+    if (ret->type == LOG_FIELD_TEXT || ret->type == LOG_FIELD_READY)
+        ret->text = (struct text){at, head.length};
+    else
+        memcpy(&ret->integer, at, head.length);   /* or another member of the union, which begins where it does */
+    return at + head.length;
+}
+
+void log_record_read(struct text record, struct log_event *ret)
+{
+    struct record_head head;
+    const char *at = record.at + sizeof head;
+
+    memcpy(&head, record.at, sizeof head);
+    ret->what = (struct log_what){(enum log_module)head.module, (enum log_level)head.level, head.message, false};
+    ret->own_ids = head.flags & OWN_IDS;
+    ret->left_out = head.flags & LEFT_OUT;
+    ret->count = head.count;
+    ret->context.request_id = take_part(&head, 0, &at);
+    ret->context.trace_id = take_part(&head, 1, &at);
+    ret->context.span_id = take_part(&head, 2, &at);
+    ret->context.user_id = take_part(&head, 3, &at);
+    for (size_t i = 0; i < ret->count; i++)
+        at = take_field(at, &ret->fields[i]);
+    assert(at == record.at + record.length);
+}

@@ -1,0 +1,40 @@
+/*
+ * An event on its way from the thread that logs to the writer, which makes a line of it: to pack it costs the thread a
+ * fraction of that, and the writer makes one line after the other, so that it has code and tables at hand.
+ *
+ * A record is bytes in no particular place, good within this process: it points to what the program has for good
+ * (messages and keys, which are literals) and copies all else.
+ *
+ * Pure but for err_cause(), which a LOG_FIELD_ERR is packed with: any thread.
+ */
+#ifndef TANDEM_TELEMETRY_LOG_RECORD_H
+#define TANDEM_TELEMETRY_LOG_RECORD_H
+
+#include "base/text.h"
+#include "telemetry/log.h"
+#include "telemetry/log_format.h"
+
+enum {
+    LOG_FIELDS_MAX = 32,             /* of an event; those that are past it are left out */
+    LOG_RECORD_SMALL_BYTES = 1024,   /* room for nearly all */
+    LOG_RECORD_MAX_BYTES = 24576,    /* an event that is longer is told without its fields, as a line is */
+};
+
+/** Packs an event to where there is room for size bytes, at least LOG_RECORD_SMALL_BYTES; ready members as this format
+ *  has them. own_ids: see struct log_line. Returns its length; 0 when it does not fit, as it always does in
+ *  LOG_RECORD_MAX_BYTES. */
+size_t log_record_write(const struct log_what *what, const struct log_context *context, bool own_ids,
+                        const struct log_field *fields, size_t count, enum log_format format, char *out, size_t size);
+
+/* An event again. Its texts are views of the record. */
+struct log_event {
+    struct log_what what;
+    struct log_context context;
+    bool own_ids, left_out;
+    size_t count;
+    struct log_field fields[LOG_FIELDS_MAX];
+};
+
+void log_record_read(struct text record, struct log_event *ret);
+
+#endif
