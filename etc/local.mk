@@ -114,7 +114,7 @@ dist_prometheus_DATA = etc/prometheus/prometheus.yml
 prometheusrulesdir = $(prometheusdir)/rules
 dist_prometheusrules_DATA = etc/prometheus/rules/tandem-alerts.yml etc/prometheus/rules/tandem-recording.yml
 EXTRA_DIST += etc/prometheus/tests/tandem-alerts_test.yml etc/prometheus/tests/tandem-budgets_test.yml \
-	etc/prometheus/tests/tandem-engines_test.yml
+	etc/prometheus/tests/tandem-engines_test.yml etc/prometheus/tests/tandem-hours_test.yml
 alertmanagerdir = $(pkgdatadir)/alertmanager
 dist_alertmanager_DATA = etc/alertmanager/alertmanager.yml
 grafanadashboardsdir = $(pkgdatadir)/grafana/dashboards

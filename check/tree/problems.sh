@@ -37,18 +37,20 @@ rows() {
     sed -nE 's/^\| (`[^|]*) \| ([^|]*) \|.*/\1 | \2/p' "$PAGE" | grep /problems/
 }
 
+# Both are asked for each line of the other, and gathered once.
+ALL=$(all) ROWS=$(rows)
+
 unlisted() {
     local type status
-    all | while read -r type status; do
-        rows | grep -E "\`/problems/$type\`.*\|.*$status" >/dev/null ||
-            echo "$type, with $status, is not in $PAGE"
-    done
+    while read -r type status; do
+        grep -qE "\`/problems/$type\`.*\|.*$status" <<<"$ROWS" || echo "$type, with $status, is not in $PAGE"
+    done <<<"$ALL"
 }
 
 unknown() {
     local type
-    rows | grep -oE '/problems/[a-z-]+' | while read -r type; do
-        all | grep -qE "^${type#/problems/}( |\$)" || echo "nothing answers with $type"
+    grep -oE '/problems/[a-z-]+' <<<"$ROWS" | while read -r type; do
+        grep -qE "^${type#/problems/}( |\$)" <<<"$ALL" || echo "nothing answers with $type"
     done
 }
 
