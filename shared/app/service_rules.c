@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "app/bus_settings.h"
+#include "app/cache_settings.h"
 #include "app/database_settings.h"
 #include "app/discovery_settings.h"
 #include "app/log_settings.h"
 #include "app/service_rules.h"
 #include "app/trace_export.h"
-#include "cache/remote.h"
 #include "conf/option.h"
 #include "net/client.h"
 #include "net/listen.h"
@@ -84,7 +84,7 @@ static enum err check_registry_file(const struct settings *settings, enum option
 static enum err check_rediss_file(const struct settings *settings, enum option_id option, const char *service)
 {
     (void)service;
-    if (!begins(settings, OPTION_CACHE_DRIVER, "redis") || !begins(settings, OPTION_CACHE_REDIS_URL, "rediss:"))
+    if (!cache_settings_has_remote(settings) || !begins(settings, OPTION_CACHE_REDIS_URL, "rediss:"))
         return ERR_NONE;
     if (option == OPTION_CACHE_REDIS_CERTIFICATE_FILE)
         return check_pair(settings, option, OPTION_CACHE_REDIS_KEY_FILE);
@@ -146,8 +146,7 @@ static enum err check_user_url(const struct settings *settings, enum option_id o
 static enum err check_redis(const struct settings *settings, enum option_id option, const char *service)
 {
     (void)service;
-    bool is_used = begins(settings, OPTION_CACHE_DRIVER, "redis");
-    return is_used ? cache_remote_check(settings_text(settings, option)) : ERR_NONE;
+    return cache_settings_has_remote(settings) ? cache_remote_check(settings_text(settings, option)) : ERR_NONE;
 }
 
 /* ---- log and traces ---- */

@@ -4,10 +4,10 @@
  *
  * The file has a directory of names (which series there are, and at which slot), a segment of slots for each process
  * that lives, and what is left of those that have ended. A process adds to its own segment only: without a lock, and
- * without waiting for anybody. It holds a file lock on its segment, which the kernel frees with it. Whoever next looks
- * at the file folds the segments of the dead into what is left, in two steps of which the first counts by one atomic
- * store: killed between any two instructions, nothing is lost and nothing counts twice. What is only true of a living
- * process (gauges) is not folded.
+ * without waiting for anybody; some of its threads each to slots of their own in it, which count together. It holds a
+ * file lock on its segment, which the kernel frees with it. Whoever next looks at the file folds the segments of the
+ * dead into what is left, in two steps of which the first counts by one atomic store: killed between any two
+ * instructions, nothing is lost and nothing counts twice. What is only true of a living process (gauges) is not folded.
  *
  * The file is made anew, under the same name, when it is of another layout or from before the machine's last start;
  * processes that still use the old one go on with that. Without a path it is the process's own memory.
