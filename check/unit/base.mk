@@ -4,6 +4,8 @@ check_PROGRAMS += check/unit/test_arena \
 	check/unit/test_clock \
 	check/unit/test_err \
 	check/unit/test_fault \
+	check/unit/test_fence \
+	check/unit/test_hex \
 	check/unit/test_id \
 	check/unit/test_json \
 	check/unit/test_json_read \
@@ -15,6 +17,8 @@ TESTS += check/unit/test_arena \
 	check/unit/test_clock \
 	check/unit/test_err \
 	check/unit/test_fault \
+	check/unit/test_fence \
+	check/unit/test_hex \
 	check/unit/test_id \
 	check/unit/test_json \
 	check/unit/test_json_read \
@@ -41,6 +45,14 @@ check_unit_test_err_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 check_unit_test_fault_SOURCES = check/unit/test_fault.c
 check_unit_test_fault_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_fault_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
+
+check_unit_test_fence_SOURCES = check/unit/test_fence.c
+check_unit_test_fence_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_fence_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
+
+check_unit_test_hex_SOURCES = check/unit/test_hex.c
+check_unit_test_hex_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_hex_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 
 check_unit_test_id_SOURCES = check/unit/test_id.c
 check_unit_test_id_CPPFLAGS = $(CHECK_CPPFLAGS)

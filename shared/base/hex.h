@@ -4,6 +4,7 @@
 #ifndef TANDEM_BASE_HEX_H
 #define TANDEM_BASE_HEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** 0 to 15, or -1 for what is no digit. */
@@ -18,5 +19,8 @@ static inline int hex_digit(char c)
 
 /** Two digits a byte; returns where they end. Adds no zero. */
 char *hex_write(const unsigned char *bytes, size_t count, char *out);
+
+/** Reads what hex_write() writes, 2 * count digits of lower case; false, and out is anything, when one is none. */
+bool hex_read_lower(const char *digits, size_t count, unsigned char *out);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/json_plain.h"
 #include "base/utf8.h"
 
 /*
@@ -228,6 +229,9 @@ static bool scan_string(struct scan *scan)
 {
     scan->at++;
     while (scan->at < scan->end) {
+        scan->at += json_plain_length((struct text){scan->at, (size_t)(scan->end - scan->at)});
+        if (scan->at == scan->end)
+            break;
         unsigned char c = (unsigned char)*scan->at;
         if (c == '"') {
             scan->at++;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_plain.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
 
@@ -92,46 +93,6 @@ static void add_escape(struct buf *out, unsigned char c)
     buf_addf(out, "\\u%04x", c);
 }
 
-/* ASCII that stands for itself in a string. */
-static bool is_plain(char c)
-{
-    return (signed char)c >= 0x20 && c != '"' && c != '\\';
-}
-
-/* Fewer than a block. */
-static bool copy_few(struct text value, char *to)
-{
-    for (size_t i = 0; i < value.length; i++) {
-        if (!is_plain(value.at[i]))
-            return false;
-        to[i] = value.at[i];
-    }
-    return true;
-}
-
-/* Sixteen bytes at once, as the vectors that GCC and Clang have on every machine. */
-typedef signed char block __attribute__((vector_size(16)));
-
-/* Copies a string of nothing else, and says so. The last block may overlap the one before. */
-static bool copy_plain(struct text value, char *to)
-{
-    block others = {0};
-    uint64_t halves[2];
-
-    if (value.length < sizeof(block))
-        return copy_few(value, to);
-    for (size_t i = 0; i < value.length; i += sizeof(block)) {
-        block bytes;
-        if (value.length - i < sizeof bytes)
-            i = value.length - sizeof bytes;
-        memcpy(&bytes, value.at + i, sizeof bytes);
-        others |= (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
-        memcpy(to + i, &bytes, sizeof bytes);
-    }
-    memcpy(halves, &others, sizeof halves);
-    return (halves[0] | halves[1]) == 0;
-}
-
 /* Runs that stand for themselves are added whole; what does not breaks a run. */
 static void add_escaped(struct buf *out, struct text value)
 {
@@ -163,7 +124,7 @@ static void add_string(struct json_writer *writer, struct text value, struct tex
 
     if (!room)
         return;
-    if (!copy_plain(value, room + 1)) {
+    if (!json_copy_plain(value, room + 1)) {
         writer->out->length = (size_t)(room - writer->out->data);
         add_escaped(writer->out, value);
         buf_add_text(writer->out, after);
