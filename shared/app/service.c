@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -28,6 +29,10 @@
 
 enum { MEASURE_INTERVAL_S = 1, SWEEP_INTERVAL_S = 60, LOG_CLOSE_MS = 1000, DRAIN_STEP_NS = 2 * NS_PER_MS };
 
+/* What an arena of the heap keeps at its end rather than give it back to the kernel, to ask for it again, page by page,
+ * in the next transaction; and from where on a piece of memory has a mapping of its own. */
+enum { HEAP_KEPT_BYTES = 512 * 1024, HEAP_MAPPED_BYTES = 512 * 1024 };
+
 /* Whoever starts this may have closed descriptors 0, 1 or 2. What is opened next would take their places, and the log
  * would be written to a socket or into a file. */
 static void hold_standard_descriptors(void)
@@ -38,6 +43,12 @@ static void hold_standard_descriptors(void)
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
+}
+
+static void keep_heap(void)
+{
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, HEAP_MAPPED_BYTES);
 }
 
 /* ---- signals: the main thread's, everywhere else blocked ---- */
@@ -189,6 +200,7 @@ int service_main(const struct service_definition *definition, int argc, char **a
     struct settings *settings = NULL;
     int status = EXIT_SUCCESS;
     sigset_t signals;
+    keep_heap();
     hold_standard_descriptors();
     block_signals(&signals);
     if (sodium_init() < 0) {

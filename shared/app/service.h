@@ -92,12 +92,12 @@ struct service {
     unsigned lanes;
     struct service_trace trace;
     struct observation *observations;              /* the metrics of each endpoint, see app/observe.c */
-    atomic_uint in_flight;
     struct metric_series queue_time, shed;
     enum err metrics_err;                          /* why the metrics are of this process alone, if they are */
     char metrics_fault[256];
     atomic_bool draining;                          /* no new connections; told by /readyz */
     atomic_bool closed;                            /* no new requests: they are answered 503 on their lane */
+    _Alignas(64) atomic_uint in_flight;            /* all lanes write it, and only read what is above */
 };
 
 /** Everything from arguments to exit status. Options: --help, --version, --config FILE, --set PATH=VALUE,
