@@ -152,6 +152,59 @@ static void test_malformed(void)
     arena_fini(&arena);
 }
 
+/* An envelope as it is written is read in one look, and any other in the general way: a space before it makes it one.
+ * Whatever happens to it, the two agree. */
+static void check_both_ways(const char *json, size_t length)
+{
+    char *spaced = malloc(length + 1);
+    struct arena other;
+    struct event event = {.time_us = 42}, general = {.time_us = 42};
+    arena_fini(&arena);
+    arena_init(&arena, 1024 * 1024);
+    arena_init(&other, 1024 * 1024);
+    spaced[0] = ' ';
+    memcpy(spaced + 1, json, length);
+    enum err err = event_read((struct text){json, length}, &arena, &event);
+    CU_ASSERT_EQUAL(err, event_read((struct text){spaced, length + 1}, &other, &general));
+    CU_ASSERT(same(event.id, general.id) && same(event.type, general.type) && same(event.source, general.source));
+    CU_ASSERT(same(event.subject, general.subject) && same(event.traceparent, general.traceparent));
+    CU_ASSERT(same(event.tracestate, general.tracestate) && same(event.request_id, general.request_id));
+    CU_ASSERT(same(event.data, general.data) && event.time_us == general.time_us);
+    if (!err)
+        CU_ASSERT(event.id.at[event.id.length] == '\0' && event.subject.at[event.subject.length] == '\0' &&
+                  (!event.data.at || event.data.at[event.data.length] == '\0'));
+    arena_fini(&other);
+    free(spaced);
+}
+
+static void test_both_ways(void)
+{
+    static const char others[] = {'"', '\\', '{', '}', '[', ']', ',', ':', ' ', 'a', '1', 0x01, 0x7f, (char)0xc3, 0};
+    struct event plain = whole, bare = whole;
+    plain.subject = TEXT("order");
+    plain.tracestate = TEXT("congo=t61rcWkgMzE,rojo@vendor=1");
+    bare.subject = plain.subject;
+    bare.traceparent = bare.tracestate = bare.request_id = bare.data = TEXT_NONE;
+    const struct event *const events[] = {&whole, &plain, &bare};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        struct buf out;
+        buf_init(&out, EVENT_MAX_BYTES);
+        event_write(events[i], &out);
+        CU_ASSERT_EQUAL_FATAL(buf_check(&out), ERR_NONE);
+        for (size_t at = 0; at <= out.length; at++)
+            check_both_ways(out.data, at);
+        for (size_t at = 0; at < out.length; at++)
+            for (size_t k = 0; k < sizeof others; k++) {
+                char was = out.data[at];
+                out.data[at] = others[k];
+                check_both_ways(out.data, out.length);
+                out.data[at] = was;
+            }
+        buf_fini(&out);
+    }
+    arena_fini(&arena);
+}
+
 static void test_arena_full(void)
 {
     static const char json[] = "{" REQUIRED ",\"data\":\"0123456789012345678901234567890123456789\"}";
@@ -214,6 +267,7 @@ static const struct suite_case cases[] = {
     {"a tracestate goes along, of bounded length", test_tracestate},
     {"data is kept as it stood", test_data_as_it_stood},
     {"what is no such envelope is refused", test_malformed},
+    {"what is read in one look is read as all else is", test_both_ways},
     {"an arena that is full is told", test_arena_full},
     {"what could not be read is not sent", test_check},
 };

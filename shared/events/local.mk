@@ -11,6 +11,7 @@ shared_events_libevents_a_SOURCES = \
 	shared/events/consumer_unknown.c \
 	shared/events/dead_letter.c shared/events/dead_letter.h \
 	shared/events/event.c shared/events/event.h \
+	shared/events/event_own.c shared/events/event_private.h \
 	shared/events/event_trace.c shared/events/event_trace.h \
 	shared/events/failure.c shared/events/failure.h \
 	shared/events/lease.h \

@@ -1,0 +1,11 @@
+/* What the files of events share among themselves. */
+#ifndef TANDEM_EVENTS_EVENT_PRIVATE_H
+#define TANDEM_EVENTS_EVENT_PRIVATE_H
+
+#include "events/event.h"
+
+/** Reads an envelope as event_write() writes it, with nothing escaped but in data. False when it is any other, or there
+ *  is no memory: event_read() then finds out what it is. Keys in data that are equal are left to who reads data. */
+bool event_read_own(struct text json, struct arena *arena, struct event *ret);
+
+#endif
