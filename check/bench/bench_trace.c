@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "events/event_trace.h"
 #include "telemetry/trace.h"
 #include "telemetry/trace_recorder.h"
 #include "telemetry/trace_sampler.h"
@@ -40,14 +41,9 @@ static void change_something(struct trace_part *part, int64_t now_ns)
     trace_shared(change, shared, 3);
     trace_enter(part);
     trace_text(part, change, "tandem.order.id", TEXT("0190a000-0000-7000-8000-000000000001"));
-    struct trace_span *produce =
-        trace_begin(part, trace_name(part, TEXT("produce"), TEXT("order.placed.v1")), SPAN_PRODUCER, clock_now_ns());
-    trace_shared(produce, shared, 3);
-    trace_text(part, produce, "messaging.destination.name", trace_copy(part, TEXT("order.placed.v1")));
-    trace_text(part, produce, "messaging.message.id",
-               trace_copy(part, TEXT("0190a000-0000-7000-8000-000000000002")));
-    trace_text(part, produce, "cloudevents.event_subject",
-               trace_copy(part, TEXT("0190a000-0000-7000-8000-000000000001")));
+    const struct event event = {.type = TEXT("order.placed.v1"), .id = TEXT("0190a000-0000-7000-8000-000000000002"),
+                                .subject = TEXT("0190a000-0000-7000-8000-000000000001")};
+    struct trace_span *produce = event_trace_produce(&event, NULL, clock_now_ns());
     trace_end(part, produce, clock_now_ns());
     trace_enter(NULL);
     trace_integer(part, change, "tandem.db.batch_size", 17);

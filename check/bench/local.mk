@@ -31,7 +31,7 @@ bench-log: all check/bench/bench_log
 
 EXTRA_PROGRAMS += check/bench/bench_trace
 check_bench_bench_trace_SOURCES = check/bench/bench_trace.c
-check_bench_bench_trace_LDADD = $(LIBS_TELEMETRY)
+check_bench_bench_trace_LDADD = $(LIBS_EVENTS)
 CLEANFILES += check/bench/bench_trace
 
 PHONY_TARGETS += bench-trace

@@ -139,12 +139,12 @@ static struct {
     atomic_int count, wrong;
 } told;
 
-/* Once the effect can be read, and by what it is called, but without its data. */
+/* Once the effect can be read, and by what it is called. */
 static void is_told(void *context, const struct event *event)
 {
     (void)context;
     bool durable = scratch_number(db, "SELECT count(*) FROM effect") > told.count;
-    if (!durable || event->data.at || !text_equal_string(event->subject, "x") || !text_starts(event->type, TEXT("a.v1"))
+    if (!durable || !text_equal_string(event->subject, "x") || !text_starts(event->type, TEXT("a.v1"))
         || !text_equal_string(event->request_id, "the-request") || !text_starts(event->id, TEXT("event-")))
         told.wrong++;
     told.count++;

@@ -339,7 +339,8 @@ static void test_nesting(void)
 static void test_here(void)
 {
     struct recorded recorded;
-    struct text trace_id, span_id, before;
+    struct trace_ids ids;
+    struct trace_context context;
     char root[TRACEPARENT_SIZE];
     sample(TRACE_PARENT_ALWAYS_ON, 0);
     begin(&recorded, PARENT);
@@ -347,18 +348,19 @@ static void test_here(void)
     CU_ASSERT_TRUE(traceparent_is_valid(text_of(root)));
     CU_ASSERT_TRUE(text_equal_string(traceparent_trace_id(text_of(root)), "0af7651916cd43dd8448eb211c80319c"));
     CU_ASSERT_FALSE(text_equal_string(traceparent_span_id(text_of(root)), "b7ad6b7169203331"));
+    CU_ASSERT_FALSE(trace_here_ids(&ids));
     trace_enter(&recorded.part);
-    before = trace_here(TEXT_NONE);
+    CU_ASSERT_TRUE(text_equal_string(trace_here(TEXT_NONE), root));
     struct trace_span *span = trace_begin(&recorded.part, TEXT("query"), SPAN_CLIENT, 1);
-    CU_ASSERT_FALSE(text_equal_string(before, root));
-    trace_here_ids(&trace_id, &span_id);
-    CU_ASSERT_TRUE(text_equal_string(trace_id, "0af7651916cd43dd8448eb211c80319c"));
-    CU_ASSERT_FALSE(text_equal(span_id, traceparent_span_id(text_of(root))));
+    CU_ASSERT_FALSE(text_equal_string(trace_here(TEXT_NONE), root));
+    CU_ASSERT_TRUE(trace_here_ids(&ids) && trace_context_read(trace_here(TEXT_NONE), TEXT_NONE, &context));
+    CU_ASSERT_EQUAL(memcmp(ids.trace_id, context.trace_id, sizeof ids.trace_id), 0);
+    CU_ASSERT_EQUAL(memcmp(ids.span_id, context.span_id, sizeof ids.span_id), 0);
+    CU_ASSERT_EQUAL(memcmp(ids.span_id, span->id, sizeof ids.span_id), 0);
     trace_end(&recorded.part, span, 2);
     CU_ASSERT_TRUE(text_equal_string(trace_here(TEXT_NONE), root));
     trace_enter(NULL);
-    trace_here_ids(&trace_id, &span_id);
-    CU_ASSERT(trace_id.at == NULL && span_id.at == NULL);
+    CU_ASSERT_TRUE(text_equal_string(trace_here(TEXT("otherwise")), "otherwise"));
     end(&recorded);
 }
 

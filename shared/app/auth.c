@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/auth_private.h"
+#include "app/call_trace.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/json_write.h"
@@ -198,7 +199,8 @@ enum err auth_question(struct auth *auth, const struct call *call, struct identi
     enum err err = own_token(auth, own);
     if (!err)
         err = introspect(auth, &(struct question){.own = own, .token = token, .request_id = call->request_id,
-                                                  .traceparent = call->traceparent, .deadline_ns = call->deadline_ns,
+                                                  .traceparent = call_trace_here(call),
+                                                  .deadline_ns = call->deadline_ns,
                                                   .timeout_ms = (unsigned)call_setting(call, OPTION_USER_TIMEOUT_MS)},
                          &identity);
     if (!err)

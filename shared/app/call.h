@@ -88,7 +88,7 @@ struct call {
     struct identity caller;
     struct text request_id;
     struct text tracestate;            /* that came with the request and may be passed on; absent when there is none */
-    struct text traceparent;           /* of the span under way (telemetry/trace.h); without tracing, as it came */
+    struct text traceparent;           /* likewise; for what is told to others see call_trace_here() */
     struct trace_part *trace;          /* what this call is in its trace; see app/call_trace.h */
     struct text idempotency_key;
     struct claim claim;                /* to that */

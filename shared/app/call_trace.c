@@ -19,12 +19,14 @@ void call_trace_begin(struct call *call)
     call->traceparent = is_continued ? given : TEXT_NONE;
     call->tracestate = is_continued ? parent.state : TEXT_NONE;
     call->trace = arena_alloc(call_arena(call), sizeof *call->trace);
-    if (!call->trace)
-        return;
-    trace_part_begin(call->trace, call_arena(call), is_continued ? &parent : NULL, TEXT("HTTP"), SPAN_SERVER,
-                     call->started_ns);
-    if (trace_part_records(call->trace))
-        call->traceparent = trace_part_here(call->trace);
+    if (call->trace)
+        trace_part_begin(call->trace, call_arena(call), is_continued ? &parent : NULL, TEXT("HTTP"), SPAN_SERVER,
+                         call->started_ns);
+}
+
+struct text call_trace_here(const struct call *call)
+{
+    return trace_part_records(call->trace) ? trace_part_here(call->trace) : call->traceparent;
 }
 
 /* Probes ask all the time. */
@@ -100,7 +102,7 @@ static void describe(struct call *call)
     root->name = text_of(name);
     if (call->endpoint) {
         struct text pattern = text_of(call->endpoint->route.pattern);
-        root->name = trace_name(part, root->name, pattern);
+        trace_target(root, pattern);
         trace_text(part, root, "http.route", pattern);
     }
     trace_text(part, root, "http.request.method", text_of(method));

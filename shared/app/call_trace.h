@@ -9,8 +9,11 @@
 
 #include "app/call.h"
 
-/** Continues the trace that the request came with, or begins one. Sets call->trace and call->traceparent. */
+/** Continues the trace that the request came with, or begins one. Sets call->trace, and what came with the request. */
 void call_trace_begin(struct call *call);
+
+/** The traceparent of the span under way; without tracing, as it came. A view, as trace_part_here() has it. */
+struct text call_trace_here(const struct call *call);
 
 /** Once it is known what is asked for. */
 void call_trace_routed(struct call *call);

@@ -15,7 +15,7 @@ static enum err emit(struct service *service, struct db_connection *connection, 
     event->source = text_of(source);
     event->id = text_of(id_new(id));
     struct trace_part *part = trace_current();
-    struct trace_span *span = part ? event_trace_produce(event, bus_system(service->bus), clock_now_ns()) : NULL;
+    struct trace_span *span = part ? event_trace_produce(event, service->bus, clock_now_ns()) : NULL;
     event->traceparent = trace_here(event->traceparent);
     event->tracestate = trace_here_state(event->tracestate);
     enum err err = outbox_add(connection, event);

@@ -28,7 +28,7 @@ enum { STATUSES = sizeof statuses / sizeof statuses[0] };
 struct observation {
     atomic_bool registered;
     struct metric_series requests, duration;
-    struct log_members *members;     /* of the access line */
+    const struct log_members *members;   /* of the access line */
 };
 
 static size_t status_index(int status)
@@ -40,7 +40,7 @@ static size_t status_index(int status)
 }
 
 /* What the lines of an endpoint and a status have in common. */
-static struct log_members *access_members(const char *method, const char *pattern, int status)
+static const struct log_members *access_members(const char *method, const char *pattern, int status)
 {
     const struct log_field fields[] = {LOG_STRING("method", method), LOG_STRING("route", pattern),
                                        LOG_INT("status", status)};
@@ -170,7 +170,5 @@ enum err observe_start(struct service *service)
 
 void observe_stop(struct service *service)
 {
-    for (size_t i = 0; service->observations && i < observation_count(service); i++)
-        log_members_free(service->observations[i].members);
     free(service->observations);
 }

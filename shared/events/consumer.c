@@ -42,7 +42,7 @@ static enum err write_and_count(struct consumer *consumer, db_work *do_work, siz
     consumer_trace_end(consumer, &committed);
     count(consumer, &work.stats);
     for (size_t i = 0; i < consumer->applied_count; i++)
-        consumer->opts.applied(consumer->opts.context, &consumer->applied[i]);
+        consumer->opts.applied(consumer->opts.context, consumer->applied[i]);
     return ERR_NONE;
 }
 
@@ -185,6 +185,7 @@ enum err consumer_new(const struct consumer_opts *opts, struct consumer **ret)
     err = allocate(consumer);
     if (!err)
         err = db_reader_open(opts->db, &consumer->reader);
+    consumer_trace_init(consumer);
     if (err)
         consumer_free(consumer);
     else

@@ -49,7 +49,7 @@ struct consumer_opts {
     /* Told of each failure, with err_cause(): of a handler on this event, from the writer's thread; or, without an
      * event, of the bus or the database, from the consumer's. Both are tried again. Must not block; may be NULL. */
     void (*failed)(void *context, const struct event *event, enum err err);
-    /* Told of each event that was applied, once that is durable, from the consumer's thread. It comes without its data.
+    /* Told of each event that was applied, once that is durable, from the consumer's thread. Its data may be missing.
      * May be NULL. */
     void (*applied)(void *context, const struct event *event);
     /* Told of an event that was passed over: of its type for the first time, of the first CONSUMER_UNKNOWN_TOLD such

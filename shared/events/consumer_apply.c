@@ -69,6 +69,7 @@ static enum err sweep_inbox(struct db_connection *connection, int64_t rows, int6
 struct handling {
     const struct event_handler *handler;
     const struct event *event;
+    const struct event *kept;      /* the same, as it outlives the transaction; NULL without memory */
     unsigned attempts;             /* with this one */
 };
 
@@ -77,7 +78,8 @@ static enum err handle(struct db_connection *connection, struct consumer *consum
                        char cause[static CAUSE_SIZE])
 {
     const struct event *event = handling->event;
-    struct consumer_trace *trace = consumer_trace_begin(consumer, event, handling->attempts);
+    struct consumer_trace *trace =
+        handling->kept ? consumer_trace_begin(consumer, handling->kept, handling->attempts) : NULL;
     struct log_context context = {.request_id = event->request_id};
     trace_enter(trace ? &trace->part : NULL);
     if (!trace)
@@ -115,24 +117,37 @@ static enum err attempt(struct db_connection *connection, struct consumer *consu
     return err;
 }
 
+static struct text keep_text(struct arena *arena, struct text text)
+{
+    return text.at ? arena_text(arena, text) : TEXT_NONE;
+}
+
+/* Without its data. */
+static const struct event *keep_head(struct arena *arena, const struct event *event)
+{
+    struct event *head = arena_alloc(arena, sizeof *head);
+    if (!head)
+        return NULL;
+    *head = (struct event){
+        .id = keep_text(arena, event->id),
+        .type = keep_text(arena, event->type),
+        .source = keep_text(arena, event->source),
+        .subject = keep_text(arena, event->subject),
+        .time_us = event->time_us,
+        .traceparent = keep_text(arena, event->traceparent),
+        .tracestate = keep_text(arena, event->tracestate),
+        .request_id = keep_text(arena, event->request_id),
+    };
+    return head;
+}
+
 /* For who is to be told; where there is no room for that, nothing is lost but the telling. */
-static void note_applied(struct consumer_work *work, const struct event *event)
+static void note_applied(struct consumer_work *work, const struct event *kept)
 {
     struct consumer *consumer = work->consumer;
-    struct arena *arena = &consumer->applied_arena;
     work->stats.handled++;
-    if (!consumer->opts.applied || consumer->applied_count == consumer->opts.batch_max)
-        return;
-    struct event head = {
-        .id = arena_text(arena, event->id),
-        .type = arena_text(arena, event->type),
-        .source = arena_text(arena, event->source),
-        .subject = arena_text(arena, event->subject),
-        .time_us = event->time_us,
-        .traceparent = arena_text(arena, event->traceparent),
-        .request_id = arena_text(arena, event->request_id),
-    };
-    consumer->applied[consumer->applied_count++] = head;
+    if (kept && consumer->opts.applied && consumer->applied_count < consumer->opts.batch_max)
+        consumer->applied[consumer->applied_count++] = kept;
 }
 
 /* Its transaction may be run again. */
@@ -209,7 +224,7 @@ static enum err apply_one(struct db_connection *connection, struct consumer_work
         return err;
     if (must_wait)
         return parked_add(connection, opts->group, event, 0, 0, NULL, &(int64_t){0});
-    err = attempt(connection, work->consumer, &(struct handling){handler, event, 1}, &outcome, cause);
+    err = attempt(connection, work->consumer, &(struct handling){handler, event, event, 1}, &outcome, cause);
     if (!err && outcome)
         return set_aside(connection, work, event, cause, false);
     if (!err)
@@ -249,12 +264,14 @@ static enum err retry_one(struct db_connection *connection, struct consumer_work
         return bury_or_postpone(connection, work, parked, "this program has no handler for it any more", true);
 
     work->stats.retried++;
-    err = attempt(connection, consumer, &(struct handling){handler, &event, parked->attempts + 1}, &outcome, cause);
+    const struct event *kept = keep_head(&consumer->applied_arena, &event);
+    err = attempt(connection, consumer, &(struct handling){handler, &event, kept, parked->attempts + 1}, &outcome,
+                  cause);
     if (err)
         return err;
     if (outcome)
         return bury_or_postpone(connection, work, parked, cause, false);
-    note_applied(work, &event);
+    note_applied(work, kept);
     err = failure_forget(connection, text_of(consumer->opts.group), parked->event_id);
     return err ? err : parked_remove(connection, consumer->opts.group, parked, clock_wall_us());
 }

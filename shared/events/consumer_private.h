@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "events/consumer.h"
+#include "events/event_trace.h"
 #include "events/wakeup.h"
 #include "telemetry/trace.h"
 
@@ -17,7 +18,10 @@
 struct consumer_trace {
     struct trace_part part;
     struct trace_span *transaction;
+    struct event_consumption consumption;
 };
+
+enum { CONSUMER_TRACE_ATTRIBUTES = 3 };   /* that all transactions of a consumer have in common */
 
 struct consumer {
     struct consumer_opts opts;
@@ -30,10 +34,11 @@ struct consumer {
     struct db_connection *reader;
     struct bus_delivery *deliveries;
     struct arena arena;                /* of the batch under way; the writer's while it runs a retry */
-    struct event *applied;             /* in this transaction, without data; the writer's while one is under way */
+    const struct event **applied;      /* in this transaction; the writer's while one is under way */
     size_t applied_count;
     struct consumer_trace *traces;     /* of what was handled in this transaction; the writer's, likewise */
     size_t trace_count;
+    struct span_attribute transaction[CONSUMER_TRACE_ATTRIBUTES];
     struct arena applied_arena;        /* of both */
     struct wakeup wakeup;
     pthread_t thread;
@@ -51,7 +56,11 @@ struct consumer_work {
 
 /* ---- consumer_trace.c ---- */
 
-/** Begins the part of an event that is about to be handled; NULL when it is not recorded. */
+/** Fills consumer->transaction, once. */
+void consumer_trace_init(struct consumer *consumer);
+
+/** Begins the part of an event that is about to be handled, and that outlives the transaction; NULL when it is not
+ *  recorded. */
 struct consumer_trace *consumer_trace_begin(struct consumer *consumer, const struct event *event, unsigned attempts);
 
 /** How the handling went. What it began is undone with an error. NULL is fine. */

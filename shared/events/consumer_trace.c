@@ -2,13 +2,19 @@
 
 #include "base/clock.h"
 #include "events/consumer_private.h"
-#include "events/event_trace.h"
 
-static const struct span_attribute transaction[] = {
-    {.key = "db.operation.name", .type = SPAN_ATTRIBUTE_TEXT, .text = {"transaction", sizeof "transaction" - 1}},
-};
+static struct span_attribute attribute(const char *key, const char *value)
+{
+    return (struct span_attribute){.key = key, .type = SPAN_ATTRIBUTE_TEXT, .text = text_of(value)};
+}
 
-enum { SHARED = sizeof transaction / sizeof transaction[0] };
+void consumer_trace_init(struct consumer *consumer)
+{
+    struct span_attribute *at = consumer->transaction;
+    *at++ = attribute("db.operation.name", "transaction");
+    *at++ = attribute("db.system.name", db_system_name(consumer->opts.db));
+    *at++ = attribute("db.namespace", consumer->opts.group);
+}
 
 struct consumer_trace *consumer_trace_begin(struct consumer *consumer, const struct event *event, unsigned attempts)
 {
@@ -16,15 +22,12 @@ struct consumer_trace *consumer_trace_begin(struct consumer *consumer, const str
         return NULL;
     struct consumer_trace *trace = &consumer->traces[consumer->trace_count];
     int64_t now_ns = clock_now_ns();
-    const struct consumer_opts *opts = &consumer->opts;
-    const struct event_consumption consumption = {bus_system(opts->bus), opts->group, attempts};
-    event_trace_consume(&trace->part, &consumer->applied_arena, event, &consumption, now_ns);
+    trace->consumption = (struct event_consumption){consumer->opts.bus, consumer->opts.group, event, attempts};
+    event_trace_consume(&trace->part, &consumer->applied_arena, &trace->consumption, now_ns);
     if (!trace_part_records(&trace->part))
         return NULL;
     trace->transaction = trace_begin(&trace->part, TEXT("transaction"), SPAN_CLIENT, now_ns);
-    trace_shared(trace->transaction, transaction, SHARED);
-    trace_text(&trace->part, trace->transaction, "db.system.name", text_of(db_system_name(consumer->opts.db)));
-    trace_text(&trace->part, trace->transaction, "db.namespace", text_of(consumer->opts.group));
+    trace_shared(trace->transaction, consumer->transaction, CONSUMER_TRACE_ATTRIBUTES);
     consumer->trace_count++;
     return trace;
 }
@@ -41,10 +44,10 @@ void consumer_trace_end(struct consumer *consumer, const struct db_committed *co
 {
     for (size_t i = 0; i < consumer->trace_count; i++) {
         struct consumer_trace *trace = &consumer->traces[i];
+        if (!trace_part_end(&trace->part, committed->at_ns))
+            continue;
         trace_integer(&trace->part, trace->transaction, "tandem.db.batch_size", committed->batch_size);
-        trace_end(&trace->part, trace->transaction, committed->at_ns);
-        if (trace_part_end(&trace->part, committed->at_ns))
-            trace_part_keep(&trace->part);
+        trace_part_keep(&trace->part);
     }
     consumer->trace_count = 0;
 }

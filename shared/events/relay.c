@@ -50,7 +50,7 @@ static void trace_published(struct relay *relay, int64_t start_ns)
 {
     int64_t end_ns = clock_now_ns();
     for (size_t i = 0; i < relay->count; i++)
-        event_trace_published(&relay->events[i], bus_system(relay->opts.bus), &relay->arena, start_ns, end_ns);
+        event_trace_published(&relay->events[i], relay->opts.bus, &relay->arena, start_ns, end_ns);
 }
 
 /* Publishes the oldest batch. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fence.h"
 #include "telemetry/log.h"
 #include "telemetry/log_format.h"
 #include "telemetry/log_head.h"
@@ -226,12 +227,10 @@ static size_t pack(const struct log_what *what, const struct log_field *fields, 
 {
     struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
                                   part_text(&own_context.span_id), part_text(&own_context.user_id)};
-    bool own_ids = false;
-    if (!context.trace_id.at) {
-        trace_here_ids(&context.trace_id, &context.span_id);
-        own_ids = context.trace_id.at != NULL;
-    }
-    return log_record_write(what, &context, own_ids, fields, count, logger.format, out, size);
+    struct trace_ids own;
+    bool is_own = !context.trace_id.at && trace_here_ids(&own);
+
+    return log_record_write(what, &context, is_own ? &own : NULL, fields, count, out, size);
 }
 
 /* The line of a record. What there is no memory for is no line: out has failed then. */
@@ -410,6 +409,7 @@ enum err log_open(const struct log_opts *opts)
     logger.coloured = wants_colour(opts);
     logger.buffer_bytes = opts->buffer_bytes ? opts->buffer_bytes : BUFFER_BYTES;
     logger.generation++;
+    fence_init();
     log_level_set(opts->level);
     log_repeat_set(opts->repeat_burst);
     log_sample_set(opts->sample);

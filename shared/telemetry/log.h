@@ -125,7 +125,6 @@ void log_context_set(const struct log_context *context);
 enum log_field_type {
     LOG_FIELD_NONE, LOG_FIELD_TEXT, LOG_FIELD_INTEGER, LOG_FIELD_NUMBER, LOG_FIELD_BOOLEAN, LOG_FIELD_ERR,
     LOG_FIELD_DURATION, LOG_FIELD_SECRET, LOG_FIELD_MEMBERS,
-    LOG_FIELD_READY,               /* what the writer has in place of members: their text */
 };
 
 struct log_members;
@@ -172,9 +171,9 @@ struct log_field {
 /** The same for lines of which each is about something else. */
 #define log_each(level, message, ...) LOG_WRITE(true, level, message, ##__VA_ARGS__)
 
-/** Makes fields ready for LOG_MEMBERS(), at a fraction of their cost in each line; NULL without memory. */
-struct log_members *log_members_new(const struct log_field *fields, size_t count);
-void log_members_free(struct log_members *members);
+/** Makes fields ready for LOG_MEMBERS(), at a fraction of their cost in each line; NULL without memory. They are there
+ *  as long as the process is, since a line with them may be made at any time: for what is made once. */
+const struct log_members *log_members_new(const struct log_field *fields, size_t count);
 
 /* ---- what those two are made of ---- */
 

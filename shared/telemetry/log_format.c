@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,11 @@ static const char left_out[] = "fields_left_out";
 /* In either format, as a line has them. */
 struct log_members {
     struct buf json, terminal;
+    struct log_members *next;
 };
+
+/* All there are: nobody frees them, and nobody shall take them for lost. */
+static _Atomic(struct log_members *) all_members;
 
 struct text log_value(struct text value)
 {
@@ -52,12 +57,11 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
     case LOG_FIELD_SECRET:
         json_string(writer, redacted);
         break;
-    case LOG_FIELD_READY:
-        json_raw(writer, field->text);
+    case LOG_FIELD_MEMBERS:
+        json_raw(writer, buf_text(&field->members->json));
         break;
     case LOG_FIELD_ERR:
-    case LOG_FIELD_MEMBERS:
-        break;   /* a record has others for them */
+        break;   /* a record has others for it */
     }
 }
 
@@ -203,11 +207,10 @@ static void terminal_field_write(struct buf *out, const struct log_field *field)
     case LOG_FIELD_SECRET:
         add_value(out, field->key, text_of(redacted));
         break;
-    case LOG_FIELD_READY:
-        buf_add_text(out, field->text);
+    case LOG_FIELD_MEMBERS:
+        buf_add_text(out, buf_text(&field->members->terminal));
         break;
     case LOG_FIELD_ERR:
-    case LOG_FIELD_MEMBERS:
         break;
     }
 }
@@ -253,7 +256,21 @@ void log_line_format(const struct log_line *line, enum log_format format, struct
 
 /* ---- made ready ---- */
 
-struct log_members *log_members_new(const struct log_field *fields, size_t count)
+static void members_free(struct log_members *members)
+{
+    buf_fini(&members->json);
+    buf_fini(&members->terminal);
+    free(members);
+}
+
+static void keep(struct log_members *members)
+{
+    members->next = atomic_load(&all_members);
+    while (!atomic_compare_exchange_weak(&all_members, &members->next, members))
+        continue;
+}
+
+const struct log_members *log_members_new(const struct log_field *fields, size_t count)
 {
     struct log_members *members = calloc(1, sizeof *members);
     struct json_writer writer;
@@ -270,22 +287,10 @@ struct log_members *log_members_new(const struct log_field *fields, size_t count
         json_field_write(&writer, &fields[i]);
         terminal_field_write(&members->terminal, &fields[i]);
     }
-    if (!buf_check(&members->json) && !buf_check(&members->terminal) && members->json.length > 0)
-        return members;
-    log_members_free(members);
-    return NULL;
-}
-
-struct text log_members_text(const struct log_members *members, enum log_format format)
-{
-    return buf_text(format == LOG_JSON ? &members->json : &members->terminal);
-}
-
-void log_members_free(struct log_members *members)
-{
-    if (!members)
-        return;
-    buf_fini(&members->json);
-    buf_fini(&members->terminal);
-    free(members);
+    if (buf_check(&members->json) || buf_check(&members->terminal) || members->json.length == 0) {
+        members_free(members);
+        return NULL;
+    }
+    keep(members);
+    return members;
 }

@@ -23,9 +23,6 @@ struct log_line {
 /** At most LOG_VALUE_MAX_BYTES of it. */
 struct text log_value(struct text value);
 
-/** Ready members, in a line of this format. A view of them. */
-struct text log_members_text(const struct log_members *members, enum log_format format);
-
 /** Empties out, whose ceiling is LOG_LINE_MAX_BYTES, and writes the line into it, with its newline. The line is whole
  *  whenever memory allows: fields that do not fit are left out. */
 void log_line_format(const struct log_line *line, enum log_format format, struct buf *out);

@@ -3,28 +3,33 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "telemetry/log_record.h"
 
 enum { CONTEXT_PARTS = 4, OWN_IDS = 1 << CONTEXT_PARTS, LEFT_OUT = OWN_IDS << 1 };
 
-#define ABSENT UINT32_MAX
+#define ABSENT UINT16_MAX
 
-/* What a record begins with; then come the parts of the context, then the fields. */
+/* What a record begins with; then come the parts of the context, own ids as bytes, and the fields. */
 struct record_head {
     const char *message;
     uint8_t module, level, count, flags;   /* a flag for each part of the context that there is, and the two above */
     uint8_t lengths[CONTEXT_PARTS];
 };
 
-/* Of a field; then come its eight bytes, or its text. */
+/* Of a field; then come its number, its text, or where its members are. */
 struct field_head {
     const char *key;
-    uint32_t length;                       /* of the text; ABSENT: it is */
+    uint16_t length;                       /* of that; ABSENT: there is none */
     uint8_t key_length, type;
 };
 
-_Static_assert(LOG_RECORD_SMALL_BYTES >= sizeof(struct record_head) + CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES,
-               "the head has room in any case");
+/* Without what the compiler adds to it. */
+enum { FIELD_HEAD_BYTES = offsetof(struct field_head, type) + 1 };
+
+_Static_assert(LOG_RECORD_SMALL_BYTES >= sizeof(struct record_head) + CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES +
+               sizeof(struct trace_ids), "the head has room in any case");
+_Static_assert(LOG_VALUE_MAX_BYTES < ABSENT, "two bytes tell the length of a text");
 _Static_assert(LOG_FIELDS_MAX <= UINT8_MAX && LOG_CONTEXT_MAX_BYTES <= UINT8_MAX, "a byte tells them");
 
 /* ---- packing ---- */
@@ -35,16 +40,18 @@ struct packer {
     bool failed;                           /* there is no room for it all */
 };
 
-static void put(struct packer *packer, struct text key, enum log_field_type type, const void *value, size_t length)
+/* The value's length is known to the compiler, but for texts. */
+static inline void put(struct packer *packer, struct text key, enum log_field_type type, const void *value,
+                       size_t length)
 {
-    struct field_head head = {key.at, value ? (uint32_t)length : ABSENT, (uint8_t)key.length, (uint8_t)type};
+    struct field_head head = {key.at, value ? (uint16_t)length : ABSENT, (uint8_t)key.length, (uint8_t)type};
 
     assert(key.length <= UINT8_MAX);
-    if (packer->count == LOG_FIELDS_MAX || (size_t)(packer->end - packer->at) < sizeof head + length) {
+    if (packer->count == LOG_FIELDS_MAX || (size_t)(packer->end - packer->at) < FIELD_HEAD_BYTES + length) {
         packer->failed = true;
         return;
     }
-    packer->at = mempcpy(packer->at, &head, sizeof head);
+    packer->at = mempcpy(packer->at, &head, FIELD_HEAD_BYTES);
     if (length > 0)
         packer->at = mempcpy(packer->at, value, length);
     packer->count++;
@@ -56,7 +63,7 @@ static void put_text(struct packer *packer, struct text key, struct text value)
     put(packer, key, LOG_FIELD_TEXT, value.at, value.length);
 }
 
-static void put_field(struct packer *packer, const struct log_field *field, enum log_format format)
+static void put_field(struct packer *packer, const struct log_field *field)
 {
     switch (field->type) {
     case LOG_FIELD_NONE:
@@ -83,13 +90,8 @@ static void put_field(struct packer *packer, const struct log_field *field, enum
         put(packer, field->key, field->type, NULL, 0);
         break;
     case LOG_FIELD_MEMBERS:
-        if (field->members) {
-            struct text ready = log_members_text(field->members, format);
-            put(packer, TEXT_NONE, LOG_FIELD_READY, ready.at, ready.length);
-        }
-        break;
-    case LOG_FIELD_READY:
-        put(packer, TEXT_NONE, field->type, field->text.at, field->text.length);
+        if (field->members)
+            put(packer, TEXT_NONE, field->type, &field->members, sizeof field->members);
         break;
     }
 }
@@ -105,20 +107,28 @@ static char *put_part(struct record_head *head, unsigned part, struct text text,
     return mempcpy(at, text.at, text.length);
 }
 
-size_t log_record_write(const struct log_what *what, const struct log_context *context, bool own_ids,
-                        const struct log_field *fields, size_t count, enum log_format format, char *out, size_t size)
+static char *put_context(struct record_head *head, const struct log_context *context, const struct trace_ids *own,
+                         char *at)
 {
-    struct record_head head = {what->message, (uint8_t)what->module, (uint8_t)what->level, 0,
-                               own_ids ? OWN_IDS : 0, {0}};
-    char *at = out + sizeof head;
+    at = put_part(head, 0, context->request_id, at);
+    at = put_part(head, 3, context->user_id, at);
+    if (own) {
+        head->flags |= OWN_IDS;
+        return mempcpy(at, own, sizeof *own);
+    }
+    at = put_part(head, 1, context->trace_id, at);
+    return put_part(head, 2, context->span_id, at);
+}
 
-    at = put_part(&head, 0, context->request_id, at);
-    at = put_part(&head, 1, context->trace_id, at);
-    at = put_part(&head, 2, context->span_id, at);
-    at = put_part(&head, 3, context->user_id, at);
+size_t log_record_write(const struct log_what *what, const struct log_context *context, const struct trace_ids *own,
+                        const struct log_field *fields, size_t count, char *out, size_t size)
+{
+    struct record_head head = {what->message, (uint8_t)what->module, (uint8_t)what->level, 0, 0, {0}};
+    char *at = put_context(&head, context, own, out + sizeof head);
     struct packer packer = {at, out + size, 0, false};
+
     for (size_t i = 0; i < count; i++)
-        put_field(&packer, &fields[i], format);
+        put_field(&packer, &fields[i]);
     if (packer.failed) {
         if (size < LOG_RECORD_MAX_BYTES)
             return 0;
@@ -146,16 +156,28 @@ static const char *take_field(const char *at, struct log_field *ret)
 {
     struct field_head head;
 
-    memcpy(&head, at, sizeof head);
-    at += sizeof head;
+    memcpy(&head, at, FIELD_HEAD_BYTES);
+    at += FIELD_HEAD_BYTES;
     *ret = (struct log_field){.key = {head.key, head.key_length}, .type = (enum log_field_type)head.type};
     if (head.length == ABSENT)
         return at;
-    if (ret->type == LOG_FIELD_TEXT || ret->type == LOG_FIELD_READY)
+    if (ret->type == LOG_FIELD_TEXT)
         ret->text = (struct text){at, head.length};
     else
         memcpy(&ret->integer, at, head.length);   /* or another member of the union, which begins where it does */
     return at + head.length;
+}
+
+static void take_own_ids(struct log_event *event, const char **at)
+{
+    struct trace_ids own;
+
+    memcpy(&own, *at, sizeof own);
+    *at += sizeof own;
+    hex_write(own.trace_id, TRACE_ID_BYTES, event->own_trace_id);
+    hex_write(own.span_id, SPAN_ID_BYTES, event->own_span_id);
+    event->context.trace_id = (struct text){event->own_trace_id, TRACE_ID_LENGTH};
+    event->context.span_id = (struct text){event->own_span_id, SPAN_ID_LENGTH};
 }
 
 void log_record_read(struct text record, struct log_event *ret)
@@ -169,9 +191,13 @@ void log_record_read(struct text record, struct log_event *ret)
     ret->left_out = head.flags & LEFT_OUT;
     ret->count = head.count;
     ret->context.request_id = take_part(&head, 0, &at);
-    ret->context.trace_id = take_part(&head, 1, &at);
-    ret->context.span_id = take_part(&head, 2, &at);
     ret->context.user_id = take_part(&head, 3, &at);
+    if (ret->own_ids) {
+        take_own_ids(ret, &at);
+    } else {
+        ret->context.trace_id = take_part(&head, 1, &at);
+        ret->context.span_id = take_part(&head, 2, &at);
+    }
     for (size_t i = 0; i < ret->count; i++)
         at = take_field(at, &ret->fields[i]);
     assert(at == record.at + record.length);

@@ -2,8 +2,9 @@
  * An event on its way from the thread that logs to the writer, which makes a line of it: to pack it costs the thread a
  * fraction of that, and the writer makes one line after the other, so that it has code and tables at hand.
  *
- * A record is bytes in no particular place, good within this process: it points to what the program has for good
- * (messages and keys, which are literals) and copies all else.
+ * A record is bytes in no particular place, good within this process: it points to what is there for good (messages
+ * and keys, which are literals, and members that are ready) and copies all else. It is small, since what one thread
+ * writes and another one reads goes from one processor's cache to the other's.
  *
  * Pure but for err_cause(), which a LOG_FIELD_ERR is packed with: any thread.
  */
@@ -13,6 +14,7 @@
 #include "base/text.h"
 #include "telemetry/log.h"
 #include "telemetry/log_format.h"
+#include "telemetry/trace.h"
 
 enum {
     LOG_FIELDS_MAX = 32,             /* of an event; those that are past it are left out */
@@ -20,16 +22,17 @@ enum {
     LOG_RECORD_MAX_BYTES = 24576,    /* an event that is longer is told without its fields, as a line is */
 };
 
-/** Packs an event to where there is room for size bytes, at least LOG_RECORD_SMALL_BYTES; ready members as this format
- *  has them. own_ids: see struct log_line. Returns its length; 0 when it does not fit, as it always does in
- *  LOG_RECORD_MAX_BYTES. */
-size_t log_record_write(const struct log_what *what, const struct log_context *context, bool own_ids,
-                        const struct log_field *fields, size_t count, enum log_format format, char *out, size_t size);
+/** Packs an event to where there is room for size bytes, at least LOG_RECORD_SMALL_BYTES. own is a span of this process
+ *  in place of the context's ids of a trace and a span, or NULL. Returns its length; 0 when it does not fit, as it
+ *  always does in LOG_RECORD_MAX_BYTES. */
+size_t log_record_write(const struct log_what *what, const struct log_context *context, const struct trace_ids *own,
+                        const struct log_field *fields, size_t count, char *out, size_t size);
 
-/* An event again. Its texts are views of the record. */
+/* An event again. Its texts are views of the record, and of this. */
 struct log_event {
     struct log_what what;
     struct log_context context;
+    char own_trace_id[TRACE_ID_LENGTH], own_span_id[SPAN_ID_LENGTH];
     bool own_ids, left_out;
     size_t count;
     struct log_field fields[LOG_FIELDS_MAX];

@@ -13,6 +13,9 @@ struct record {
 /* A thread that logs little stays within this much of its ring: the rest of the memory is never touched. */
 enum { CACHE_LINE = 64, RESTART_BYTES = 16384 };
 
+/* Room is given back in steps of this, so that the thread that logs does not see the writer at each of its steps. */
+enum { GIVE_BACK_BYTES = 8192 };
+
 _Static_assert(sizeof(struct record) == 16, "a ring's size is a multiple of it");
 
 struct log_ring *log_ring_new(size_t size_bytes)
@@ -59,20 +62,19 @@ static void copy_in(struct log_ring *ring, size_t at, const char *bytes, size_t 
     memcpy(ring->data, bytes + first, length - first);
 }
 
-static void copy_out(struct log_ring *ring, size_t at, char *bytes, size_t length)
+static struct text view(struct log_ring *ring, size_t at, size_t length, char *scratch)
 {
     size_t first = ring->size - (at & (ring->size - 1));
 
-    if (length <= first) {
-        memcpy(bytes, place(ring, at), length);
-        return;
-    }
-    memcpy(bytes, place(ring, at), first);
-    memcpy(bytes + first, ring->data, length - first);
+    if (length <= first)
+        return (struct text){place(ring, at), length};
+    memcpy(scratch, place(ring, at), first);
+    memcpy(scratch + first, ring->data, length - first);
+    return (struct text){scratch, length};
 }
 
-/* Up to where everything was taken, as the thread that logs sees it: what it skipped never held anything. */
-static size_t taken(const struct log_ring *ring)
+/* Up to where there is room again, as the thread that logs sees it: what it skipped never held anything. */
+static size_t given_back(const struct log_ring *ring)
 {
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 
@@ -97,7 +99,7 @@ static size_t restart(struct log_ring *ring, size_t head)
 /* Where the next record begins, when there is room for one of this length. */
 static bool find_room(struct log_ring *ring, size_t length, size_t *ret_head)
 {
-    size_t head = filled(ring), used = head - taken(ring);
+    size_t head = filled(ring), used = head - given_back(ring);
 
     if (length > ring->size || ring->size - used < room_of(length))
         return false;
@@ -110,7 +112,7 @@ static bool find_room(struct log_ring *ring, size_t length, size_t *ret_head)
 static void commit(struct log_ring *ring, size_t head, const struct record *record)
 {
     memcpy(place(ring, head), record, sizeof *record);
-    atomic_store(&ring->head, head + room_of(record->length));
+    atomic_store_explicit(&ring->head, head + room_of(record->length), memory_order_release);
 }
 
 bool log_ring_put(struct log_ring *ring, int64_t order_ns, unsigned level, struct text bytes)
@@ -147,36 +149,44 @@ void log_ring_commit(struct log_ring *ring, int64_t order_ns, unsigned level, si
 
 bool log_ring_half_full(const struct log_ring *ring)
 {
-    return filled(ring) - taken(ring) > ring->size / 2;
+    return filled(ring) - given_back(ring) > ring->size / 2;
 }
 
 bool log_ring_is_empty(const struct log_ring *ring)
 {
-    return atomic_load(&ring->head) == atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    return atomic_load_explicit(&ring->head, memory_order_acquire) == ring->taken;
 }
 
-bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length)
+bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns)
 {
     struct record record;
 
-    if (log_ring_is_empty(ring))
+    if (ring->taken == ring->seen)
+        ring->seen = atomic_load_explicit(&ring->head, memory_order_acquire);
+    if (ring->taken == ring->seen)
         return false;
-    size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    if (tail == ring->restarted_from && tail != ring->restarted)
-        atomic_store_explicit(&ring->tail, tail = ring->restarted, memory_order_release);
-    memcpy(&record, place(ring, tail), sizeof record);
+    if (ring->taken == ring->restarted_from && ring->taken != ring->restarted)
+        ring->taken = ring->restarted;
+    memcpy(&record, place(ring, ring->taken), sizeof record);
     *ret_order_ns = record.order_ns;
-    *ret_length = record.length;
     return true;
 }
 
-unsigned log_ring_take(struct log_ring *ring, char *out)
+void log_ring_give_back(struct log_ring *ring)
 {
-    size_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (atomic_load_explicit(&ring->tail, memory_order_relaxed) != ring->taken)
+        atomic_store_explicit(&ring->tail, ring->taken, memory_order_release);
+}
+
+struct text log_ring_take(struct log_ring *ring, char *scratch, unsigned *ret_level)
+{
+    size_t at = ring->taken;
     struct record record;
 
-    memcpy(&record, place(ring, tail), sizeof record);
-    copy_out(ring, tail + sizeof record, out, record.length);
-    atomic_store_explicit(&ring->tail, tail + room_of(record.length), memory_order_release);
-    return record.level;
+    if (at - atomic_load_explicit(&ring->tail, memory_order_relaxed) >= GIVE_BACK_BYTES)
+        log_ring_give_back(ring);
+    memcpy(&record, place(ring, at), sizeof record);
+    ring->taken = at + room_of(record.length);
+    *ret_level = record.level;
+    return view(ring, at + sizeof record, record.length, scratch);
 }

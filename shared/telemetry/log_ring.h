@@ -23,10 +23,12 @@ struct log_ring {
     atomic_bool abandoned;            /* its thread has ended: nothing more will come */
     size_t size;                      /* a power of two */
     size_t restarted_from, restarted; /* when the thread that logs last began at its start again */
-    size_t offered;                   /* where log_ring_room() found it */
     _Alignas(64) atomic_size_t head;  /* bytes ever put; written by the thread that logs */
-    _Alignas(64) atomic_size_t tail;  /* bytes ever taken; written by the writer */
-    char data[];
+    size_t offered;                   /* where log_ring_room() found it; that thread's alone */
+    _Alignas(64) atomic_size_t tail;  /* bytes whose room was ever given back; written by the writer, now and then */
+    _Alignas(64) size_t taken;        /* bytes ever taken; the writer's alone */
+    size_t seen;                      /* the head as the writer last read it */
+    _Alignas(64) char data[];
 };
 
 /** At least size_bytes, rounded up to a power of two; NULL without memory. Owned twice. */
@@ -49,10 +51,14 @@ void log_ring_commit(struct log_ring *ring, int64_t order_ns, unsigned level, si
 
 bool log_ring_is_empty(const struct log_ring *ring);
 
-/** The oldest record's place in time and its length; false when there is none. */
-bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns, size_t *ret_length);
+/** The oldest record's place in time; false when there is none. */
+bool log_ring_peek(struct log_ring *ring, int64_t *ret_order_ns);
 
-/** Moves the oldest record, which there is, to the end of out, which has room; returns its level. */
-unsigned log_ring_take(struct log_ring *ring, char *out);
+/** Takes the oldest record, which there is: a view of it, until the next one is taken or room is given back. What does
+ *  not lie in one piece is put together in scratch, which has room for it. */
+struct text log_ring_take(struct log_ring *ring, char *scratch, unsigned *ret_level);
+
+/** Gives back the room of all that was taken. Where much is taken, part of that happens meanwhile. */
+void log_ring_give_back(struct log_ring *ring);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/fence.h"
 #include "telemetry/log.h"
 #include "telemetry/log_record.h"
 #include "telemetry/log_repeat.h"
@@ -40,8 +41,8 @@ struct log_writer {
     pthread_cond_t flushed;
     uint64_t tickets, tickets_done;
 
-    char record[LOG_RECORD_MAX_BYTES];
-    struct buf line;                      /* of that record */
+    char record[LOG_RECORD_MAX_BYTES];    /* that does not lie in one piece */
+    struct buf line;                      /* of a record */
     size_t length, lines;                 /* of the batch */
     unsigned batch_level;                 /* of its last line, which for the syslog is its only one */
     char batch[BATCH_BYTES];
@@ -123,10 +124,9 @@ static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, int6
 {
     struct log_ring *found = NULL;
     int64_t best_ns = until_ns, second_ns = until_ns, order_ns;
-    size_t length;
 
     for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next) {
-        if (!log_ring_peek(ring, &order_ns, &length) || order_ns > second_ns)
+        if (!log_ring_peek(ring, &order_ns) || order_ns > second_ns)
             continue;
         if (order_ns > best_ns) {
             second_ns = order_ns;
@@ -140,12 +140,13 @@ static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, int6
     return found;
 }
 
-static void take_line(struct log_writer *writer, struct log_ring *ring, int64_t order_ns, size_t length)
+static void take_line(struct log_writer *writer, struct log_ring *ring, int64_t order_ns)
 {
-    unsigned level = log_ring_take(ring, writer->record);
+    unsigned level;
+    struct text record = log_ring_take(ring, writer->record, &level);
     struct buf *line = &writer->line;
 
-    writer->opts.format((struct text){writer->record, length}, order_ns, line);
+    writer->opts.format(record, order_ns, line);
     if (buf_check(line)) {
         log_writer_count_dropped(writer);
         return;
@@ -158,19 +159,23 @@ static void take_line(struct log_writer *writer, struct log_ring *ring, int64_t 
     writer->lines++;
 }
 
-/* Newer lines wait for the next round, so that a round ends under any load. */
-static void write_round(struct log_writer *writer)
+/* Newer lines wait for the next round, so that a round ends under any load. Whether there was anything to take. */
+static bool write_round(struct log_writer *writer)
 {
     int64_t until_ns = clock_now_ns(), ring_until_ns, order_ns;
     struct log_ring *ring;
-    size_t length;
+    bool any = false;
 
-    while ((ring = oldest(writer, until_ns, &ring_until_ns)) && !gives_up(writer))
-        while (log_ring_peek(ring, &order_ns, &length) && order_ns <= ring_until_ns)
-            take_line(writer, ring, order_ns, length);
+    while ((ring = oldest(writer, until_ns, &ring_until_ns)) && !gives_up(writer)) {
+        while (log_ring_peek(ring, &order_ns) && order_ns <= ring_until_ns)
+            take_line(writer, ring, order_ns);
+        log_ring_give_back(ring);
+        any = true;
+    }
     write_batch(writer);
     write_summaries(writer);
     write_notice(writer);
+    return any;
 }
 
 /* Rings of threads that have ended. The first one may be in front of a newer one by now; it then goes next time. */
@@ -220,12 +225,20 @@ static void sleep_until_woken(struct log_writer *writer, int timeout_ms)
 }
 
 /* The order matters: asleep is said before the rings are looked at, as a line is put before the state is looked at. */
-static void wait_for_lines(struct log_writer *writer)
+static void wait_for_first_line(struct log_writer *writer)
 {
     atomic_store(&writer->state, ASLEEP);
+    fence_heavy();
     if (all_empty(writer) && !is_pressed(writer))
         sleep_until_woken(writer, log_repeat_waits() ? REPEATS_MS : -1);
     atomic_store(&writer->state, AWAKE);
+}
+
+/* While lines come, nobody has to wake the writer but for what is urgent: it comes by itself. */
+static void wait_for_lines(struct log_writer *writer, bool are_coming)
+{
+    if (!are_coming)
+        wait_for_first_line(writer);
     if (!is_pressed(writer))
         sleep_until_woken(writer, (int)writer->opts.flush_ms);
     atomic_store(&writer->urgent, false);
@@ -262,14 +275,15 @@ static void reopen_when_asked(struct log_writer *writer)
 static void *run(void *context)
 {
     struct log_writer *writer = context;
+    bool any = false;
 
     for (;;) {
         bool last = atomic_load(&writer->stopping);
         if (!last)
-            wait_for_lines(writer);
+            wait_for_lines(writer, any);
         uint64_t tickets = tickets_given(writer);
         reopen_when_asked(writer);
-        write_round(writer);
+        any = write_round(writer);
         tell_flushed(writer, tickets);
         drop_abandoned(writer);
         if (last && (all_empty(writer) || gives_up(writer)))
@@ -286,6 +300,8 @@ static int start_thread(struct log_writer *writer)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int code = pthread_create(&writer->thread, NULL, run, writer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code == 0)
+        pthread_setname_np(writer->thread, "log");
     return code;
 }
 
@@ -382,6 +398,7 @@ void log_writer_wake(struct log_writer *writer, bool urgent)
 {
     int asleep = ASLEEP;
 
+    fence_light();
     /* Most find nothing to change, and looking first leaves the other threads their copy of it. */
     if ((urgent && !atomic_load(&writer->urgent) && !atomic_exchange(&writer->urgent, true)) ||
         (atomic_load(&writer->state) == ASLEEP && atomic_compare_exchange_strong(&writer->state, &asleep, AWAKE)))

@@ -2,8 +2,8 @@
  * The thread that makes lines of what is in the rings, and carries them to the sink.
  *
  * Rings are added from any thread, without a lock; only the writer takes them off. It sleeps for good while there is
- * nothing to write; the first line wakes it, and it then lets lines gather for flush_ms, unless one is urgent. While
- * repeats wait to be summed up it looks once a second.
+ * nothing to write; the first line wakes it, and as long as lines come it then writes what has gathered every flush_ms,
+ * and at once when a line is urgent. While repeats wait to be summed up it looks once a second.
  *
  * A write never begins before the sink is ready, and is small where a large one could block (pipes, terminals), so that
  * the writer can be ended while the sink stalls. A pipe gets whole lines in one write wherever they fit PIPE_BUF: other

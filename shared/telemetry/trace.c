@@ -5,52 +5,34 @@
 #include "base/hex.h"
 #include "telemetry/trace.h"
 
-enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, FLAGS_LENGTH = 2, STATE_MEMBERS_MAX = 32 };
-
-/* ---- hexadecimal, of lower case only ---- */
-
-static const signed char values[256] = {
-#define DIGIT(c, value) [c] = (value) + 1
-    DIGIT('0', 0),  DIGIT('1', 1),  DIGIT('2', 2),  DIGIT('3', 3),  DIGIT('4', 4),  DIGIT('5', 5),
-    DIGIT('6', 6),  DIGIT('7', 7),  DIGIT('8', 8),  DIGIT('9', 9),  DIGIT('a', 10), DIGIT('b', 11),
-    DIGIT('c', 12), DIGIT('d', 13), DIGIT('e', 14), DIGIT('f', 15),
-#undef DIGIT
-};
-
-/* False for what is no digit; *ret_any says whether a byte is not zero. */
-static bool read_hex(const char *at, unsigned char *out, size_t count, bool *ret_any)
-{
-    bool well = true;
-    unsigned char any = 0;
-    for (size_t i = 0; i < count; i++) {
-        int high = values[(unsigned char)at[2 * i]] - 1, low = values[(unsigned char)at[2 * i + 1]] - 1;
-        well = well && (high | low) >= 0;
-        out[i] = (unsigned char)((unsigned)high << 4 | ((unsigned)low & 15));
-        any |= out[i];
-    }
-    *ret_any = any != 0;
-    return well;
-}
+enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, STATE_MEMBERS_MAX = 32 };
 
 /* ---- traceparent ---- */
+
+static bool read_id(const char *digits, unsigned char *out, size_t count)
+{
+    unsigned char any = 0;
+    if (!hex_read_lower(digits, count, out))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        any |= out[i];
+    return any != 0;
+}
 
 static bool read_parent(struct text given, struct trace_context *context)
 {
     unsigned char version;
-    bool any;
     if (given.length < TRACEPARENT_LENGTH || given.at[TRACE_AT - 1] != '-' || given.at[PARENT_AT - 1] != '-' ||
         given.at[FLAGS_AT - 1] != '-')
         return false;
-    if (!read_hex(given.at, &version, 1, &any) || version == 0xff)
+    if (!hex_read_lower(given.at, 1, &version) || version == 0xff)
         return false;
     /* What a later version adds comes behind a hyphen. */
     if (given.length > TRACEPARENT_LENGTH && (version == 0 || given.at[TRACEPARENT_LENGTH] != '-'))
         return false;
-    if (!read_hex(given.at + TRACE_AT, context->trace_id, TRACE_ID_BYTES, &any) || !any)
-        return false;
-    if (!read_hex(given.at + PARENT_AT, context->span_id, SPAN_ID_BYTES, &any) || !any)
-        return false;
-    return read_hex(given.at + FLAGS_AT, &context->flags, 1, &any);
+    return read_id(given.at + TRACE_AT, context->trace_id, TRACE_ID_BYTES) &&
+           read_id(given.at + PARENT_AT, context->span_id, SPAN_ID_BYTES) &&
+           hex_read_lower(given.at + FLAGS_AT, 1, &context->flags);
 }
 
 /* ---- tracestate: "key=value,key@vendor=value" ---- */
@@ -126,6 +108,12 @@ bool traceparent_is_valid(struct text traceparent)
 {
     struct trace_context context;
     return read_parent(traceparent, &context);
+}
+
+bool traceparent_may_be_sampled(struct text traceparent)
+{
+    int digit = traceparent.length >= TRACEPARENT_LENGTH ? hex_digit(traceparent.at[TRACEPARENT_LENGTH - 1]) : -1;
+    return digit > 0 && (digit & TRACE_SAMPLED);
 }
 
 static struct text part_of(struct text traceparent, size_t at, size_t length)

@@ -10,7 +10,7 @@
  *
  *     trace_part_begin(&part, arena, &parent, TEXT("consume"), SPAN_CONSUMER, now_ns);
  *     struct trace_span *span = trace_begin(&part, TEXT("query"), SPAN_CLIENT, now_ns);
- *     trace_text(span, "db.system.name", TEXT("sqlite"));
+ *     trace_text(&part, span, "db.system.name", TEXT("sqlite"));
  *     trace_end(&part, span, now_ns);
  *     if (trace_part_end(&part, now_ns))
  *         trace_part_keep(&part);
@@ -64,6 +64,9 @@ char *trace_context_write(const struct trace_context *context, char out[static T
 /** Whether it is well formed, as above. */
 bool traceparent_is_valid(struct text traceparent);
 
+/** False when its flags say that it was not sampled, or it has none; whether it is well formed is not looked at. */
+bool traceparent_may_be_sampled(struct text traceparent);
+
 /** Views of its ids; absent when it is not well formed. */
 struct text traceparent_trace_id(struct text traceparent);
 struct text traceparent_span_id(struct text traceparent);
@@ -80,10 +83,15 @@ enum {
 };
 
 struct trace_attribute;
+struct trace_part;
+struct trace_span;
+
+/** Gives a span the attributes, and the name, that only what is kept needs. context is what came with it. */
+typedef void trace_describe(struct trace_part *part, struct trace_span *span, const void *context);
 
 struct trace_span {
     struct trace_span *next, *parent;          /* in the order they were begun; NULL for the root */
-    struct text name;
+    struct text name, target;                  /* "consume", and "order.placed.v1", which may be absent */
     int64_t start_ns, end_ns;                  /* monotonic; end_ns 0: not ended */
     unsigned char id[SPAN_ID_BYTES];
     uint8_t kind, status, attribute_count;
@@ -91,17 +99,22 @@ struct trace_span {
     struct trace_attribute *first, *last;
     const struct span_attribute *shared;       /* further ones, that many spans have in common */
     size_t shared_count;
+    trace_describe *describe;                  /* NULL: nothing more is to be told */
+    const void *context;
 };
 
+/* What decides whether it is kept comes first, close together: for most parts the end looks at nothing else. */
 struct trace_part {
     struct arena *arena;                       /* NULL: not recording */
-    unsigned char trace_id[TRACE_ID_BYTES], parent_id[SPAN_ID_BYTES];
-    struct text state;
+    int64_t start_ns;
     uint8_t flags;
     bool has_parent, failed;                   /* a span is in error */
     unsigned count, overflow;
     struct trace_span *root, *last, *current;
-    char here[TRACEPARENT_SIZE];               /* the traceparent of the current span */
+    unsigned char trace_id[TRACE_ID_BYTES], parent_id[SPAN_ID_BYTES];
+    struct text state;
+    const struct trace_span *written;          /* whose traceparent stands in here; NULL: nobody's */
+    char here[TRACEPARENT_SIZE];
 };
 
 /** Begins a part with its root span, which is the current one then. parent may be NULL: a new trace begins. The sampler
@@ -109,7 +122,7 @@ struct trace_part {
 void trace_part_begin(struct trace_part *part, struct arena *arena, const struct trace_context *parent,
                       struct text name, enum span_kind kind, int64_t now_ns);
 
-/** Ends what has not ended, and decides: whether it is to be kept. Attributes may still be added then. */
+/** Decides whether it is to be kept, and if so ends what has not ended. Attributes may still be added then. */
 bool trace_part_end(struct trace_part *part, int64_t now_ns);
 
 /** Hands a part that is to be kept over. Copies; never blocks. */
@@ -121,11 +134,12 @@ void trace_part_mute(struct trace_part *part);
 
 bool trace_part_records(const struct trace_part *part);
 
-/** The traceparent of the current span, a view of the part that changes with it; absent when it does not record. */
-struct text trace_part_here(const struct trace_part *part);
+/** The traceparent of the current span: a view of the part, good until another one is current and this is asked again.
+ *  Absent when it does not record. */
+struct text trace_part_here(struct trace_part *part);
 
 /** The trace's id, in digits, a view of the part; absent when it does not record. */
-struct text trace_part_id(const struct trace_part *part);
+struct text trace_part_id(struct trace_part *part);
 
 /* ---- spans ---- */
 
@@ -147,8 +161,11 @@ void trace_text(struct trace_part *part, struct trace_span *span, const char *ke
 void trace_integer(struct trace_part *part, struct trace_span *span, const char *key, int64_t value);
 void trace_boolean(struct trace_part *part, struct trace_span *span, const char *key, bool value);
 
-/** A name made of two constants, "consume order.placed.v1", in the part's arena; the first alone without memory. */
-struct text trace_name(struct trace_part *part, struct text first, struct text second);
+/** What the name goes on with, behind a space: "consume order.placed.v1". From a closed set, too. */
+void trace_target(struct trace_span *span, struct text target);
+
+/** Has it described when the part is kept, and only then: most parts are not. context lives as long as the part. */
+void trace_later(struct trace_span *span, trace_describe *describe, const void *context);
 
 /** A copy in the part's arena; absent without memory. */
 struct text trace_copy(struct trace_part *part, struct text text);
@@ -171,8 +188,13 @@ struct trace_part *trace_current(void);
 /** The traceparent of the current span of what this thread works on; otherwise what is given. */
 struct text trace_here(struct text otherwise);
 
-/** Views of the ids of that span; absent when there is none. */
-void trace_here_ids(struct text *ret_trace_id, struct text *ret_span_id);
+/* A span among all there are. */
+struct trace_ids {
+    unsigned char trace_id[TRACE_ID_BYTES], span_id[SPAN_ID_BYTES];
+};
+
+/** That of that span; false when there is none. */
+bool trace_here_ids(struct trace_ids *ret);
 
 /** The tracestate that goes with it. */
 struct text trace_here_state(struct text otherwise);

@@ -7,25 +7,26 @@
 #include "telemetry/trace_recorder.h"
 #include "telemetry/trace_sampler.h"
 
-enum { TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 53 };
+enum { TRACE_AT = 3, SPAN_AT = 36 };
 
 static _Thread_local struct trace_part *entered;
 
 /* ---- the current span ---- */
 
-static void set_current(struct trace_part *part, struct trace_span *span)
-{
-    part->current = span;
-    hex_write(span->id, SPAN_ID_BYTES, part->here + SPAN_AT);
-}
-
-/* The whole of it, once: from then on only the span's id in it changes. */
+/* When somebody wants to know, which for most spans is nobody: the whole of it once, and then the span's id in it. */
 static void write_here(struct trace_part *part)
 {
-    struct trace_context context = {.flags = part->flags};
-    memcpy(context.trace_id, part->trace_id, TRACE_ID_BYTES);
-    memcpy(context.span_id, part->root->id, SPAN_ID_BYTES);
-    trace_context_write(&context, part->here);
+    if (part->written == part->current)
+        return;
+    if (part->written) {
+        hex_write(part->current->id, SPAN_ID_BYTES, part->here + SPAN_AT);
+    } else {
+        struct trace_context context = {.flags = part->flags};
+        memcpy(context.trace_id, part->trace_id, TRACE_ID_BYTES);
+        memcpy(context.span_id, part->current->id, SPAN_ID_BYTES);
+        trace_context_write(&context, part->here);
+    }
+    part->written = part->current;
 }
 
 bool trace_part_records(const struct trace_part *part)
@@ -33,14 +34,18 @@ bool trace_part_records(const struct trace_part *part)
     return part && part->arena;
 }
 
-struct text trace_part_here(const struct trace_part *part)
+struct text trace_part_here(struct trace_part *part)
 {
-    return trace_part_records(part) ? (struct text){part->here, TRACEPARENT_LENGTH} : TEXT_NONE;
+    if (!trace_part_records(part))
+        return TEXT_NONE;
+    write_here(part);
+    return (struct text){part->here, TRACEPARENT_LENGTH};
 }
 
-struct text trace_part_id(const struct trace_part *part)
+struct text trace_part_id(struct trace_part *part)
 {
-    return trace_part_records(part) ? (struct text){part->here + TRACE_AT, TRACE_ID_LENGTH} : TEXT_NONE;
+    struct text here = trace_part_here(part);
+    return here.at ? (struct text){here.at + TRACE_AT, TRACE_ID_LENGTH} : TEXT_NONE;
 }
 
 /* ---- spans ---- */
@@ -66,7 +71,7 @@ struct trace_span *trace_begin(struct trace_part *part, struct text name, enum s
 {
     struct trace_span *span = trace_part_records(part) ? add_span(part, name, kind, now_ns) : NULL;
     if (span)
-        set_current(part, span);
+        part->current = span;
     return span;
 }
 
@@ -86,7 +91,7 @@ void trace_end(struct trace_part *part, struct trace_span *span, int64_t now_ns)
         return;
     for (struct trace_span *open = part->current; open != span; open = open->parent)
         open->end_ns = open->end_ns ? open->end_ns : now_ns;
-    set_current(part, span->parent ? span->parent : span);
+    part->current = span->parent ? span->parent : span;
 }
 
 void trace_unwind(struct trace_part *part, int64_t now_ns)
@@ -95,7 +100,7 @@ void trace_unwind(struct trace_part *part, int64_t now_ns)
         return;
     for (struct trace_span *open = part->current; open != part->root; open = open->parent)
         open->end_ns = open->end_ns ? open->end_ns : now_ns;
-    set_current(part, part->root);
+    part->current = part->root;
 }
 
 struct trace_span *trace_mark(const struct trace_part *part)
@@ -117,7 +122,7 @@ void trace_rewind(struct trace_part *part, struct trace_span *mark)
         struct trace_span *open = mark;
         while (open->end_ns && open->parent)
             open = open->parent;
-        set_current(part, open);
+        part->current = open;
     }
     mark->next = NULL;
     part->last = mark;
@@ -162,16 +167,18 @@ struct text trace_copy(struct trace_part *part, struct text text)
     return trace_part_records(part) && text.at ? arena_text(part->arena, text) : TEXT_NONE;
 }
 
-struct text trace_name(struct trace_part *part, struct text first, struct text second)
+void trace_target(struct trace_span *span, struct text target)
 {
-    char *name = trace_part_records(part) ? arena_alloc(part->arena, first.length + 1 + second.length) : NULL;
-    if (!name)
-        return first;
-    memcpy(name, first.at, first.length);
-    name[first.length] = ' ';
-    if (second.length > 0)
-        memcpy(name + first.length + 1, second.at, second.length);
-    return (struct text){name, first.length + 1 + second.length};
+    if (span)
+        span->target = target;
+}
+
+void trace_later(struct trace_span *span, trace_describe *describe, const void *context)
+{
+    if (!span)
+        return;
+    span->describe = describe;
+    span->context = context;
 }
 
 void trace_shared(struct trace_span *span, const struct span_attribute *attributes, size_t count)
@@ -201,7 +208,7 @@ void trace_part_begin(struct trace_part *part, struct arena *arena, const struct
     part->arena = NULL;
     if (!trace_is_enabled())
         return;
-    *part = (struct trace_part){.arena = arena, .has_parent = parent != NULL};
+    *part = (struct trace_part){.arena = arena, .start_ns = now_ns, .has_parent = parent != NULL};
     if (parent) {
         memcpy(part->trace_id, parent->trace_id, TRACE_ID_BYTES);
         memcpy(part->parent_id, parent->span_id, SPAN_ID_BYTES);
@@ -211,9 +218,7 @@ void trace_part_begin(struct trace_part *part, struct arena *arena, const struct
     }
     part->flags = trace_is_sampled(part->trace_id, parent) ? TRACE_SAMPLED : 0;
     part->root = part->current = add_span(part, name, kind, now_ns);
-    if (part->root)
-        write_here(part);
-    else
+    if (!part->root)
         part->arena = NULL;
 }
 
@@ -222,22 +227,27 @@ void trace_part_mute(struct trace_part *part)
     if (!trace_part_records(part) || part->has_parent)
         return;
     part->flags = 0;
-    part->here[FLAGS_AT + 1] = '0';
+    part->written = NULL;
 }
 
 bool trace_part_end(struct trace_part *part, int64_t now_ns)
 {
-    if (!trace_part_records(part))
+    if (!trace_part_records(part) ||
+        !((part->flags & TRACE_SAMPLED) || part->failed || trace_is_slow(now_ns - part->start_ns)))
         return false;
     trace_unwind(part, now_ns);
     part->root->end_ns = now_ns;
-    return (part->flags & TRACE_SAMPLED) || part->failed || trace_is_slow(now_ns - part->root->start_ns);
+    return true;
 }
 
 void trace_part_keep(struct trace_part *part)
 {
-    if (trace_part_records(part))
-        trace_recorder_put(part);
+    if (!trace_part_records(part))
+        return;
+    for (struct trace_span *span = part->root; span; span = span->next)
+        if (span->describe)
+            span->describe(part, span, span->context);
+    trace_recorder_put(part);
 }
 
 /* ---- what the calling thread works on ---- */
@@ -257,10 +267,13 @@ struct text trace_here(struct text otherwise)
     return entered ? trace_part_here(entered) : otherwise;
 }
 
-void trace_here_ids(struct text *ret_trace_id, struct text *ret_span_id)
+bool trace_here_ids(struct trace_ids *ret)
 {
-    *ret_trace_id = entered ? (struct text){entered->here + TRACE_AT, TRACE_ID_LENGTH} : TEXT_NONE;
-    *ret_span_id = entered ? (struct text){entered->here + SPAN_AT, SPAN_ID_LENGTH} : TEXT_NONE;
+    if (!entered)
+        return false;
+    memcpy(ret->trace_id, entered->trace_id, TRACE_ID_BYTES);
+    memcpy(ret->span_id, entered->current->id, SPAN_ID_BYTES);
+    return true;
 }
 
 struct text trace_here_state(struct text otherwise)

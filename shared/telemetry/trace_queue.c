@@ -88,7 +88,7 @@ bool trace_queue_put(struct trace_queue *queue, struct text record)
             break;
     } while (true);
     copy_in(queue, head + 1, record);
-    atomic_store(&queue->data[head & (queue->words - 1)], record.length);
+    atomic_store_explicit(&queue->data[head & (queue->words - 1)], record.length, memory_order_release);
     return true;
 }
 

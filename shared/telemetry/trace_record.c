@@ -89,7 +89,7 @@ static void put_attributes(struct out *out, const struct trace_span *span)
 
 static void put_span(struct out *out, const struct trace_part *part, const struct trace_span *span)
 {
-    struct text name = cut(span->name), message = cut(text_of(span->message));
+    struct text name = cut(span->name), target = cut(span->target), message = cut(text_of(span->message));
     struct span_head head = {
         .start_ns = span->start_ns,
         .end_ns = span->end_ns > span->start_ns ? span->end_ns : span->start_ns,
@@ -97,13 +97,16 @@ static void put_span(struct out *out, const struct trace_part *part, const struc
         .status = span->status,
         .parent_is_remote = span == part->root && part->has_parent,
         .attribute_count = (uint8_t)(span->shared_count + span->attribute_count + (span->error_type != NULL)),
-        .name_length = (uint16_t)name.length,
+        .name_length = (uint16_t)(name.length + (target.at ? 1 + target.length : 0)),
         .message_length = (uint16_t)message.length,
     };
     memcpy(head.span_id, span->id, SPAN_ID_BYTES);
     memcpy(head.parent_id, span->parent ? span->parent->id : part->parent_id, SPAN_ID_BYTES);
     put(out, &head, sizeof head);
     put(out, name.at, name.length);
+    if (target.at)
+        put(out, " ", 1);
+    put(out, target.at, target.length);
     put(out, message.at, message.length);
     put_attributes(out, span);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fence.h"
 #include "telemetry/metric.h"
 #include "telemetry/trace_memory.h"
 #include "telemetry/trace_private.h"
@@ -19,9 +20,10 @@
 #include "telemetry/trace_recorder.h"
 
 enum {
-    GATHER_MS = 20,                        /* so that one waking takes what many threads put */
+    GATHER_MS = 100,                       /* so that one waking takes what many threads put */
     DECODE_MAX_BYTES = 256 * 1024,         /* for the spans of one record */
     BATCH_MAX = 64,                        /* records that are taken at once */
+    CACHE_LINE = 64,
 };
 
 /* What the thread does: who puts wakes it only when it has to. */
@@ -48,7 +50,11 @@ struct counter {
     struct metric_series series;
 };
 
-static struct counter kept, dropped_queue_full, dropped_overflow;
+/* On a cache line of their own: they are written, and those beside them read by all who make spans. */
+static struct {
+    _Alignas(CACHE_LINE) struct counter kept;
+    struct counter dropped_queue_full, dropped_overflow;
+} counters;
 
 static void count(struct counter *counter, uint64_t n)
 {
@@ -62,7 +68,8 @@ static void count(struct counter *counter, uint64_t n)
 
 static void wake(struct recorder *one)
 {
-    int state = atomic_load(&one->state);
+    fence_light();
+    int state = atomic_load_explicit(&one->state, memory_order_relaxed);
     if (state == AWAKE || (state == GATHERING && !trace_queue_half_full(one->queue)))
         return;
     if (!atomic_compare_exchange_strong(&one->state, &state, AWAKE))
@@ -80,12 +87,12 @@ void trace_recorder_put(const struct trace_part *part)
     if (!one)
         return;
     size_t length = trace_record_write(part, record, &spans);
-    count(&dropped_overflow, part->overflow + (part->count - spans));
+    count(&counters.dropped_overflow, part->overflow + (part->count - spans));
     if (!trace_queue_put(one->queue, (struct text){record, length})) {
-        count(&dropped_queue_full, spans);
+        count(&counters.dropped_queue_full, spans);
         return;
     }
-    count(&kept, spans);
+    count(&counters.kept, spans);
     wake(one);
 }
 
@@ -144,6 +151,8 @@ static void sleep_until_woken(struct recorder *one, int state, int timeout_ms)
     struct pollfd wake_poll = {.fd = one->wake_fd, .events = POLLIN};
     uint64_t times;
     atomic_store(&one->state, state);
+    if (state == ASLEEP)
+        fence_heavy();
     if (!atomic_load(&one->stopping) && (state == GATHERING || trace_queue_is_empty(one->queue)))
         poll(&wake_poll, 1, timeout_ms);
     atomic_store(&one->state, AWAKE);
@@ -196,11 +205,12 @@ enum err trace_open(const struct trace_opts *opts)
     if (!one)
         return err_because(ERR_MEMORY, "no memory for the recorder of traces");
     one->opts = *opts;
+    fence_init();
     one->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     arena_init(&one->arena, DECODE_MAX_BYTES);
-    kept.series = metric_series(METRIC_TRACE_SPANS);
-    dropped_queue_full.series = metric_series(METRIC_TRACE_DROPPED, "queue_full");
-    dropped_overflow.series = metric_series(METRIC_TRACE_DROPPED, "overflow");
+    counters.kept.series = metric_series(METRIC_TRACE_SPANS);
+    counters.dropped_queue_full.series = metric_series(METRIC_TRACE_DROPPED, "queue_full");
+    counters.dropped_overflow.series = metric_series(METRIC_TRACE_DROPPED, "overflow");
     one->queue = trace_queue_new(opts->queue_max_bytes);
     enum err err = one->queue && one->wake_fd >= 0 ? ERR_NONE
                                                    : err_because(ERR_MEMORY, "no memory for the queue of traces");
@@ -232,9 +242,9 @@ void trace_close(unsigned timeout_ms)
 void trace_stats(struct trace_stats *ret)
 {
     *ret = (struct trace_stats){
-        .kept = atomic_load_explicit(&kept.total, memory_order_relaxed),
-        .dropped_queue_full = atomic_load_explicit(&dropped_queue_full.total, memory_order_relaxed),
-        .dropped_overflow = atomic_load_explicit(&dropped_overflow.total, memory_order_relaxed),
+        .kept = atomic_load_explicit(&counters.kept.total, memory_order_relaxed),
+        .dropped_queue_full = atomic_load_explicit(&counters.dropped_queue_full.total, memory_order_relaxed),
+        .dropped_overflow = atomic_load_explicit(&counters.dropped_overflow.total, memory_order_relaxed),
     };
 }
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "telemetry/trace_sampler.h"
 
-enum { RATIO_BITS = 63, DECIMALS_MAX = 18 };
+enum { RATIO_BITS = 63, DECIMALS_MAX = 18, CACHE_LINE = 64 };
 
 enum root_rule { ROOT_ON, ROOT_OFF, ROOT_RATIO };
 
@@ -22,11 +22,14 @@ static const struct {
     [TRACE_PARENT_RATIO] = {"parentbased_traceidratio", true, ROOT_RATIO},
 };
 
-/* Each is read by itself: a reload in the middle of a decision is a decision by the old or the new ones. */
-static atomic_bool enabled;
-static atomic_int current_sampler;
-static atomic_uint_fast64_t bound;             /* of the 63 bits; 1 << 63: all */
-static atomic_llong slow_ns;
+/* Each is read by itself: a reload in the middle of a decision is a decision by the old or the new ones. They are read
+ * all the time and written hardly ever, and so share no cache line with what is. */
+static struct {
+    _Alignas(CACHE_LINE) atomic_bool enabled;
+    atomic_int sampler;
+    atomic_uint_fast64_t bound;                /* of the 63 bits; 1 << 63: all */
+    atomic_llong slow_ns;
+} current;
 
 enum err trace_sampler_of(struct text name, enum trace_sampler *ret)
 {
@@ -65,15 +68,15 @@ void trace_sampling_set(const struct trace_sampling *sampling)
 {
     double ratio = sampling->ratio > 0 ? sampling->ratio : 0;
     uint64_t all = UINT64_C(1) << RATIO_BITS;
-    atomic_store_explicit(&bound, ratio < 1 ? (uint64_t)(ratio * (double)all) : all, memory_order_relaxed);
-    atomic_store_explicit(&slow_ns, sampling->slow_ms * NS_PER_MS, memory_order_relaxed);
-    atomic_store_explicit(&current_sampler, sampling->sampler, memory_order_relaxed);
-    atomic_store_explicit(&enabled, sampling->enabled, memory_order_relaxed);
+    atomic_store_explicit(&current.bound, ratio < 1 ? (uint64_t)(ratio * (double)all) : all, memory_order_relaxed);
+    atomic_store_explicit(&current.slow_ns, sampling->slow_ms * NS_PER_MS, memory_order_relaxed);
+    atomic_store_explicit(&current.sampler, sampling->sampler, memory_order_relaxed);
+    atomic_store_explicit(&current.enabled, sampling->enabled, memory_order_relaxed);
 }
 
 bool trace_is_enabled(void)
 {
-    return atomic_load_explicit(&enabled, memory_order_relaxed);
+    return atomic_load_explicit(&current.enabled, memory_order_relaxed);
 }
 
 static bool is_within_ratio(const unsigned char *trace_id)
@@ -81,12 +84,12 @@ static bool is_within_ratio(const unsigned char *trace_id)
     uint64_t number = 0;
     for (size_t i = TRACE_ID_BYTES / 2; i < TRACE_ID_BYTES; i++)
         number = number << 8 | trace_id[i];
-    return number >> 1 < atomic_load_explicit(&bound, memory_order_relaxed);
+    return number >> 1 < atomic_load_explicit(&current.bound, memory_order_relaxed);
 }
 
 bool trace_is_sampled(const unsigned char trace_id[static TRACE_ID_BYTES], const struct trace_context *parent)
 {
-    int sampler = atomic_load_explicit(&current_sampler, memory_order_relaxed);
+    int sampler = atomic_load_explicit(&current.sampler, memory_order_relaxed);
     if (parent && samplers[sampler].asks_parent)
         return parent->flags & TRACE_SAMPLED;
     return samplers[sampler].rule == ROOT_ON || (samplers[sampler].rule == ROOT_RATIO && is_within_ratio(trace_id));
@@ -94,6 +97,6 @@ bool trace_is_sampled(const unsigned char trace_id[static TRACE_ID_BYTES], const
 
 bool trace_is_slow(int64_t duration_ns)
 {
-    int64_t slow = atomic_load_explicit(&slow_ns, memory_order_relaxed);
+    int64_t slow = atomic_load_explicit(&current.slow_ns, memory_order_relaxed);
     return slow > 0 && duration_ns > slow;
 }
