@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "events/bus_driver.h"
 #include "events/event_trace.h"
 #include "telemetry/trace.h"
 #include "telemetry/trace_recorder.h"
@@ -32,6 +33,9 @@ static void read_something(struct trace_part *part, int64_t now_ns)
     trace_shared(trace_begin(part, TEXT("query"), SPAN_CLIENT, now_ns), shared, 3);
 }
 
+static const struct bus_driver driver = {.system = "bench"};
+static const struct bus bus = {&driver};
+
 /* A change with its event, which reads the clock twice. */
 static void change_something(struct trace_part *part, int64_t now_ns)
 {
@@ -43,7 +47,7 @@ static void change_something(struct trace_part *part, int64_t now_ns)
     trace_text(part, change, "tandem.order.id", TEXT("0190a000-0000-7000-8000-000000000001"));
     const struct event event = {.type = TEXT("order.placed.v1"), .id = TEXT("0190a000-0000-7000-8000-000000000002"),
                                 .subject = TEXT("0190a000-0000-7000-8000-000000000001")};
-    struct trace_span *produce = event_trace_produce(&event, NULL, clock_now_ns());
+    struct trace_span *produce = event_trace_produce(&event, &bus, clock_now_ns());
     trace_end(part, produce, clock_now_ns());
     trace_enter(NULL);
     trace_integer(part, change, "tandem.db.batch_size", 17);

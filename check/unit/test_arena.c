@@ -127,7 +127,11 @@ static void test_strings(void)
     arena_init(&arena, 1 << 20);
     CU_ASSERT_STRING_EQUAL(arena_string(&arena, TEXT("abc")), "abc");
     CU_ASSERT_STRING_EQUAL(arena_string(&arena, TEXT_NONE), "");
-    struct text copy = arena_text(&arena, TEXT("x\0y"));
+    struct text copy, absent;
+    CU_ASSERT(arena_keep(&arena, TEXT(""), &copy) && copy.at && copy.length == 0);
+    CU_ASSERT(arena_keep(&arena, TEXT_NONE, &absent) && !absent.at);
+    CU_ASSERT_FALSE(arena_keep(&arena, (struct text){"", SIZE_MAX}, &absent));
+    copy = arena_text(&arena, TEXT("x\0y"));
     CU_ASSERT(text_equal(copy, TEXT("x\0y")));
     CU_ASSERT_EQUAL(copy.at[3], '\0');
     CU_ASSERT_STRING_EQUAL(arena_printf(&arena, "%d of %s", 3, "four"), "3 of four");

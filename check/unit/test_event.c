@@ -177,6 +177,20 @@ static void check_both_ways(const char *json, size_t length)
     free(spaced);
 }
 
+#define OWN "{\"specversion\":\"1.0\",\"id\":\"1\",\"type\":\"t\",\"source\":\"/s\",\"subject\":\"x\"," \
+            "\"time\":\"2026-01-01T00:00:00Z\",\"datacontenttype\":\"application/json\",\"data\":"
+
+static void test_both_ways_by_hand(void)
+{
+    static const char *const rows[] = {
+        OWN "{}}", OWN " {} }", OWN "\t[1 ]\r\n}", OWN "}", OWN " }", OWN "1,\"id\":\"2\"}", OWN "{}}}", OWN "{}} ",
+        OWN "\"\"}", OWN "{\"data\":2}}", OWN "1}\n", OWN "nul}", "{}", "{", "",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        check_both_ways(rows[i], strlen(rows[i]));
+    arena_fini(&arena);
+}
+
 static void test_both_ways(void)
 {
     static const char others[] = {'"', '\\', '{', '}', '[', ']', ',', ':', ' ', 'a', '1', 0x01, 0x7f, (char)0xc3, 0};
@@ -268,6 +282,7 @@ static const struct suite_case cases[] = {
     {"data is kept as it stood", test_data_as_it_stood},
     {"what is no such envelope is refused", test_malformed},
     {"what is read in one look is read as all else is", test_both_ways},
+    {"so is what could be taken for that", test_both_ways_by_hand},
     {"an arena that is full is told", test_arena_full},
     {"what could not be read is not sent", test_check},
 };

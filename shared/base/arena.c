@@ -127,6 +127,12 @@ struct text arena_text(struct arena *arena, struct text text)
     return copy ? (struct text){copy, text.length} : TEXT_NONE;
 }
 
+bool arena_keep(struct arena *arena, struct text text, struct text *ret)
+{
+    *ret = text.at ? arena_text(arena, text) : TEXT_NONE;
+    return !text.at || ret->at;
+}
+
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list values, again;

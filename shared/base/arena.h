@@ -7,6 +7,7 @@
 #ifndef TANDEM_BASE_ARENA_H
 #define TANDEM_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -41,6 +42,9 @@ char *arena_string(struct arena *arena, struct text text);
 
 /** A copy as a view (zero-terminated too); its at is NULL on failure. */
 struct text arena_text(struct arena *arena, struct text text);
+
+/** The same, but an absent text stays absent. False without memory. */
+bool arena_keep(struct arena *arena, struct text text, struct text *ret);
 
 /** A formatted, zero-terminated string; NULL as above. */
 char *arena_printf(struct arena *arena, const char *format, ...) printf_like(2, 3);

@@ -22,6 +22,9 @@ void fence_init(void)
 void fence_heavy(void)
 {
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&fence_is_lopsided, memory_order_relaxed))
-        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    if (!atomic_load_explicit(&fence_is_lopsided, memory_order_relaxed))
+        return;
+    /* The first needs a little memory in the kernel, the second only time. */
+    if (!membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
+        membarrier(MEMBARRIER_CMD_GLOBAL);
 }

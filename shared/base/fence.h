@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* The kernel passes the light half's fences; fence_init() alone writes it. */
 extern atomic_bool fence_is_lopsided;
 
 void fence_init(void);

@@ -20,7 +20,8 @@ static inline int hex_digit(char c)
 /** Two digits a byte; returns where they end. Adds no zero. */
 char *hex_write(const unsigned char *bytes, size_t count, char *out);
 
-/** Reads what hex_write() writes, 2 * count digits of lower case; false, and out is anything, when one is none. */
+/** Reads what hex_write() writes, 2 * count digits of lower case; false, and then out is undefined, when one of them is
+ *  no such digit. */
 bool hex_read_lower(const char *digits, size_t count, unsigned char *out);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Plain text: ASCII of which each character stands for itself in a JSON string, as in nearly every string.
+ * Plain text: ASCII of which each character stands for itself in a JSON string. Nearly all strings are.
  *
  * Pure: any thread.
  */
@@ -33,7 +33,8 @@ static inline bool json_block_is_zero(json_block block)
     return (halves[0] | halves[1]) == 0;
 }
 
-/** Copies to where there is room for it, if it is plain, and says so. The last block may overlap the one before. */
+/** Copies to where there is room for it, and says whether it is plain; if not, what was copied is of no use. The last
+ *  block may overlap the one before. */
 static inline bool json_copy_plain(struct text value, char *to)
 {
     json_block others = {0}, bytes;

@@ -182,10 +182,10 @@ enum err consumer_new(const struct consumer_opts *opts, struct consumer **ret)
     arena_init(&consumer->arena, BATCH_BYTES);
     arena_init(&consumer->applied_arena, BATCH_BYTES);
     arena_init(&consumer->types_arena, TYPES_BYTES);
+    consumer_trace_init(consumer);
     err = allocate(consumer);
     if (!err)
         err = db_reader_open(opts->db, &consumer->reader);
-    consumer_trace_init(consumer);
     if (err)
         consumer_free(consumer);
     else

@@ -117,28 +117,20 @@ static enum err attempt(struct db_connection *connection, struct consumer *consu
     return err;
 }
 
-static struct text keep_text(struct arena *arena, struct text text)
-{
-    return text.at ? arena_text(arena, text) : TEXT_NONE;
-}
-
-/* Without its data. */
+/* Without its data; NULL when there is no room for all else. */
 static const struct event *keep_head(struct arena *arena, const struct event *event)
 {
-    struct event *head = arena_alloc(arena, sizeof *head);
+    struct event *head = arena_calloc(arena, 1, sizeof *head);
     if (!head)
         return NULL;
-    *head = (struct event){
-        .id = keep_text(arena, event->id),
-        .type = keep_text(arena, event->type),
-        .source = keep_text(arena, event->source),
-        .subject = keep_text(arena, event->subject),
-        .time_us = event->time_us,
-        .traceparent = keep_text(arena, event->traceparent),
-        .tracestate = keep_text(arena, event->tracestate),
-        .request_id = keep_text(arena, event->request_id),
-    };
-    return head;
+    head->time_us = event->time_us;
+    bool is_whole = arena_keep(arena, event->id, &head->id) && arena_keep(arena, event->type, &head->type)
+                 && arena_keep(arena, event->source, &head->source)
+                 && arena_keep(arena, event->subject, &head->subject)
+                 && arena_keep(arena, event->traceparent, &head->traceparent)
+                 && arena_keep(arena, event->tracestate, &head->tracestate)
+                 && arena_keep(arena, event->request_id, &head->request_id);
+    return is_whole ? head : NULL;
 }
 
 /* For who is to be told; where there is no room for that, nothing is lost but the telling. */

@@ -39,7 +39,7 @@ struct consumer {
     struct consumer_trace *traces;     /* of what was handled in this transaction; the writer's, likewise */
     size_t trace_count;
     struct span_attribute transaction[CONSUMER_TRACE_ATTRIBUTES];
-    struct arena applied_arena;        /* of both */
+    struct arena applied_arena;        /* of the traces, and of the applied events that were retried */
     struct wakeup wakeup;
     pthread_t thread;
     bool started;

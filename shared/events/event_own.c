@@ -46,17 +46,25 @@ static bool take_optional(struct cursor *cursor, struct text key, struct text *r
     return !skip(cursor, key) || take_string(cursor, ret);
 }
 
-/* To the last brace; whether it is one value, and all of it, json_check() knows. */
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* To the last brace, without space around it; whether it is one value, and all of it, json_check() knows. */
 static bool take_data(struct cursor *cursor, struct text *ret)
 {
     size_t members;
 
     if (!skip(cursor, TEXT(",\"datacontenttype\":\"application/json\",\"data\":")))
         return true;
-    *ret = rest_of(cursor);
-    ret->length -= ret->length > 0;
-    cursor->at += ret->length;
-    return json_check(*ret, &members) == ERR_NONE;
+    struct text data = rest_of(cursor);
+    if (data.length < sizeof "1")
+        return false;
+    data.length--;
+    cursor->at += data.length;
+    *ret = data;
+    return !is_space(data.at[0]) && !is_space(data.at[data.length - 1]) && json_check(data, &members) == ERR_NONE;
 }
 
 /* Views of json. */

@@ -5,7 +5,8 @@
 #include "events/event.h"
 
 /** Reads an envelope as event_write() writes it, with nothing escaped but in data. False when it is any other, or there
- *  is no memory: event_read() then finds out what it is. Keys in data that are equal are left to who reads data. */
+ *  is no memory: event_read() then finds out what it is. The limits of JSON (base/json.h) are those of data alone, and
+ *  that keys in it are equal is left to who reads it. */
 bool event_read_own(struct text json, struct arena *arena, struct event *ret);
 
 #endif

@@ -45,19 +45,13 @@ enum err outbox_add(struct db_connection *connection, const struct event *event)
 }
 
 /* False when the arena is full. */
-static bool copy_text(struct arena *arena, struct text from, struct text *to)
-{
-    *to = from.at ? arena_text(arena, from) : TEXT_NONE;
-    return !from.at || to->at;
-}
-
 static bool copy_row(struct db_statement *row, struct arena *arena, struct event *to)
 {
     to->time_us = db_int(row, 5);
-    return copy_text(arena, db_text(row, 1), &to->id) && copy_text(arena, db_text(row, 2), &to->type)
-        && copy_text(arena, db_text(row, 3), &to->source) && copy_text(arena, db_text(row, 4), &to->subject)
-        && copy_text(arena, db_text(row, 6), &to->traceparent) && copy_text(arena, db_text(row, 7), &to->request_id)
-        && copy_text(arena, db_text(row, 8), &to->data) && copy_text(arena, db_text(row, 9), &to->tracestate);
+    return arena_keep(arena, db_text(row, 1), &to->id) && arena_keep(arena, db_text(row, 2), &to->type)
+        && arena_keep(arena, db_text(row, 3), &to->source) && arena_keep(arena, db_text(row, 4), &to->subject)
+        && arena_keep(arena, db_text(row, 6), &to->traceparent) && arena_keep(arena, db_text(row, 7), &to->request_id)
+        && arena_keep(arena, db_text(row, 8), &to->data) && arena_keep(arena, db_text(row, 9), &to->tracestate);
 }
 
 enum err outbox_oldest(struct db_connection *connection, struct arena *arena, struct event *events,

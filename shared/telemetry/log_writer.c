@@ -242,6 +242,7 @@ static void wait_for_lines(struct log_writer *writer, bool are_coming)
     if (!is_pressed(writer))
         sleep_until_woken(writer, (int)writer->opts.flush_ms);
     atomic_store(&writer->urgent, false);
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 static uint64_t tickets_given(struct log_writer *writer)
@@ -398,7 +399,11 @@ void log_writer_wake(struct log_writer *writer, bool urgent)
 {
     int asleep = ASLEEP;
 
-    fence_light();
+    /* What is urgent is seldom, and is to be seen by a writer that says at this moment that nothing is. */
+    if (urgent)
+        atomic_thread_fence(memory_order_seq_cst);
+    else
+        fence_light();
     /* Most find nothing to change, and looking first leaves the other threads their copy of it. */
     if ((urgent && !atomic_load(&writer->urgent) && !atomic_exchange(&writer->urgent, true)) ||
         (atomic_load(&writer->state) == ASLEEP && atomic_compare_exchange_strong(&writer->state, &asleep, AWAKE)))

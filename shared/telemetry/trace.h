@@ -86,7 +86,7 @@ struct trace_attribute;
 struct trace_part;
 struct trace_span;
 
-/** Gives a span the attributes, and the name, that only what is kept needs. context is what came with it. */
+/** Gives a span the attributes that only what is kept needs. context is what came with it. */
 typedef void trace_describe(struct trace_part *part, struct trace_span *span, const void *context);
 
 struct trace_span {
@@ -125,7 +125,7 @@ void trace_part_begin(struct trace_part *part, struct arena *arena, const struct
 /** Decides whether it is to be kept, and if so ends what has not ended. Attributes may still be added then. */
 bool trace_part_end(struct trace_part *part, int64_t now_ns);
 
-/** Hands a part that is to be kept over. Copies; never blocks. */
+/** Has its spans described (trace_later()), and hands it over. Once; copies; never blocks. */
 void trace_part_keep(struct trace_part *part);
 
 /** Has it kept for an error or for being slow alone, unless its parent was sampled: for what is asked for all the time
@@ -188,12 +188,12 @@ struct trace_part *trace_current(void);
 /** The traceparent of the current span of what this thread works on; otherwise what is given. */
 struct text trace_here(struct text otherwise);
 
-/* A span among all there are. */
+/* Which span, and of which trace. */
 struct trace_ids {
     unsigned char trace_id[TRACE_ID_BYTES], span_id[SPAN_ID_BYTES];
 };
 
-/** That of that span; false when there is none. */
+/** The ids of the current span of what this thread works on; false when there is none. */
 bool trace_here_ids(struct trace_ids *ret);
 
 /** The tracestate that goes with it. */

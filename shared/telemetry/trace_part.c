@@ -232,9 +232,12 @@ void trace_part_mute(struct trace_part *part)
 
 bool trace_part_end(struct trace_part *part, int64_t now_ns)
 {
-    if (!trace_part_records(part) ||
-        !((part->flags & TRACE_SAMPLED) || part->failed || trace_is_slow(now_ns - part->start_ns)))
+    if (!trace_part_records(part))
         return false;
+    if (!(part->flags & TRACE_SAMPLED) && !part->failed && !trace_is_slow(now_ns - part->start_ns)) {
+        part->current = part->root;   /* which is what is still logged of */
+        return false;
+    }
     trace_unwind(part, now_ns);
     part->root->end_ns = now_ns;
     return true;

@@ -16,7 +16,7 @@
 
 enum {
     TRACE_RECORD_MAX_BYTES = 16 * 1024,    /* spans that do not fit are left out, and counted with those of overflow */
-    TRACE_TEXT_MAX_BYTES = 256,            /* a longer name or value is cut, between characters */
+    TRACE_TEXT_MAX_BYTES = 256,            /* a longer name, target or value is cut, between characters */
 };
 
 /** Writes a part to out; *ret_spans is how many of its spans are in it, at least the root. */
