@@ -17,7 +17,8 @@
 
 enum { PATIENCE_MS = 20000, PATH_SIZE = 256, PIPE_BYTES = 4096 };
 enum { ROUNDS = 10, ROUND_REQUESTS = 200 };
-enum { LOST_REQUESTS = 24000 };   /* more lines than the buffers of all threads hold */
+/* More lines than the buffers of all threads hold, and long ones. */
+enum { LOST_REQUESTS = 24000, LOST_ID_DIGITS = 100 };
 
 static char pipe_path[PATH_SIZE], file_setting[PATH_SIZE + 16];
 static const char *settings[] = {"log.sink=file", file_setting, NULL};
@@ -159,7 +160,7 @@ static void test_lost_lines(void)
     account.dropped_before = metric(client, "\ntandem_log_lines_dropped_total ");
     atomic_store(&reader.reads, false);
     for (int i = 0; i < LOST_REQUESTS; i++) {
-        http_with(client, "X-Request-Id: lost-%s.%d", variant_now()->transport, i);
+        http_with(client, "X-Request-Id: lost-%s.%0*d", variant_now()->transport, LOST_ID_DIGITS, i);
         EXPECT_STATUS(http_get(client, "/user/ping"), 200);
     }
     atomic_store(&reader.reads, true);
