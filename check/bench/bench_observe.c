@@ -3,7 +3,7 @@
  * with all of them on and one trace in ten kept, and with every trace kept. It is one system that changes over, live,
  * in interleaved rounds, because two systems differ by more than what is measured.
  *
- *     make bench-observe [BENCH_ROUNDS=16] [BENCH_SECONDS=2]
+ *     make bench-observe [BENCH_ROUNDS=32] [BENCH_SECONDS=1]
  */
 #include "config.h"
 
@@ -211,8 +211,8 @@ int main(void)
 {
     const char *settings[] = {"log.sink=file", "log.file=/dev/null", "log.repeat_burst=0", NULL};
     const struct system_opts opts = {.front = "nginx", .transport = "native", .settings = settings};
-    unsigned rounds = load_setting("BENCH_ROUNDS", 16, LOAD_ROUNDS_MAX);
-    unsigned seconds = load_setting("BENCH_SECONDS", 2, 600);
+    unsigned rounds = load_setting("BENCH_ROUNDS", 32, LOAD_ROUNDS_MAX);
+    unsigned seconds = load_setting("BENCH_SECONDS", 1, 600);
     if (sodium_init() < 0)
         return EXIT_FAILURE;
     enum err err = system_start(&opts, &bench.system);
