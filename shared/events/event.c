@@ -110,11 +110,6 @@ static const struct json_field envelope_fields[] = {
     {NULL, JSON_TEXT, false, 0, 0, 0, NULL, NULL, NULL, 0},
 };
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* Behind the value that starts at `at`, in text that is known to be JSON. */
 static size_t skip_value(struct text json, size_t at)
 {

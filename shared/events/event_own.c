@@ -46,11 +46,6 @@ static bool take_optional(struct cursor *cursor, struct text key, struct text *r
     return !skip(cursor, key) || take_string(cursor, ret);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* To the last brace, without space around it; whether it is one value, and all of it, json_check() knows. */
 static bool take_data(struct cursor *cursor, struct text *ret)
 {

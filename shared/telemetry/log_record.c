@@ -6,7 +6,8 @@
 #include "base/hex.h"
 #include "telemetry/log_record.h"
 
-enum { CONTEXT_PARTS = 4, OWN_IDS = 1 << CONTEXT_PARTS, LEFT_OUT = OWN_IDS << 1 };
+enum context_part { REQUEST_ID, TRACE_ID, SPAN_ID, USER_ID, CONTEXT_PARTS };
+enum { OWN_IDS = 1 << CONTEXT_PARTS, LEFT_OUT = OWN_IDS << 1 };
 
 #define ABSENT UINT16_MAX
 
@@ -96,7 +97,7 @@ static void put_field(struct packer *packer, const struct log_field *field)
     }
 }
 
-static char *put_part(struct record_head *head, unsigned part, struct text text, char *at)
+static char *put_part(struct record_head *head, enum context_part part, struct text text, char *at)
 {
     if (text.length > LOG_CONTEXT_MAX_BYTES)
         text.length = LOG_CONTEXT_MAX_BYTES;
@@ -110,14 +111,14 @@ static char *put_part(struct record_head *head, unsigned part, struct text text,
 static char *put_context(struct record_head *head, const struct log_context *context, const struct trace_ids *own,
                          char *at)
 {
-    at = put_part(head, 0, context->request_id, at);
-    at = put_part(head, 3, context->user_id, at);
+    at = put_part(head, REQUEST_ID, context->request_id, at);
+    at = put_part(head, USER_ID, context->user_id, at);
     if (own) {
         head->flags |= OWN_IDS;
         return mempcpy(at, own, sizeof *own);
     }
-    at = put_part(head, 1, context->trace_id, at);
-    return put_part(head, 2, context->span_id, at);
+    at = put_part(head, TRACE_ID, context->trace_id, at);
+    return put_part(head, SPAN_ID, context->span_id, at);
 }
 
 size_t log_record_write(const struct log_what *what, const struct log_context *context, const struct trace_ids *own,
@@ -143,7 +144,7 @@ size_t log_record_write(const struct log_what *what, const struct log_context *c
 
 /* ---- reading ---- */
 
-static struct text take_part(const struct record_head *head, unsigned part, const char **at)
+static struct text take_part(const struct record_head *head, enum context_part part, const char **at)
 {
     if (!(head->flags & 1U << part))
         return TEXT_NONE;
@@ -190,13 +191,13 @@ void log_record_read(struct text record, struct log_event *ret)
     ret->own_ids = head.flags & OWN_IDS;
     ret->left_out = head.flags & LEFT_OUT;
     ret->count = head.count;
-    ret->context.request_id = take_part(&head, 0, &at);
-    ret->context.user_id = take_part(&head, 3, &at);
+    ret->context.request_id = take_part(&head, REQUEST_ID, &at);
+    ret->context.user_id = take_part(&head, USER_ID, &at);
     if (ret->own_ids) {
         take_own_ids(ret, &at);
     } else {
-        ret->context.trace_id = take_part(&head, 1, &at);
-        ret->context.span_id = take_part(&head, 2, &at);
+        ret->context.trace_id = take_part(&head, TRACE_ID, &at);
+        ret->context.span_id = take_part(&head, SPAN_ID, &at);
     }
     for (size_t i = 0; i < ret->count; i++)
         at = take_field(at, &ret->fields[i]);
