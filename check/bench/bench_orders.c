@@ -8,8 +8,6 @@
 #include "base/id.h"
 #include "check/bench/bench_orders.h"
 
-#define SKU "bench-item"
-
 struct round {
     struct system *system;
     pthread_barrier_t start;
@@ -20,7 +18,7 @@ enum err bench_orders_prepare(struct system *system)
 {
     struct http_client *client = system_client(system);
     http_client_token(client, system_admin(system));
-    int status = http_send(client, "PUT", "/v1/items/" SKU,
+    int status = http_send(client, "PUT", "/v1/items/" BENCH_SKU,
                            "{\"name\":\"Bench\",\"price\":{\"amount_minor\":100,\"currency\":\"EUR\"}}")->status;
     http_client_free(client);
     return status == 201 ? ERR_NONE : err_because(ERR_INTERNAL, "the item was answered %d", status);
@@ -30,7 +28,7 @@ static bool place(struct http_client *client)
 {
     char key[ID_SIZE];
     http_with(client, "Idempotency-Key: %s", id_new(key));
-    return http_send(client, "POST", "/v1/orders", "{\"lines\":[{\"sku\":\"%s\",\"quantity\":1}]}", SKU)->status == 201;
+    return http_send(client, "POST", "/v1/orders", "%s", BENCH_ORDER)->status == 201;
 }
 
 /* Each connection is open before the clock starts. */

@@ -7,6 +7,10 @@
 #include "base/err.h"
 #include "check/harness/system.h"
 
+/* The item, and the body of an order for it. */
+#define BENCH_SKU "bench-item"
+#define BENCH_ORDER "{\"lines\":[{\"sku\":\"" BENCH_SKU "\",\"quantity\":1}]}"
+
 enum { BENCH_ORDERS = 1000, BENCH_ORDER_CONNECTIONS = 64 };
 
 /** Makes the item that is ordered. */

@@ -15,9 +15,10 @@ check_bench_bench_writers_LDADD = $(SCRATCH) $(HARNESS) $(LIBS_STATE) $(CUNIT_LI
 CLEANFILES += check/bench/bench check/bench/bench_writers
 
 PHONY_TARGETS += bench
-bench: all check/bench/bench check/bench/bench_writers
+bench: all check/bench/bench check/bench/bench_writers check/bench/bench_observe
 	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench
 	./check/bench/bench_writers
+	TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' ./check/bench/bench_observe
 
 EXTRA_PROGRAMS += check/bench/bench_log
 check_bench_bench_log_SOURCES = check/bench/bench_log.c check/bench/load.c check/bench/load.h
@@ -40,9 +41,9 @@ bench-trace: check/bench/bench_trace
 
 EXTRA_PROGRAMS += check/bench/bench_observe
 check_bench_bench_observe_SOURCES = check/bench/bench_observe.c check/bench/load.c check/bench/load.h \
-	check/bench/bench_orders.c check/bench/bench_orders.h
+	check/bench/bench_orders.c check/bench/bench_orders.h check/bench/turns.c check/bench/turns.h
 check_bench_bench_observe_CPPFLAGS = $(CHECK_CPPFLAGS)
-check_bench_bench_observe_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS)
+check_bench_bench_observe_LDADD = $(HARNESS) $(LIBS_NET) $(CUNIT_LIBS) -lm
 CLEANFILES += check/bench/bench_observe
 
 PHONY_TARGETS += bench-observe

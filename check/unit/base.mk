@@ -2,6 +2,7 @@
 check_PROGRAMS += check/unit/test_arena \
 	check/unit/test_buf \
 	check/unit/test_clock \
+	check/unit/test_decimal \
 	check/unit/test_err \
 	check/unit/test_fault \
 	check/unit/test_fence \
@@ -15,6 +16,7 @@ check_PROGRAMS += check/unit/test_arena \
 TESTS += check/unit/test_arena \
 	check/unit/test_buf \
 	check/unit/test_clock \
+	check/unit/test_decimal \
 	check/unit/test_err \
 	check/unit/test_fault \
 	check/unit/test_fence \
@@ -49,6 +51,10 @@ check_unit_test_fault_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 check_unit_test_fence_SOURCES = check/unit/test_fence.c
 check_unit_test_fence_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_fence_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
+
+check_unit_test_decimal_SOURCES = check/unit/test_decimal.c
+check_unit_test_decimal_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_decimal_LDADD = $(HARNESS) $(LIBS_BASE) $(CUNIT_LIBS)
 
 check_unit_test_hex_SOURCES = check/unit/test_hex.c
 check_unit_test_hex_CPPFLAGS = $(CHECK_CPPFLAGS)

@@ -6,13 +6,14 @@
 #include "base/hex.h"
 #include "check/harness/suite.h"
 
-enum { COUNT = 7, BYTES = 256 };
+enum { COUNT = 19, BYTES = 256 };
 
 static void test_there_and_back(void)
 {
     for (size_t at = 0; at < COUNT; at++)
         for (unsigned value = 0; value < BYTES; value++) {
-            unsigned char bytes[COUNT] = {1, 2, 0xfe, 0xdc, 0, 0x9a, 0xaf}, got[COUNT + 1] = {[COUNT] = 0x55};
+            unsigned char bytes[COUNT] = {1, 2, 0xfe, 0xdc, 0, 0x9a, 0xaf, 0x09, 0x90, 0x7f};
+            unsigned char got[COUNT + 1] = {[COUNT] = 0x55};
             char digits[2 * COUNT + 1], expected[3];
             bytes[at] = (unsigned char)value;
             *hex_write(bytes, COUNT, digits) = '\0';
@@ -26,7 +27,7 @@ static void test_no_digits(void)
 {
     for (size_t at = 0; at < (size_t)2 * COUNT; at++)
         for (unsigned value = 0; value < BYTES; value++) {
-            char digits[2 * COUNT + 1] = "0189afabcdef00";
+            char digits[2 * COUNT + 1] = "0189afabcdef000123456789abcdef9a0f90ff";
             unsigned char got[COUNT];
             digits[at] = (char)value;
             bool is_digit = value != 0 && strchr("0123456789abcdef", (int)value);

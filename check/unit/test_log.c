@@ -19,7 +19,7 @@
 
 #define LOG_MODULE LOG_MODULE_BASE
 
-enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, LINES = 500, TURNS = 200, WAIT_MS = 10000 };
+enum { OUTPUT_BYTES = 1 << 20, THREADS = 4, LINES = 500, TURNS = 200, TURN_THREADS = 5, WAIT_MS = 10000 };
 
 static int sink[2];
 static char output[OUTPUT_BYTES];
@@ -145,9 +145,9 @@ static void test_too_many_fields(void)
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         fields[i] = LOG_INT("number", 7);
     begin(LOG_JSON, 0, 0);
-    log_write(&what, fields, LOG_FIELDS_MAX);
+    log_write(&what, 0, fields, LOG_FIELDS_MAX);
     CU_ASSERT_EQUAL(count_of(lines(), "\"number\":7"), LOG_FIELDS_MAX);
-    log_write(&what, fields, LOG_FIELDS_MAX + 1);
+    log_write(&what, 0, fields, LOG_FIELDS_MAX + 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(lines(), "\"msg\":\"many\",\"module\":\"base\",\"fields_left_out\":true}\n"));
     end();
 }
@@ -325,44 +325,67 @@ static void test_threads(void)
     end();
 }
 
-static struct {
-    sem_t even, odd;
-} turn;
+static sem_t turns[TURN_THREADS];
 
-static void log_turns(int first, sem_t *own, sem_t *other)
+/* Its own lines, each after the one of the thread before it. */
+static void *log_turns(void *context)
 {
-    for (int n = first; n < TURNS; n += 2) {
+    sem_t *own = context, *next = own + 1 < turns + TURN_THREADS ? own + 1 : turns;
+
+    for (int n = (int)(own - turns); n < TURNS; n += TURN_THREADS) {
         while (sem_wait(own) != 0)
             continue;
         log_event(LOG_INFO, "turn", LOG_INT("turn", n));
-        sem_post(other);
+        sem_post(next);
     }
-}
-
-static void *log_odd_turns(void *context)
-{
-    (void)context;
-    log_turns(1, &turn.odd, &turn.even);
     return NULL;
 }
 
 /* All lines gather, in a ring for each thread, before the first one is written. */
 static void test_times_in_order(void)
 {
-    pthread_t thread;
+    pthread_t threads[TURN_THREADS];
     int number, expected = 0;
 
     begin(LOG_JSON, 1 << 20, 3600 * 1000);
-    sem_init(&turn.even, 0, 1);
-    sem_init(&turn.odd, 0, 0);
-    pthread_create(&thread, NULL, log_odd_turns, NULL);
-    log_turns(0, &turn.even, &turn.odd);
-    pthread_join(thread, NULL);
+    for (int i = 0; i < TURN_THREADS; i++) {
+        sem_init(&turns[i], 0, i == 0);
+        pthread_create(&threads[i], NULL, log_turns, &turns[i]);
+    }
+    for (int i = 0; i < TURN_THREADS; i++)
+        pthread_join(threads[i], NULL);
     for (const char *line = lines(); (line = strstr(line, "\"turn\":")); line++)
         CU_ASSERT(sscanf(line, "\"turn\":%d}", &number) == 1 && number == expected++);
     CU_ASSERT_EQUAL(expected, TURNS);
-    sem_destroy(&turn.even);
-    sem_destroy(&turn.odd);
+    for (int i = 0; i < TURN_THREADS; i++)
+        sem_destroy(&turns[i]);
+    end();
+}
+
+static int64_t time_of(const char *line)
+{
+    static const char before[] = "\"time\":\"";
+    const char *at = strstr(line, before);
+    int64_t wall_us = 0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    struct text time = {at + sizeof before - 1, CLOCK_RFC3339_SIZE - 1};
+    CU_ASSERT_EQUAL(clock_parse_rfc3339(time, &wall_us), ERR_NONE);
+    return wall_us;
+}
+
+static void test_given_time(void)
+{
+    int64_t now_ns, wall_us;
+
+    begin(LOG_JSON, 0, 3600 * 1000);
+    now_ns = clock_now_ns();
+    wall_us = clock_wall_us();
+    log_each_at(now_ns, LOG_INFO, "just now");
+    log_each_at(now_ns - 3600 * NS_PER_S, LOG_INFO, "not before that");
+    const char *first = strstr(lines(), "{"), *second = strchr(first, '\n') + 1;
+    CU_ASSERT(llabs(time_of(first) - wall_us) < US_PER_S);
+    CU_ASSERT_EQUAL(time_of(first), time_of(second));
     end();
 }
 
@@ -505,6 +528,7 @@ static const struct suite_case cases[] = {
     {"values and lines are bounded", test_long_lines},
     {"threads lose nothing and stay in order", test_threads},
     {"lines of threads are brought into order", test_times_in_order},
+    {"a line has the time that is given, and none before its thread's latest", test_given_time},
     {"lines are written soon, errors at once", test_flush},
     {"closing writes what waits", test_close_writes},
     {"a stalled sink drops lines, counts them and tells", test_stalled},

@@ -108,20 +108,20 @@ static void log_failure(const struct call *call)
 }
 
 /* What failed here is a warning: it is left out by no sample, and not by the level that leaves the others out. */
-static void log_access(const struct call *call, const struct observation *observation, int64_t duration_ns)
+static void log_access(const struct call *call, const struct observation *observation, int64_t now_ns)
 {
     const struct http_request *request = &call->exchange->request;
     const struct http_response *response = &call->exchange->response;
     const char *pattern = call->endpoint ? call->endpoint->route.pattern : "none";
     bool is_ready = says_it(observation, call);
     enum log_level level = response->status >= 500 ? LOG_WARNING : LOG_INFO;
-    log_each(level, "request", is_ready ? LOG_MEMBERS(observation->members)
-                                        : LOG_STRING("method", http_method_name(request->method)),
-             is_ready ? LOG_NOTHING : LOG_STRING("route", pattern),
-             is_ready ? LOG_NOTHING : LOG_INT("status", response->status),
-             LOG_INT("bytes", (int64_t)response->body.length),
-             LOG_DURATION("duration_ms", duration_ns),
-             LOG_DURATION("queue_ms", call->queue_ns), call->replayed ? LOG_BOOL("replayed", true) : LOG_NOTHING);
+    log_each_at(now_ns, level, "request",
+                is_ready ? LOG_MEMBERS(observation->members) : LOG_STRING("method", http_method_name(request->method)),
+                is_ready ? LOG_NOTHING : LOG_STRING("route", pattern),
+                is_ready ? LOG_NOTHING : LOG_INT("status", response->status),
+                LOG_INT("bytes", (int64_t)response->body.length),
+                LOG_DURATION("duration_ms", now_ns - call->started_ns),
+                LOG_DURATION("queue_ms", call->queue_ns), call->replayed ? LOG_BOOL("replayed", true) : LOG_NOTHING);
 }
 
 void observe_enter(const struct call *call)
@@ -149,7 +149,7 @@ void observe_call(struct call *call)
     if (call->exchange->response.status >= 500)
         log_failure(call);
     const struct observation *observation = observation_of(call);
-    log_access(call, observation, duration_ns);
+    log_access(call, observation, now_ns);
     observe_leave();
     count(call, observation, duration_ns);
 }

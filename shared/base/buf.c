@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/decimal.h"
 
 enum { SMALLEST_CAPACITY = 64 };
 
@@ -72,44 +73,29 @@ void buf_add_text(struct buf *buf, struct text text)
     buf_add(buf, text.at, text.length);
 }
 
-/* Backwards from end; returns where they begin. */
-static char *put_digits(char *end, unsigned long long value)
+/* Counts in so many bytes, which are to be written before what is returned; NULL when there is no room. */
+static char *claim(struct buf *buf, size_t length)
 {
-    do {
-        *--end = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    return end;
+    if (!make_room(buf, length))
+        return NULL;
+    buf->length += length;
+    return buf->data + buf->length;
 }
 
 void buf_add_int(struct buf *buf, long long value)
 {
-    char digits[24], *end = digits + sizeof digits;
-    char *at = put_digits(end, value < 0 ? -(unsigned long long)value : (unsigned long long)value);
+    char *end = claim(buf, decimal_length(value));
 
-    if (value < 0)
-        *--at = '-';
-    buf_add(buf, at, (size_t)(end - at));
+    if (end)
+        decimal_before(end, value);
 }
 
 void buf_add_milliseconds(struct buf *buf, int64_t ns)
 {
-    char digits[32], *end = digits + sizeof digits, *at = end;
-    int64_t us = ns / 1000;
-    unsigned long long magnitude = us < 0 ? -(unsigned long long)us : (unsigned long long)us;
-    unsigned rest = (unsigned)(magnitude % 1000), decimals = 3;
+    char *end = claim(buf, decimal_milliseconds_length(ns));
 
-    if (rest > 0) {
-        for (; rest % 10 == 0; rest /= 10)
-            decimals--;
-        for (; decimals > 0; decimals--, rest /= 10)
-            *--at = (char)('0' + rest % 10);
-        *--at = '.';
-    }
-    at = put_digits(at, magnitude / 1000);
-    if (us < 0)
-        *--at = '-';
-    buf_add(buf, at, (size_t)(end - at));
+    if (end)
+        decimal_milliseconds_before(end, ns);
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/decimal.h"
 
 #define US_PER_DAY (86400 * US_PER_S)
 
@@ -118,17 +119,12 @@ static char *put_digits(char *at, int64_t value, int count)
     return at + count;
 }
 
-/* The six digits that are new in each time that is logged, two by two. */
+/* The six digits that are new in each time that is logged. */
 static char *put_micros(char *at, uint32_t value)
 {
-#define ROW(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
-    static const char pairs[] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4")
-                                ROW("5") ROW("6") ROW("7") ROW("8") ROW("9");
-#undef ROW
-    memcpy(at, pairs + 2 * (value / 10000), 2);
-    memcpy(at + 2, pairs + 2 * (value / 100 % 100), 2);
-    memcpy(at + 4, pairs + 2 * (value % 100), 2);
-    return at + 6;
+    at = decimal_pair(at, value / 10000);
+    at = decimal_pair(at, value / 100 % 100);
+    return decimal_pair(at, value % 100);
 }
 
 /* "2026-11-26T07:41:55", which is most of a time and the same for a whole second. */

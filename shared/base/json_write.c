@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/decimal.h"
 #include "base/json_plain.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
@@ -118,12 +119,13 @@ static void add_escaped(struct buf *out, struct text value)
 }
 
 /* Nearly every string is plain from its first byte to its last, and needs one look and two quotes. */
-static void add_string(struct json_writer *writer, struct text value, struct text after)
+static inline void add_string(struct json_writer *writer, struct text before, struct text value, struct text after)
 {
-    char *room = room_for(writer, value.length + 2 + after.length);
+    char *room = room_for(writer, before.length + value.length + 2 + after.length);
 
     if (!room)
         return;
+    room = mempcpy(room, before.at, before.length);
     if (!json_copy_plain(value, room + 1)) {
         writer->out->length = (size_t)(room - writer->out->data);
         add_escaped(writer->out, value);
@@ -138,7 +140,7 @@ static void add_string(struct json_writer *writer, struct text value, struct tex
 void json_key(struct json_writer *writer, const char *key)
 {
     assert(writer->depth > 0);
-    add_string(writer, text_of(key), TEXT(":"));
+    add_string(writer, TEXT(""), text_of(key), TEXT(":"));
     writer->first = true;
 }
 
@@ -161,7 +163,7 @@ void json_key_raw(struct json_writer *writer, struct text key)
 void json_text(struct json_writer *writer, struct text value)
 {
     if (value.at)
-        add_string(writer, value, TEXT(""));
+        add_string(writer, TEXT(""), value, TEXT(""));
     else
         json_null(writer);
 }
@@ -182,10 +184,27 @@ void json_string(struct json_writer *writer, const char *value)
     json_text(writer, text_of(value));
 }
 
+static inline void add_integer(struct json_writer *writer, struct text before, int64_t value)
+{
+    size_t length = decimal_length(value);
+    char *room = room_for(writer, before.length + length);
+
+    if (room)
+        decimal_before((char *)mempcpy(room, before.at, before.length) + length, value);
+}
+
+static inline void add_milliseconds(struct json_writer *writer, struct text before, int64_t ns)
+{
+    size_t length = decimal_milliseconds_length(ns);
+    char *room = room_for(writer, before.length + length);
+
+    if (room)
+        decimal_milliseconds_before((char *)mempcpy(room, before.at, before.length) + length, ns);
+}
+
 void json_integer(struct json_writer *writer, int64_t value)
 {
-    separate(writer);
-    buf_add_int(writer->out, value);
+    add_integer(writer, TEXT(""), value);
 }
 
 void json_boolean(struct json_writer *writer, bool value)
@@ -221,15 +240,25 @@ void json_number(struct json_writer *writer, double value)
 
 void json_milliseconds(struct json_writer *writer, int64_t ns)
 {
-    separate(writer);
-    buf_add_milliseconds(writer->out, ns);
+    add_milliseconds(writer, TEXT(""), ns);
+}
+
+/* The zero behind a time stands where the second quote goes. */
+static inline void add_time(struct json_writer *writer, struct text before, int64_t wall_us)
+{
+    char *room = room_for(writer, before.length + 1 + CLOCK_RFC3339_SIZE);
+
+    if (!room)
+        return;
+    room = mempcpy(room, before.at, before.length);
+    room[0] = '"';
+    clock_rfc3339(wall_us, room + 1);
+    room[CLOCK_RFC3339_SIZE] = '"';
 }
 
 void json_time(struct json_writer *writer, int64_t wall_us)
 {
-    char time[CLOCK_RFC3339_SIZE];
-
-    json_plain(writer, (struct text){clock_rfc3339(wall_us, time), CLOCK_RFC3339_SIZE - 1});
+    add_time(writer, TEXT(""), wall_us);
 }
 
 void json_member_text(struct json_writer *writer, const char *key, struct text value)
@@ -260,4 +289,29 @@ void json_member_time(struct json_writer *writer, const char *key, int64_t wall_
 {
     json_key(writer, key);
     json_time(writer, wall_us);
+}
+
+void json_member_raw_text(struct json_writer *writer, struct text key, struct text value)
+{
+    if (value.at) {
+        add_string(writer, key, value, TEXT(""));
+        return;
+    }
+    json_key_raw(writer, key);
+    json_null(writer);
+}
+
+void json_member_raw_integer(struct json_writer *writer, struct text key, int64_t value)
+{
+    add_integer(writer, key, value);
+}
+
+void json_member_raw_milliseconds(struct json_writer *writer, struct text key, int64_t ns)
+{
+    add_milliseconds(writer, key, ns);
+}
+
+void json_member_raw_time(struct json_writer *writer, struct text key, int64_t wall_us)
+{
+    add_time(writer, key, wall_us);
 }

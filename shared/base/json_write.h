@@ -61,4 +61,10 @@ void json_member_integer(struct json_writer *writer, const char *key, int64_t va
 void json_member_boolean(struct json_writer *writer, const char *key, bool value);
 void json_member_time(struct json_writer *writer, const char *key, int64_t wall_us);
 
+/* The same in one look at the buffer, of a key as json_key_raw() takes it: for what is written all the time. */
+void json_member_raw_text(struct json_writer *writer, struct text key, struct text value);
+void json_member_raw_integer(struct json_writer *writer, struct text key, int64_t value);
+void json_member_raw_milliseconds(struct json_writer *writer, struct text key, int64_t ns);
+void json_member_raw_time(struct json_writer *writer, struct text key, int64_t wall_us);
+
 #endif

@@ -3,6 +3,7 @@ shared_base_libbase_a_SOURCES = \
 	shared/base/arena.c shared/base/arena.h \
 	shared/base/buf.c shared/base/buf.h \
 	shared/base/clock.c shared/base/clock.h \
+	shared/base/decimal.c shared/base/decimal.h \
 	shared/base/err.c shared/base/err.h \
 	shared/base/fault.c shared/base/fault.h \
 	shared/base/fence.c shared/base/fence.h \

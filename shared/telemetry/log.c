@@ -37,6 +37,7 @@ static atomic_uint sample;
 /* What a thread that logs keeps, from its first line to its end. */
 struct log_thread {
     struct log_ring *ring;
+    int64_t latest_ns;              /* when its latest line was logged: the next one is not older */
     struct buf head;
     struct log_heads heads;
 };
@@ -253,7 +254,7 @@ static void format(struct text record, int64_t now_ns, struct buf *out)
         .context = &event.context,
         .own_ids = event.own_ids,
         .fields = event.fields,
-        .field_count = event.count,
+        .field_count = event.field_count,
         .left_out = event.left_out,
         .coloured = logger.coloured,
     };
@@ -340,7 +341,12 @@ static bool put(struct log_ring *ring, int64_t now_ns, const struct log_what *wh
     return true;
 }
 
-void log_write(const struct log_what *what, const struct log_field *fields, size_t count)
+static int64_t not_before(struct log_thread *thread, int64_t now_ns)
+{
+    return thread->latest_ns = now_ns < thread->latest_ns ? thread->latest_ns : now_ns;
+}
+
+void log_write(const struct log_what *what, int64_t now_ns, const struct log_field *fields, size_t count)
 {
     struct log_writer *writer = logger.writer;
 
@@ -348,12 +354,12 @@ void log_write(const struct log_what *what, const struct log_field *fields, size
         log_directly(what, fields, count);
         return;
     }
-    int64_t now_ns = clock_now_ns();
+    now_ns = now_ns ? now_ns : clock_now_ns();
     if (!admitted(what, now_ns))
         return;
     struct log_thread *thread = this_thread();
     struct log_ring *ring = thread ? this_ring(thread) : NULL;
-    bool is_put = ring && put(ring, now_ns, what, fields, count);
+    bool is_put = ring && put(ring, not_before(thread, now_ns), what, fields, count);
     if (!is_put)
         log_writer_count_dropped(writer);
     log_writer_wake(writer, !is_put || what->level >= LOG_ERROR || log_ring_half_full(ring));

@@ -166,10 +166,11 @@ struct log_field {
 #define LOG_SECRET(name) ((struct log_field){.key = LOG_KEY(name), .type = LOG_FIELD_SECRET})
 
 /** Logs an event; the fields are evaluated only when the level is enabled for this file's LOG_MODULE. */
-#define log_event(level, message, ...) LOG_WRITE(false, level, message, ##__VA_ARGS__)
+#define log_event(level, message, ...) LOG_WRITE(false, 0, level, message, ##__VA_ARGS__)
 
-/** The same for lines of which each is about something else. */
-#define log_each(level, message, ...) LOG_WRITE(true, level, message, ##__VA_ARGS__)
+/** The same for lines of which each is about something else; and by who has just asked the clock (clock_now_ns()). */
+#define log_each(level, message, ...) LOG_WRITE(true, 0, level, message, ##__VA_ARGS__)
+#define log_each_at(now_ns, level, message, ...) LOG_WRITE(true, now_ns, level, message, ##__VA_ARGS__)
 
 /** Makes fields ready for LOG_MEMBERS(), at a fraction of their cost in each line; NULL without memory. They are there
  *  as long as the process is, since a line with them may be made at any time: for what is made once. */
@@ -184,15 +185,15 @@ struct log_what {
     bool each;
 };
 
-#define LOG_WRITE(each_, level_, message_, ...)                                                                   \
-    do {                                                                                                          \
-        if (log_enabled(LOG_MODULE, level_)) {                                                                    \
-            const struct log_field log_fields[] = {{.type = LOG_FIELD_NONE}, ##__VA_ARGS__};                      \
-            log_write(&(const struct log_what){LOG_MODULE, level_, "" message_, each_}, log_fields + 1,           \
-                      sizeof log_fields / sizeof log_fields[0] - 1);                                              \
-        }                                                                                                         \
+#define LOG_WRITE(each_, now_ns_, level_, message_, ...)                                                      \
+    do {                                                                                                      \
+        if (log_enabled(LOG_MODULE, level_)) {                                                                \
+            const struct log_field log_fields[] = {{.type = LOG_FIELD_NONE}, ##__VA_ARGS__};                  \
+            log_write(&(const struct log_what){LOG_MODULE, level_, "" message_, each_}, now_ns_, log_fields + 1,\
+                      sizeof log_fields / sizeof log_fields[0] - 1);                                          \
+        }                                                                                                     \
     } while (0)
 
-void log_write(const struct log_what *what, const struct log_field *fields, size_t count);
+void log_write(const struct log_what *what, int64_t now_ns, const struct log_field *fields, size_t count);
 
 #endif

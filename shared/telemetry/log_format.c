@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "telemetry/log_format.h"
+#include "telemetry/log_record.h"
 #include "telemetry/trace.h"
 
 enum { SERVICE_WIDTH = 9 };   /* so that messages of services line up; "inventory" is the longest */
@@ -34,27 +35,28 @@ struct text log_value(struct text value)
 
 static void json_field_write(struct json_writer *writer, const struct log_field *field)
 {
-    if (field->key.at)
-        json_key_raw(writer, field->key);
     switch (field->type) {
     case LOG_FIELD_NONE:
         break;
     case LOG_FIELD_TEXT:
-        json_text(writer, log_value(field->text));
+        json_member_raw_text(writer, field->key, log_value(field->text));
         break;
     case LOG_FIELD_INTEGER:
-        json_integer(writer, field->integer);
-        break;
-    case LOG_FIELD_NUMBER:
-        json_number(writer, field->number);
+        json_member_raw_integer(writer, field->key, field->integer);
         break;
     case LOG_FIELD_DURATION:
-        json_milliseconds(writer, field->integer);
+        json_member_raw_milliseconds(writer, field->key, field->integer);
+        break;
+    case LOG_FIELD_NUMBER:
+        json_key_raw(writer, field->key);
+        json_number(writer, field->number);
         break;
     case LOG_FIELD_BOOLEAN:
+        json_key_raw(writer, field->key);
         json_boolean(writer, field->boolean);
         break;
     case LOG_FIELD_SECRET:
+        json_key_raw(writer, field->key);
         json_string(writer, redacted);
         break;
     case LOG_FIELD_MEMBERS:
@@ -67,10 +69,8 @@ static void json_field_write(struct json_writer *writer, const struct log_field 
 
 static void json_known(struct json_writer *writer, struct text key, struct text value)
 {
-    if (!value.at)
-        return;
-    json_key_raw(writer, key);
-    json_text(writer, log_value(value));
+    if (value.at)
+        json_member_raw_text(writer, key, log_value(value));
 }
 
 /* Those of a span of this process are in every line of a request, and always of one form. */
@@ -104,16 +104,19 @@ static void json_context(struct json_writer *writer, const struct log_line *line
 
 static void format_json(const struct log_line *line, bool with_fields, struct buf *out)
 {
+    const char *at = line->fields;
+    struct log_field field;
     struct json_writer writer;
 
     json_writer_init(&writer, out);
     json_object_begin(&writer);
-    json_key_raw(&writer, LOG_KEY("time"));
-    json_time(&writer, line->time_us);
+    json_member_raw_time(&writer, LOG_KEY("time"), line->time_us);
     json_raw(&writer, line->head);
     json_context(&writer, line);
-    for (size_t i = 0; with_fields && i < line->field_count; i++)
-        json_field_write(&writer, &line->fields[i]);
+    for (size_t i = 0; with_fields && i < line->field_count; i++) {
+        at = log_record_field(at, &field);
+        json_field_write(&writer, &field);
+    }
     if (!with_fields)
         json_member_boolean(&writer, left_out, true);
     json_object_end(&writer);
@@ -223,6 +226,8 @@ static void terminal_known(struct buf *out, struct text key, struct text value)
 
 static void format_terminal(const struct log_line *line, bool with_fields, struct buf *out)
 {
+    const char *at = line->fields;
+    struct log_field field;
     char time[CLOCK_RFC3339_SIZE];
 
     buf_add_string(out, clock_rfc3339(line->time_us, time));
@@ -231,8 +236,10 @@ static void format_terminal(const struct log_line *line, bool with_fields, struc
     if (line->service)
         buf_addf(out, "%-*s ", SERVICE_WIDTH, line->service);
     add_escaped(out, log_value(text_of(line->what->message)), "");
-    for (size_t i = 0; with_fields && i < line->field_count; i++)
-        terminal_field_write(out, &line->fields[i]);
+    for (size_t i = 0; with_fields && i < line->field_count; i++) {
+        at = log_record_field(at, &field);
+        terminal_field_write(out, &field);
+    }
     if (!with_fields)
         buf_addf(out, " %s=true", left_out);
     terminal_known(out, LOG_KEY("request_id"), line->context->request_id);

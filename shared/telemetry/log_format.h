@@ -14,7 +14,7 @@ struct log_line {
     struct text head;                      /* LOG_JSON only: what log_head_format() writes */
     const struct log_context *context;
     bool own_ids;                          /* its trace's and span's are digits, made here */
-    const struct log_field *fields;        /* as a record has them */
+    const char *fields;                    /* as a record has them (log_record_field()) */
     size_t field_count;
     bool left_out;                         /* the event had more of them than a record has room for */
     bool coloured;                         /* LOG_TERMINAL only */

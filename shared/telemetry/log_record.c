@@ -11,33 +11,42 @@ enum { OWN_IDS = 1 << CONTEXT_PARTS, LEFT_OUT = OWN_IDS << 1 };
 
 #define ABSENT UINT16_MAX
 
-/* What a record begins with; then come the parts of the context, own ids as bytes, and the fields. */
-struct record_head {
-    const char *message;
-    uint8_t module, level, count, flags;   /* a flag for each part of the context that there is, and the two above */
-    uint8_t lengths[CONTEXT_PARTS];
+/*
+ * A record is its message's address and a word, then the parts of the context, own ids as bytes, and the fields. A
+ * field is its key's address and half a word, then its number, its text, or where its members are.
+ *
+ * A word is put together before it is stored: what is stored in pieces and read again as a whole, to be copied, has to
+ * wait until all that was stored before has left the processor, and that goes to a ring which another one has read.
+ */
+enum {
+    RECORD_HEAD_BYTES = sizeof(const char *) + sizeof(uint64_t),
+    FIELD_HEAD_BYTES = sizeof(const char *) + sizeof(uint32_t),
 };
 
-/* Of a field; then come its number, its text, or where its members are. */
-struct field_head {
-    const char *key;
-    uint16_t length;                       /* of that; ABSENT: there is none */
-    uint8_t key_length, type;
-};
+/* Where in the word they are, a byte each. There is a flag for each part of the context that there is, and the two
+ * above. */
+enum { MODULE_AT = 0, LEVEL_AT = 8, COUNT_AT = 16, FLAGS_AT = 24, LENGTHS_AT = 32 };
 
-/* Without what the compiler adds to it. */
-enum { FIELD_HEAD_BYTES = offsetof(struct field_head, type) + 1 };
+/* Of a field's, whose length has two; ABSENT: there is no value. */
+enum { LENGTH_AT = 0, KEY_LENGTH_AT = 16, TYPE_AT = 24 };
 
-_Static_assert(LOG_RECORD_SMALL_BYTES >= sizeof(struct record_head) + CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES +
+static uint8_t byte_at(uint64_t word, int at)
+{
+    return (uint8_t)(word >> at);
+}
+
+_Static_assert(LOG_RECORD_SMALL_BYTES >= RECORD_HEAD_BYTES + CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES +
                sizeof(struct trace_ids), "the head has room in any case");
 _Static_assert(LOG_VALUE_MAX_BYTES < ABSENT, "two bytes tell the length of a text");
+_Static_assert(sizeof(int64_t) == sizeof(double) && sizeof(int64_t) == sizeof(const struct log_members *),
+               "all but texts and booleans are as long");
 _Static_assert(LOG_FIELDS_MAX <= UINT8_MAX && LOG_CONTEXT_MAX_BYTES <= UINT8_MAX, "a byte tells them");
 
 /* ---- packing ---- */
 
 struct packer {
     char *at, *end;
-    uint8_t count;
+    uint64_t count;
     bool failed;                           /* there is no room for it all */
 };
 
@@ -45,14 +54,16 @@ struct packer {
 static inline void put(struct packer *packer, struct text key, enum log_field_type type, const void *value,
                        size_t length)
 {
-    struct field_head head = {key.at, value ? (uint16_t)length : ABSENT, (uint8_t)key.length, (uint8_t)type};
+    uint32_t word = (uint32_t)(value ? length : ABSENT) << LENGTH_AT | (uint32_t)key.length << KEY_LENGTH_AT |
+                    (uint32_t)type << TYPE_AT;
 
     assert(key.length <= UINT8_MAX);
     if (packer->count == LOG_FIELDS_MAX || (size_t)(packer->end - packer->at) < FIELD_HEAD_BYTES + length) {
         packer->failed = true;
         return;
     }
-    packer->at = mempcpy(packer->at, &head, FIELD_HEAD_BYTES);
+    packer->at = mempcpy(packer->at, &key.at, sizeof key.at);
+    packer->at = mempcpy(packer->at, &word, sizeof word);
     if (length > 0)
         packer->at = mempcpy(packer->at, value, length);
     packer->count++;
@@ -97,35 +108,34 @@ static void put_field(struct packer *packer, const struct log_field *field)
     }
 }
 
-static char *put_part(struct record_head *head, enum context_part part, struct text text, char *at)
+static inline char *put_part(uint64_t *word, enum context_part part, struct text text, char *at)
 {
-    if (text.length > LOG_CONTEXT_MAX_BYTES)
-        text.length = LOG_CONTEXT_MAX_BYTES;
-    head->lengths[part] = (uint8_t)text.length;
     if (!text.at)
         return at;
-    head->flags |= (uint8_t)(1U << part);
+    if (text.length > LOG_CONTEXT_MAX_BYTES)
+        text.length = LOG_CONTEXT_MAX_BYTES;
+    *word |= UINT64_C(1) << (FLAGS_AT + part) | (uint64_t)text.length << (LENGTHS_AT + 8 * part);
     return mempcpy(at, text.at, text.length);
 }
 
-static char *put_context(struct record_head *head, const struct log_context *context, const struct trace_ids *own,
-                         char *at)
+static inline char *put_context(uint64_t *word, const struct log_context *context, const struct trace_ids *own,
+                                char *at)
 {
-    at = put_part(head, REQUEST_ID, context->request_id, at);
-    at = put_part(head, USER_ID, context->user_id, at);
+    at = put_part(word, REQUEST_ID, context->request_id, at);
+    at = put_part(word, USER_ID, context->user_id, at);
     if (own) {
-        head->flags |= OWN_IDS;
+        *word |= (uint64_t)OWN_IDS << FLAGS_AT;
         return mempcpy(at, own, sizeof *own);
     }
-    at = put_part(head, TRACE_ID, context->trace_id, at);
-    return put_part(head, SPAN_ID, context->span_id, at);
+    at = put_part(word, TRACE_ID, context->trace_id, at);
+    return put_part(word, SPAN_ID, context->span_id, at);
 }
 
 size_t log_record_write(const struct log_what *what, const struct log_context *context, const struct trace_ids *own,
                         const struct log_field *fields, size_t count, char *out, size_t size)
 {
-    struct record_head head = {what->message, (uint8_t)what->module, (uint8_t)what->level, 0, 0, {0}};
-    char *at = put_context(&head, context, own, out + sizeof head);
+    uint64_t word = (uint64_t)what->module << MODULE_AT | (uint64_t)what->level << LEVEL_AT;
+    char *at = put_context(&word, context, own, out + RECORD_HEAD_BYTES);
     struct packer packer = {at, out + size, 0, false};
 
     for (size_t i = 0; i < count; i++)
@@ -135,38 +145,46 @@ size_t log_record_write(const struct log_what *what, const struct log_context *c
             return 0;
         packer.at = at;
         packer.count = 0;
-        head.flags |= LEFT_OUT;
+        word |= (uint64_t)LEFT_OUT << FLAGS_AT;
     }
-    head.count = packer.count;
-    memcpy(out, &head, sizeof head);
+    word |= packer.count << COUNT_AT;
+    memcpy(mempcpy(out, &what->message, sizeof what->message), &word, sizeof word);
     return (size_t)(packer.at - out);
 }
 
 /* ---- reading ---- */
 
-static struct text take_part(const struct record_head *head, enum context_part part, const char **at)
+static struct text take_part(uint64_t word, enum context_part part, const char **at)
 {
-    if (!(head->flags & 1U << part))
+    if (!(byte_at(word, FLAGS_AT) & 1U << part))
         return TEXT_NONE;
-    struct text text = {*at, head->lengths[part]};
+    struct text text = {*at, byte_at(word, LENGTHS_AT + 8 * part)};
     *at += text.length;
     return text;
 }
 
-static const char *take_field(const char *at, struct log_field *ret)
+const char *log_record_field(const char *at, struct log_field *ret)
 {
-    struct field_head head;
+    uint32_t word;
+    uint16_t length;
 
-    memcpy(&head, at, FIELD_HEAD_BYTES);
+    memcpy(&ret->key.at, at, sizeof ret->key.at);
+    memcpy(&word, at + sizeof ret->key.at, sizeof word);
     at += FIELD_HEAD_BYTES;
-    *ret = (struct log_field){.key = {head.key, head.key_length}, .type = (enum log_field_type)head.type};
-    if (head.length == ABSENT)
+    ret->key.length = byte_at(word, KEY_LENGTH_AT);
+    ret->type = byte_at(word, TYPE_AT);
+    length = (uint16_t)(word >> LENGTH_AT);
+    if (length == ABSENT) {
+        ret->text = TEXT_NONE;
         return at;
+    }
     if (ret->type == LOG_FIELD_TEXT)
-        ret->text = (struct text){at, head.length};
+        ret->text = (struct text){at, length};
+    else if (ret->type == LOG_FIELD_BOOLEAN)
+        memcpy(&ret->boolean, at, sizeof ret->boolean);
     else
-        memcpy(&ret->integer, at, head.length);   /* or another member of the union, which begins where it does */
-    return at + head.length;
+        memcpy(&ret->integer, at, sizeof ret->integer);   /* or another of the union that is as long */
+    return at + length;
 }
 
 static void take_own_ids(struct log_event *event, const char **at)
@@ -183,23 +201,22 @@ static void take_own_ids(struct log_event *event, const char **at)
 
 void log_record_read(struct text record, struct log_event *ret)
 {
-    struct record_head head;
-    const char *at = record.at + sizeof head;
+    const char *message, *at = record.at + RECORD_HEAD_BYTES;
+    uint64_t word;
 
-    memcpy(&head, record.at, sizeof head);
-    ret->what = (struct log_what){(enum log_module)head.module, (enum log_level)head.level, head.message, false};
-    ret->own_ids = head.flags & OWN_IDS;
-    ret->left_out = head.flags & LEFT_OUT;
-    ret->count = head.count;
-    ret->context.request_id = take_part(&head, REQUEST_ID, &at);
-    ret->context.user_id = take_part(&head, USER_ID, &at);
+    memcpy(&message, record.at, sizeof message);
+    memcpy(&word, record.at + sizeof message, sizeof word);
+    ret->what = (struct log_what){byte_at(word, MODULE_AT), byte_at(word, LEVEL_AT), message, false};
+    ret->own_ids = byte_at(word, FLAGS_AT) & OWN_IDS;
+    ret->left_out = byte_at(word, FLAGS_AT) & LEFT_OUT;
+    ret->field_count = byte_at(word, COUNT_AT);
+    ret->context.request_id = take_part(word, REQUEST_ID, &at);
+    ret->context.user_id = take_part(word, USER_ID, &at);
     if (ret->own_ids) {
         take_own_ids(ret, &at);
     } else {
-        ret->context.trace_id = take_part(&head, TRACE_ID, &at);
-        ret->context.span_id = take_part(&head, SPAN_ID, &at);
+        ret->context.trace_id = take_part(word, TRACE_ID, &at);
+        ret->context.span_id = take_part(word, SPAN_ID, &at);
     }
-    for (size_t i = 0; i < ret->count; i++)
-        at = take_field(at, &ret->fields[i]);
-    assert(at == record.at + record.length);
+    ret->fields = at;
 }

@@ -34,10 +34,13 @@ struct log_event {
     struct log_context context;
     char own_trace_id[TRACE_ID_LENGTH], own_span_id[SPAN_ID_LENGTH];
     bool own_ids, left_out;
-    size_t count;
-    struct log_field fields[LOG_FIELDS_MAX];
+    size_t field_count;
+    const char *fields;              /* the first of them, for log_record_field() */
 };
 
 void log_record_read(struct text record, struct log_event *ret);
+
+/** Reads a field, whose text is a view of the record; returns where the next one is. */
+const char *log_record_field(const char *at, struct log_field *ret);
 
 #endif

@@ -28,6 +28,8 @@ struct log_ring {
     _Alignas(64) atomic_size_t tail;  /* bytes whose room was ever given back; written by the writer, now and then */
     _Alignas(64) size_t taken;        /* bytes ever taken; the writer's alone */
     size_t seen;                      /* the head as the writer last read it */
+    int64_t next_ns;                  /* of the record that is next, while the writer makes a round; likewise */
+    struct log_ring *other;           /* with records in this round */
     _Alignas(64) char data[];
 };
 

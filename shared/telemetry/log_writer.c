@@ -119,58 +119,90 @@ static void write_summaries(struct log_writer *writer)
 
 /* ---- from the rings to the sink ---- */
 
-/* The ring with the oldest line that was put before `until`, and until when its lines are older than all others'. */
-static struct log_ring *oldest(struct log_writer *writer, int64_t until_ns, int64_t *ret_until_ns)
+/* Whether its next line was put before `until`. */
+static bool has_line(struct log_ring *ring, int64_t until_ns)
 {
-    struct log_ring *found = NULL;
-    int64_t best_ns = until_ns, second_ns = until_ns, order_ns;
+    return log_ring_peek(ring, &ring->next_ns) && ring->next_ns <= until_ns;
+}
+
+static struct log_ring *rings_with_lines(struct log_writer *writer, int64_t until_ns)
+{
+    struct log_ring *first = NULL;
 
     for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next) {
-        if (!log_ring_peek(ring, &order_ns) || order_ns > second_ns)
+        if (!has_line(ring, until_ns))
             continue;
-        if (order_ns > best_ns) {
-            second_ns = order_ns;
-            continue;
+        ring->other = first;
+        first = ring;
+    }
+    return first;
+}
+
+/* Where the ring with the oldest line is linked, and until when its lines are older than all others'. */
+static struct log_ring **oldest(struct log_ring **first, int64_t until_ns, int64_t *ret_until_ns)
+{
+    struct log_ring **found = first;
+    int64_t second_ns = until_ns;
+
+    for (struct log_ring **at = &(*first)->other; *at; at = &(*at)->other) {
+        int64_t order_ns = (*at)->next_ns;
+        if (order_ns < (*found)->next_ns) {
+            order_ns = (*found)->next_ns;
+            found = at;
         }
-        second_ns = found ? best_ns : until_ns;
-        best_ns = order_ns;
-        found = ring;
+        if (order_ns < second_ns)
+            second_ns = order_ns;
     }
     *ret_until_ns = second_ns;
     return found;
 }
 
-static void take_line(struct log_writer *writer, struct log_ring *ring, int64_t order_ns)
+static void take_line(struct log_writer *writer, struct log_ring *ring)
 {
     unsigned level;
     struct text record = log_ring_take(ring, writer->record, &level);
     struct buf *line = &writer->line;
 
-    writer->opts.format(record, order_ns, line);
+    writer->opts.format(record, ring->next_ns, line);
     if (buf_check(line)) {
         log_writer_count_dropped(writer);
         return;
     }
-    if (writer->length > 0 && writer->length + line->length > writer->sink.batch_max)
+    if (writer->length > 0 && writer->length + line->length > writer->sink.batch_max) {
+        log_ring_give_back(ring);
         write_batch(writer);
+    }
     memcpy(writer->batch + writer->length, line->data, line->length);
     writer->batch_level = level;
     writer->length += line->length;
     writer->lines++;
 }
 
+/* Whether it has lines left that were put before `until`. */
+static bool take_lines(struct log_writer *writer, struct log_ring *ring, int64_t others_ns, int64_t until_ns)
+{
+    bool has_more = true;
+
+    while (has_more && ring->next_ns <= others_ns) {
+        take_line(writer, ring);
+        has_more = has_line(ring, until_ns);
+    }
+    if (!has_more)
+        log_ring_give_back(ring);
+    return has_more;
+}
+
 /* Newer lines wait for the next round, so that a round ends under any load. Whether there was anything to take. */
 static bool write_round(struct log_writer *writer)
 {
-    int64_t until_ns = clock_now_ns(), ring_until_ns, order_ns;
-    struct log_ring *ring;
-    bool any = false;
+    int64_t until_ns = clock_now_ns(), others_ns;
+    struct log_ring *first = rings_with_lines(writer, until_ns);
+    bool any = first != NULL;
 
-    while ((ring = oldest(writer, until_ns, &ring_until_ns)) && !gives_up(writer)) {
-        while (log_ring_peek(ring, &order_ns) && order_ns <= ring_until_ns)
-            take_line(writer, ring, order_ns);
-        log_ring_give_back(ring);
-        any = true;
+    while (first && !gives_up(writer)) {
+        struct log_ring **at = oldest(&first, until_ns, &others_ns);
+        if (!take_lines(writer, *at, others_ns, until_ns))
+            *at = (*at)->other;
     }
     write_batch(writer);
     write_summaries(writer);

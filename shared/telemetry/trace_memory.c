@@ -57,14 +57,27 @@ static uint64_t word_at(const struct trace_memory *memory, uint64_t place)
     return atomic_load_explicit(&memory->page->data[place % memory->words], memory_order_acquire);
 }
 
+static void set_run(_Atomic uint64_t *to, const char *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word;
+        memcpy(&word, from + i * WORD, WORD);
+        atomic_store_explicit(&to[i], word, memory_order_release);
+    }
+}
+
+/* Runs from a place to the end of the ring, and on from its beginning; the last word may be filled up. */
 static void set_words(struct trace_memory *memory, uint64_t place, struct text bytes)
 {
     uint64_t index = place % memory->words;
-    for (size_t at = 0; at < bytes.length; at += WORD) {
-        uint64_t word = 0;
-        memcpy(&word, bytes.at + at, bytes.length - at < WORD ? bytes.length - at : WORD);
-        atomic_store_explicit(&memory->page->data[index], word, memory_order_release);
-        index = index + 1 == memory->words ? 0 : index + 1;
+    size_t whole = bytes.length / WORD, rest = bytes.length % WORD, first = memory->words - index;
+    first = first < whole ? first : whole;
+    set_run(&memory->page->data[index], bytes.at, first);
+    set_run(memory->page->data, bytes.at + first * WORD, whole - first);
+    if (rest > 0) {
+        uint64_t last = 0;
+        memcpy(&last, bytes.at + whole * WORD, rest);
+        atomic_store_explicit(&memory->page->data[(index + whole) % memory->words], last, memory_order_release);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -50,7 +51,8 @@ struct text trace_part_id(struct trace_part *part)
 
 /* ---- spans ---- */
 
-static struct trace_span *add_span(struct trace_part *part, struct text name, enum span_kind kind, int64_t now_ns)
+static struct trace_span *add_span(struct trace_part *part, const unsigned char id[static SPAN_ID_BYTES],
+                                   struct text name, enum span_kind kind, int64_t now_ns)
 {
     struct trace_span *span =
         part->count < TRACE_SPANS_MAX ? arena_alloc(part->arena, sizeof *span) : NULL;
@@ -59,7 +61,7 @@ static struct trace_span *add_span(struct trace_part *part, struct text name, en
         return NULL;
     }
     *span = (struct trace_span){.parent = part->current, .name = name, .start_ns = now_ns, .kind = (uint8_t)kind};
-    trace_random(span->id, sizeof span->id);
+    memcpy(span->id, id, SPAN_ID_BYTES);
     if (part->last)
         part->last->next = span;
     part->last = span;
@@ -69,7 +71,11 @@ static struct trace_span *add_span(struct trace_part *part, struct text name, en
 
 struct trace_span *trace_begin(struct trace_part *part, struct text name, enum span_kind kind, int64_t now_ns)
 {
-    struct trace_span *span = trace_part_records(part) ? add_span(part, name, kind, now_ns) : NULL;
+    unsigned char id[SPAN_ID_BYTES];
+    if (!trace_part_records(part))
+        return NULL;
+    trace_random(id, sizeof id);
+    struct trace_span *span = add_span(part, id, name, kind, now_ns);
     if (span)
         part->current = span;
     return span;
@@ -205,19 +211,25 @@ void trace_fail(struct trace_part *part, struct trace_span *span, const char *ty
 void trace_part_begin(struct trace_part *part, struct arena *arena, const struct trace_context *parent,
                       struct text name, enum span_kind kind, int64_t now_ns)
 {
+    struct trace_ids ids;
     part->arena = NULL;
     if (!trace_is_enabled())
         return;
-    *part = (struct trace_part){.arena = arena, .start_ns = now_ns, .has_parent = parent != NULL};
+    memset(part, 0, offsetof(struct trace_part, here));
+    part->arena = arena;
+    part->start_ns = now_ns;
     if (parent) {
-        memcpy(part->trace_id, parent->trace_id, TRACE_ID_BYTES);
+        part->has_parent = true;
         memcpy(part->parent_id, parent->span_id, SPAN_ID_BYTES);
         part->state = parent->state;
+        memcpy(ids.trace_id, parent->trace_id, TRACE_ID_BYTES);
+        trace_random(ids.span_id, SPAN_ID_BYTES);
     } else {
-        trace_random(part->trace_id, TRACE_ID_BYTES);
+        trace_random(&ids, sizeof ids);
     }
-    part->flags = trace_is_sampled(part->trace_id, parent) ? TRACE_SAMPLED : 0;
-    part->root = part->current = add_span(part, name, kind, now_ns);
+    memcpy(part->trace_id, ids.trace_id, TRACE_ID_BYTES);
+    part->flags = trace_is_sampled(ids.trace_id, parent) ? TRACE_SAMPLED : 0;
+    part->root = part->current = add_span(part, ids.span_id, name, kind, now_ns);
     if (!part->root)
         part->arena = NULL;
 }

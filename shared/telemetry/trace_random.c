@@ -69,19 +69,25 @@ static uint64_t next(struct generator *one)
     return result;
 }
 
+static uint64_t next_but_zero(struct generator *one)
+{
+    uint64_t value;
+    do
+        value = next(one);
+    while (value == 0);
+    return value;
+}
+
 void trace_random(void *out, size_t length)
 {
     unsigned now = atomic_load_explicit(&forks, memory_order_relaxed);
     unsigned char *at = out;
     if (generator.seeded != now + 1)
         seed(&generator, now);
-    for (uint64_t value; length > 0;) {
-        size_t some = length < sizeof value ? length : sizeof value;
-        do
-            value = next(&generator);
-        while (value == 0);
-        memcpy(at, &value, some);
-        at += some;
-        length -= some;
-    }
+    struct generator one = generator;
+    for (; length >= sizeof(uint64_t); length -= sizeof(uint64_t), at += sizeof(uint64_t))
+        memcpy(at, &(uint64_t){next_but_zero(&one)}, sizeof(uint64_t));
+    if (length > 0)
+        memcpy(at, &(uint64_t){next_but_zero(&one)}, length);
+    generator = one;
 }

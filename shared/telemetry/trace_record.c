@@ -221,6 +221,12 @@ static bool take_head(struct text *from, struct head *ret)
     return take(from, ret, sizeof *ret) && ret->magic == RECORD_MAGIC && ret->span_count > 0;
 }
 
+unsigned trace_record_span_count(struct text record)
+{
+    struct head head;
+    return take_head(&record, &head) ? head.span_count : 0;
+}
+
 const unsigned char *trace_record_id(struct text record)
 {
     struct head head;

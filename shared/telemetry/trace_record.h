@@ -29,6 +29,9 @@ void trace_record_shift(char *record, size_t length, int64_t offset_ns);
 /** The trace that it is a part of, TRACE_ID_BYTES; NULL for what is no record. */
 const unsigned char *trace_record_id(struct text record);
 
+/** How many spans are in it; 0 for what is no record. */
+unsigned trace_record_span_count(struct text record);
+
 /** Reads the spans, the root first; their texts are views into record. ERR_MALFORMED; ERR_MEMORY when arena is full. */
 enum err must_check trace_record_read(struct text record, struct arena *arena, struct span **ret, size_t *ret_count);
 

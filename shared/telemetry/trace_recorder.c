@@ -92,7 +92,6 @@ void trace_recorder_put(const struct trace_part *part)
         count(&counters.dropped_queue_full, spans);
         return;
     }
-    count(&counters.kept, spans);
     wake(one);
 }
 
@@ -123,6 +122,7 @@ static bool take_batch(struct recorder *one)
            (length = trace_queue_take(one->queue, one->record, sizeof one->record)) > 0) {
         struct text record = {one->record, length};
         trace_record_shift(one->record, length, offset_ns);
+        count(&counters.kept, trace_record_span_count(record));
         if (one->memory && taken == 0)
             trace_memory_hold(one->memory);
         if (one->memory)

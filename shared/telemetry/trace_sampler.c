@@ -1,6 +1,8 @@
 #include "config.h"
 
+#include <endian.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "telemetry/trace_sampler.h"
@@ -81,10 +83,9 @@ bool trace_is_enabled(void)
 
 static bool is_within_ratio(const unsigned char *trace_id)
 {
-    uint64_t number = 0;
-    for (size_t i = TRACE_ID_BYTES / 2; i < TRACE_ID_BYTES; i++)
-        number = number << 8 | trace_id[i];
-    return number >> 1 < atomic_load_explicit(&current.bound, memory_order_relaxed);
+    uint64_t number;
+    memcpy(&number, trace_id + TRACE_ID_BYTES - sizeof number, sizeof number);
+    return be64toh(number) >> 1 < atomic_load_explicit(&current.bound, memory_order_relaxed);
 }
 
 bool trace_is_sampled(const unsigned char trace_id[static TRACE_ID_BYTES], const struct trace_context *parent)
