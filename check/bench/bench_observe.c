@@ -6,7 +6,7 @@
  * the machine does is the same for all. Since two systems differ by as much as what is measured, the modes go round,
  * and each system has each of them for a third of the time: the ratio of two modes is the geometric mean of the three.
  *
- *     make bench-observe [BENCH_ROUNDS=100]
+ *     make bench-observe [OBSERVE_ROUNDS=100]
  */
 #include "config.h"
 
@@ -47,7 +47,7 @@ struct measured {
     struct http_client *client;   /* a customer's */
     struct turns *turns;
     char original[FILE_MAX], order_path[PATH_SIZE];
-    double cpu_us;                /* at the beginning of a round */
+    double used_us;               /* of the processor, at the end of the last round */
     long requests;                /* in this round */
 };
 
@@ -99,7 +99,8 @@ static const struct {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-static double cpu_us[KINDS][SYSTEMS][MODES][LOAD_ROUNDS_MAX];   /* of a request, by the first mode's system */
+/* Processor time of a request; by the mode that the first system has, the mode, and the round. */
+static double request_us[KINDS][MODES][MODES][LOAD_ROUNDS_MAX];
 
 /* ---- modes ---- */
 
@@ -149,8 +150,9 @@ static enum err switch_to(struct measured *one, int mode)
     for (enum system_service i = 0; i < SYSTEM_SERVICES; i++)
         snprintf(change.before[i], sizeof change.before[i], "%s", digest_of(one, i));
     FILE *file = fopen(settings_path(one), "we");
-    if (!file || fputs(one->original, file) < 0 || fprintf(file, modes[mode].settings, modes[mode].ratio) < 0 ||
-        fclose(file) != 0)
+    bool is_written = file && fputs(one->original, file) >= 0 &&
+                      fprintf(file, modes[mode].settings, modes[mode].ratio) >= 0;
+    if ((file && fclose(file) != 0) || !is_written)
         return err_because(ERR_IO, "the settings cannot be written");
     return process_until(have_all_changed, &change, SETTLED_MS)
                ? ERR_NONE : err_because(ERR_DEADLINE, "the settings of \"%s\" are not taken up", modes[mode].name);
@@ -180,22 +182,28 @@ static enum err take_turn(struct measured *one, int kind)
     return err;
 }
 
+/* What is done later, on threads that gather, belongs to the next round: no time is in none. */
+static double used_since_us(struct measured *one)
+{
+    double before_us = one->used_us;
+    one->used_us = services_cpu_us(one);
+    return one->used_us - before_us;
+}
+
 /* All have their turns, to and fro; ret_us is by system. */
 static enum err run_round(int kind, double ret_us[static SYSTEMS])
 {
     enum err err = ERR_NONE;
-    for (int i = 0; i < SYSTEMS; i++) {
-        all[i].cpu_us = services_cpu_us(&all[i]);
+    for (int i = 0; i < SYSTEMS; i++)
         all[i].requests = 0;
-    }
     for (unsigned turn = 0; turn < kinds[kind].turns; turn++)
         for (int i = 0; i < SYSTEMS && !err; i++)
             err = take_turn(&all[turn % 2 ? SYSTEMS - 1 - i : i], kind);
-    for (int i = 0; i < SYSTEMS && !err; i++) {
+    for (int i = 0; i < SYSTEMS && !err; i++)
         if (!process_until(kinds[kind].is_done, &all[i], SETTLED_MS))
             err = err_because(ERR_DEADLINE, "the requests do not come to their end");
-        ret_us[i] = (services_cpu_us(&all[i]) - all[i].cpu_us) / (double)all[i].requests;
-    }
+    for (int i = 0; i < SYSTEMS && !err; i++)
+        ret_us[i] = used_since_us(&all[i]) / (double)all[i].requests;
     return err;
 }
 
@@ -212,7 +220,7 @@ static enum err measure_with(int first, unsigned rounds)
         for (unsigned round = 0; round < rounds && !err; round++) {
             err = run_round(kind, us);
             for (int i = 0; i < SYSTEMS; i++)
-                cpu_us[kind][first][(first + i) % MODES][round] = us[i];
+                request_us[kind][first][(first + i) % MODES][round] = us[i];
         }
     }
     return err;
@@ -222,7 +230,7 @@ static double ratio_of(int kind, int mode, unsigned rounds)
 {
     double product = 1;
     for (int first = 0; first < SYSTEMS; first++)
-        product *= load_median_ratio(cpu_us[kind][first][mode], cpu_us[kind][first][0], rounds);
+        product *= load_median_ratio(request_us[kind][first][mode], request_us[kind][first][0], rounds);
     return cbrt(product);
 }
 
@@ -238,7 +246,7 @@ static void report(unsigned rounds)
         for (int mode = 0; mode < MODES; mode++) {
             double sum_us = 0;
             for (int first = 0; first < SYSTEMS; first++)
-                sum_us += load_median(cpu_us[kind][first][mode], rounds);
+                sum_us += load_median(request_us[kind][first][mode], rounds);
             printf("%-22s %-20s %8.2f us a request\n", kinds[kind].name, modes[mode].name, sum_us / SYSTEMS);
         }
 }
@@ -283,7 +291,7 @@ static enum err finish(struct measured *one)
 
 int main(void)
 {
-    unsigned rounds = load_setting("BENCH_ROUNDS", 100, LOAD_ROUNDS_MAX);
+    unsigned rounds = load_setting("OBSERVE_ROUNDS", 100, LOAD_ROUNDS_MAX);
     enum err err = ERR_NONE;
     if (sodium_init() < 0)
         return EXIT_FAILURE;

@@ -1,4 +1,5 @@
-# make bench: figures, never a test. BENCH_ROUNDS and BENCH_SECONDS may be given.
+# make bench: figures, never a test. BENCH_ROUNDS and BENCH_SECONDS may be given, of which bench_observe has rounds of its
+# own kind and number: OBSERVE_ROUNDS.
 
 EXTRA_PROGRAMS += check/bench/bench
 check_bench_bench_SOURCES = check/bench/bench.c \

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -96,6 +97,7 @@ static enum err send_next(struct turns *turns, struct connection *connection)
         return ERR_NONE;
     turns->turn->request(turns->turn->context, request);
     size_t length = strlen(request);
+    assert(length < sizeof request - 1);   /* a longer one was cut */
     connection->length = 0;
     if (send(connection->fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
         return err_because(ERR_IO, "a request cannot be sent: %s", strerror(errno));
@@ -136,6 +138,7 @@ enum err turns_run(struct turns *turns, const struct turn *turn, long *ret_reque
 {
     struct epoll_event events[EVENTS_MAX];
     enum err err = ERR_NONE;
+    assert(turn->requests > 0 || turn->ms > 0);
     turns->turn = turn;
     turns->until_ns = turn->ms > 0 ? clock_now_ns() + turn->ms * NS_PER_MS : INT64_MAX;
     turns->sent = turns->answered = 0;

@@ -31,11 +31,14 @@ static void check_integer(int64_t value)
 /* Around each power of ten, where a digit more is needed. */
 static void test_integers(void)
 {
-    for (int64_t power = 1; power <= INT64_MAX / 10; power *= 10)
+    for (int64_t power = 1; ; power *= 10) {
         for (int64_t value = power - 2; value <= power + 2; value++) {
             check_integer(value);
             check_integer(-value);
         }
+        if (power > INT64_MAX / 10)
+            break;
+    }
     check_integer(INT64_MAX);
     check_integer(INT64_MIN);
 }
@@ -69,6 +72,21 @@ static void test_milliseconds(void)
         }
 }
 
+static void test_milliseconds_at_the_ends(void)
+{
+    static const struct {
+        int64_t ns;
+        const char *expected;
+    } rows[] = {
+        {INT64_MAX, "9223372036854.775"}, {INT64_MIN, "-9223372036854.775"}, {-1, "0"}, {-999, "0"}, {-1000, "-0.001"},
+    };
+    char out[SIZE];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        unsigned length = decimal_milliseconds_length(rows[i].ns);
+        CU_ASSERT_STRING_EQUAL(written(out, length, decimal_milliseconds_before, rows[i].ns), rows[i].expected);
+    }
+}
+
 static void test_pairs(void)
 {
     for (uint32_t value = 0; value < 100; value++) {
@@ -82,6 +100,7 @@ static void test_pairs(void)
 static const struct suite_case cases[] = {
     {"whole numbers of every length", test_integers},
     {"milliseconds lose their zeros and what is below a microsecond", test_milliseconds},
+    {"milliseconds of the longest times, and of nearly none", test_milliseconds_at_the_ends},
     {"two digits", test_pairs},
 };
 

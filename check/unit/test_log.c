@@ -374,15 +374,24 @@ static int64_t time_of(const char *line)
     return wall_us;
 }
 
+/* On a thread that has logged nothing yet. */
+static void *log_at_given_times(void *context)
+{
+    const int64_t *at_ns = context;
+
+    log_each_at(*at_ns, LOG_INFO, "ten seconds ago");
+    log_each_at(*at_ns - NS_PER_S, LOG_INFO, "not before that");
+    return NULL;
+}
+
 static void test_given_time(void)
 {
-    int64_t now_ns, wall_us;
+    pthread_t thread;
+    int64_t at_ns = clock_now_ns() - 10 * NS_PER_S, wall_us = clock_wall_us() - 10 * US_PER_S;
 
     begin(LOG_JSON, 0, 3600 * 1000);
-    now_ns = clock_now_ns();
-    wall_us = clock_wall_us();
-    log_each_at(now_ns, LOG_INFO, "just now");
-    log_each_at(now_ns - 3600 * NS_PER_S, LOG_INFO, "not before that");
+    pthread_create(&thread, NULL, log_at_given_times, &at_ns);
+    pthread_join(thread, NULL);
     const char *first = strstr(lines(), "{"), *second = strchr(first, '\n') + 1;
     CU_ASSERT(llabs(time_of(first) - wall_us) < US_PER_S);
     CU_ASSERT_EQUAL(time_of(first), time_of(second));

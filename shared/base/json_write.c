@@ -168,17 +168,6 @@ void json_text(struct json_writer *writer, struct text value)
         json_null(writer);
 }
 
-void json_plain(struct json_writer *writer, struct text value)
-{
-    char *room = room_for(writer, value.length + 2);
-
-    if (!room)
-        return;
-    room[0] = '"';
-    memcpy(room + 1, value.at, value.length);
-    room[value.length + 1] = '"';
-}
-
 void json_string(struct json_writer *writer, const char *value)
 {
     json_text(writer, text_of(value));
@@ -299,6 +288,18 @@ void json_member_raw_text(struct json_writer *writer, struct text key, struct te
     }
     json_key_raw(writer, key);
     json_null(writer);
+}
+
+void json_member_raw_plain(struct json_writer *writer, struct text key, struct text value)
+{
+    char *room = room_for(writer, key.length + value.length + 2);
+
+    if (!room)
+        return;
+    room = mempcpy(room, key.at, key.length);
+    room[0] = '"';
+    memcpy(room + 1, value.at, value.length);
+    room[value.length + 1] = '"';
 }
 
 void json_member_raw_integer(struct json_writer *writer, struct text key, int64_t value)

@@ -45,9 +45,6 @@ void json_number(struct json_writer *writer, double value);
 /** Nanoseconds as a number of milliseconds, cut to the microsecond: 1.25. */
 void json_milliseconds(struct json_writer *writer, int64_t ns);
 
-/** A string of characters that all stand for themselves, which nobody looks for again: digits, a time. */
-void json_plain(struct json_writer *writer, struct text value);
-
 /** A value, or members with their keys, that is JSON already. */
 void json_raw(struct json_writer *writer, struct text json);
 
@@ -61,8 +58,10 @@ void json_member_integer(struct json_writer *writer, const char *key, int64_t va
 void json_member_boolean(struct json_writer *writer, const char *key, bool value);
 void json_member_time(struct json_writer *writer, const char *key, int64_t wall_us);
 
-/* The same in one look at the buffer, of a key as json_key_raw() takes it: for what is written all the time. */
+/* The same in one look at the buffer, of a key as json_key_raw() takes it: for what is written all the time. Of what is
+ * plain, each character stands for itself, which nobody looks for again: digits. */
 void json_member_raw_text(struct json_writer *writer, struct text key, struct text value);
+void json_member_raw_plain(struct json_writer *writer, struct text key, struct text value);
 void json_member_raw_integer(struct json_writer *writer, struct text key, int64_t value);
 void json_member_raw_milliseconds(struct json_writer *writer, struct text key, int64_t ns);
 void json_member_raw_time(struct json_writer *writer, struct text key, int64_t wall_us);

@@ -11,9 +11,10 @@
  * printable character is escaped. A struct secret (base/secret.h) does not fit where a value is logged.
  *
  * A caller never waits: it leaves what there is to be told in a buffer of its own thread, and one writer thread makes
- * lines of that and carries them to the sink, in the order of their times, within flush_ms, and at once from LOG_ERROR
- * on. When the sink stalls and a buffer is full, lines are dropped and counted, and the count is logged when the sink
- * moves again.
+ * lines of that and carries them to the sink, within flush_ms, and at once from LOG_ERROR on. They are in the order of
+ * their times, but for those that threads log at the moment at which the writer begins, which may change places. When
+ * the sink stalls and a buffer is full, lines are dropped and counted, and the count is logged when the sink moves
+ * again.
  *
  * What repeats faster than repeat_burst a second (the same msg, level and module) is held back, and summed up by one
  * line, "repeated". Lines of which each is about something else, a request, an event, are logged by log_each(), and are
@@ -168,8 +169,11 @@ struct log_field {
 /** Logs an event; the fields are evaluated only when the level is enabled for this file's LOG_MODULE. */
 #define log_event(level, message, ...) LOG_WRITE(false, 0, level, message, ##__VA_ARGS__)
 
-/** The same for lines of which each is about something else; and by who has just asked the clock (clock_now_ns()). */
+/** The same for lines of which each is about something else. */
 #define log_each(level, message, ...) LOG_WRITE(true, 0, level, message, ##__VA_ARGS__)
+
+/** The same for who has asked the clock a moment ago: now_ns is what clock_now_ns() said then. A later time than now
+ *  would hold up all further lines of the thread; an earlier one than its latest line's becomes that line's. */
 #define log_each_at(now_ns, level, message, ...) LOG_WRITE(true, now_ns, level, message, ##__VA_ARGS__)
 
 /** Makes fields ready for LOG_MEMBERS(), at a fraction of their cost in each line; NULL without memory. They are there
@@ -194,6 +198,7 @@ struct log_what {
         }                                                                                                     \
     } while (0)
 
+/* now_ns: see log_each_at(); 0: the clock is asked. */
 void log_write(const struct log_what *what, int64_t now_ns, const struct log_field *fields, size_t count);
 
 #endif

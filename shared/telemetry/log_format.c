@@ -73,28 +73,14 @@ static void json_known(struct json_writer *writer, struct text key, struct text 
         json_member_raw_text(writer, key, log_value(value));
 }
 
-/* Those of a span of this process are in every line of a request, and always of one form. */
-static void json_own_ids(struct json_writer *writer, struct text trace_id, struct text span_id)
-{
-    static const char trace_key[] = "\"trace_id\":\"", span_key[] = "\",\"span_id\":\"";
-    enum { TRACE_KEY = sizeof trace_key - 1, SPAN_KEY = sizeof span_key - 1 };
-    char members[TRACE_KEY + TRACE_ID_LENGTH + SPAN_KEY + SPAN_ID_LENGTH + 1], *at = members;
-
-    at = mempcpy(at, trace_key, TRACE_KEY);
-    at = mempcpy(at, trace_id.at, TRACE_ID_LENGTH);
-    at = mempcpy(at, span_key, SPAN_KEY);
-    at = mempcpy(at, span_id.at, SPAN_ID_LENGTH);
-    *at = '"';
-    json_raw(writer, (struct text){members, sizeof members});
-}
-
 static void json_context(struct json_writer *writer, const struct log_line *line)
 {
     const struct log_context *context = line->context;
 
     json_known(writer, LOG_KEY("request_id"), context->request_id);
     if (line->own_ids) {
-        json_own_ids(writer, context->trace_id, context->span_id);
+        json_member_raw_plain(writer, LOG_KEY("trace_id"), context->trace_id);
+        json_member_raw_plain(writer, LOG_KEY("span_id"), context->span_id);
     } else {
         json_known(writer, LOG_KEY("trace_id"), context->trace_id);
         json_known(writer, LOG_KEY("span_id"), context->span_id);

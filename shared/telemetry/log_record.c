@@ -38,8 +38,7 @@ static uint8_t byte_at(uint64_t word, int at)
 _Static_assert(LOG_RECORD_SMALL_BYTES >= RECORD_HEAD_BYTES + CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES +
                sizeof(struct trace_ids), "the head has room in any case");
 _Static_assert(LOG_VALUE_MAX_BYTES < ABSENT, "two bytes tell the length of a text");
-_Static_assert(sizeof(int64_t) == sizeof(double) && sizeof(int64_t) == sizeof(const struct log_members *),
-               "all but texts and booleans are as long");
+_Static_assert(sizeof(int64_t) == sizeof(double), "numbers are as long");
 _Static_assert(LOG_FIELDS_MAX <= UINT8_MAX && LOG_CONTEXT_MAX_BYTES <= UINT8_MAX, "a byte tells them");
 
 /* ---- packing ---- */
@@ -182,8 +181,10 @@ const char *log_record_field(const char *at, struct log_field *ret)
         ret->text = (struct text){at, length};
     else if (ret->type == LOG_FIELD_BOOLEAN)
         memcpy(&ret->boolean, at, sizeof ret->boolean);
+    else if (ret->type == LOG_FIELD_MEMBERS)
+        memcpy(&ret->members, at, sizeof ret->members);
     else
-        memcpy(&ret->integer, at, sizeof ret->integer);   /* or another of the union that is as long */
+        memcpy(&ret->integer, at, sizeof ret->integer);   /* or the number, which begins where it does */
     return at + length;
 }
 

@@ -17,7 +17,7 @@
 #include "telemetry/trace.h"
 
 enum {
-    LOG_FIELDS_MAX = 32,             /* of an event; those that are past it are left out */
+    LOG_FIELDS_MAX = 32,             /* of an event; one with more is told without its fields */
     LOG_RECORD_SMALL_BYTES = 1024,   /* room for nearly all */
     LOG_RECORD_MAX_BYTES = 24576,    /* an event that is longer is told without its fields, as a line is */
 };

@@ -29,7 +29,7 @@ struct log_ring {
     _Alignas(64) size_t taken;        /* bytes ever taken; the writer's alone */
     size_t seen;                      /* the head as the writer last read it */
     int64_t next_ns;                  /* of the record that is next, while the writer makes a round; likewise */
-    struct log_ring *other;           /* with records in this round */
+    struct log_ring *next_in_round;   /* of those with records that belong to it */
     _Alignas(64) char data[];
 };
 

@@ -119,7 +119,7 @@ static void write_summaries(struct log_writer *writer)
 
 /* ---- from the rings to the sink ---- */
 
-/* Whether its next line was put before `until`. */
+/* Whether its next line belongs to this round, and when that was logged: next_ns. */
 static bool has_line(struct log_ring *ring, int64_t until_ns)
 {
     return log_ring_peek(ring, &ring->next_ns) && ring->next_ns <= until_ns;
@@ -132,7 +132,7 @@ static struct log_ring *rings_with_lines(struct log_writer *writer, int64_t unti
     for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next) {
         if (!has_line(ring, until_ns))
             continue;
-        ring->other = first;
+        ring->next_in_round = first;
         first = ring;
     }
     return first;
@@ -144,17 +144,24 @@ static struct log_ring **oldest(struct log_ring **first, int64_t until_ns, int64
     struct log_ring **found = first;
     int64_t second_ns = until_ns;
 
-    for (struct log_ring **at = &(*first)->other; *at; at = &(*at)->other) {
-        int64_t order_ns = (*at)->next_ns;
-        if (order_ns < (*found)->next_ns) {
-            order_ns = (*found)->next_ns;
+    for (struct log_ring **at = &(*first)->next_in_round; *at; at = &(*at)->next_in_round) {
+        struct log_ring **later = at;
+        if ((*at)->next_ns < (*found)->next_ns) {
+            later = found;
             found = at;
         }
-        if (order_ns < second_ns)
-            second_ns = order_ns;
+        if ((*later)->next_ns < second_ns)
+            second_ns = (*later)->next_ns;
     }
     *ret_until_ns = second_ns;
     return found;
+}
+
+/* Before a write, which takes as long as the sink stalls. */
+static void give_back_all(struct log_writer *writer)
+{
+    for (struct log_ring *ring = atomic_load(&writer->rings); ring; ring = ring->next)
+        log_ring_give_back(ring);
 }
 
 static void take_line(struct log_writer *writer, struct log_ring *ring)
@@ -169,7 +176,7 @@ static void take_line(struct log_writer *writer, struct log_ring *ring)
         return;
     }
     if (writer->length > 0 && writer->length + line->length > writer->sink.batch_max) {
-        log_ring_give_back(ring);
+        give_back_all(writer);
         write_batch(writer);
     }
     memcpy(writer->batch + writer->length, line->data, line->length);
@@ -202,7 +209,7 @@ static bool write_round(struct log_writer *writer)
     while (first && !gives_up(writer)) {
         struct log_ring **at = oldest(&first, until_ns, &others_ns);
         if (!take_lines(writer, *at, others_ns, until_ns))
-            *at = (*at)->other;
+            *at = (*at)->next_in_round;
     }
     write_batch(writer);
     write_summaries(writer);

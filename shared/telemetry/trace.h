@@ -114,7 +114,7 @@ struct trace_part {
     unsigned char trace_id[TRACE_ID_BYTES], parent_id[SPAN_ID_BYTES];
     struct text state;
     const struct trace_span *written;          /* whose traceparent stands in here; NULL: nobody's */
-    char here[TRACEPARENT_SIZE];
+    char here[TRACEPARENT_SIZE];               /* last, and never cleared: most parts need none */
 };
 
 /** Begins a part with its root span, which is the current one then. parent may be NULL: a new trace begins. The sampler

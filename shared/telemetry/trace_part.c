@@ -10,6 +10,9 @@
 
 enum { TRACE_AT = 3, SPAN_AT = 36 };
 
+_Static_assert(sizeof(struct trace_part) < offsetof(struct trace_part, here) + TRACEPARENT_SIZE + sizeof(void *),
+               "nothing is behind what is not cleared");
+
 static _Thread_local struct trace_part *entered;
 
 /* ---- the current span ---- */

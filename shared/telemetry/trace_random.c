@@ -84,7 +84,7 @@ void trace_random(void *out, size_t length)
     unsigned char *at = out;
     if (generator.seeded != now + 1)
         seed(&generator, now);
-    struct generator one = generator;
+    struct generator one = generator;   /* in registers: out might be a part of the thread's own */
     for (; length >= sizeof(uint64_t); length -= sizeof(uint64_t), at += sizeof(uint64_t))
         memcpy(at, &(uint64_t){next_but_zero(&one)}, sizeof(uint64_t));
     if (length > 0)

@@ -6,9 +6,13 @@
 #include "telemetry/trace_private.h"
 #include "telemetry/trace_record.h"
 
-enum { RECORD_MAGIC = 0x54524331 };   /* "TRC1": another form is another number */
+enum { RECORD_MAGIC = 0x54524332 };   /* "TRC2": another form is another number */
 
-struct head {
+/* Heads are written where they stay, member by member: what is written in pieces and then copied as a whole has to wait
+ * for its pieces. */
+#define IN_PLACE __attribute__((packed, may_alias))
+
+struct IN_PLACE head {
     uint32_t magic;
     uint16_t state_length;
     uint8_t flags, span_count;
@@ -17,7 +21,7 @@ struct head {
 };
 
 /* Then its name, its message, and its attributes. */
-struct span_head {
+struct IN_PLACE span_head {
     int64_t start_ns, end_ns;
     unsigned char span_id[SPAN_ID_BYTES], parent_id[SPAN_ID_BYTES];
     uint8_t kind, status, parent_is_remote, attribute_count;
@@ -25,7 +29,7 @@ struct span_head {
 };
 
 /* Then the key with its zero, and the text when it is one. */
-struct attribute_head {
+struct IN_PLACE attribute_head {
     int64_t number;            /* of what is no text; else its length */
     uint8_t type, key_length;
 };
@@ -37,15 +41,23 @@ struct out {
     bool is_full;
 };
 
-static void put(struct out *out, const void *bytes, size_t length)
+/* NULL, and all that follows is left out, when it is not there. */
+static void *room_for(struct out *out, size_t length)
 {
     if (out->is_full || (size_t)(out->end - out->at) < length) {
         out->is_full = true;
-        return;
+        return NULL;
     }
-    if (length > 0)
-        memcpy(out->at, bytes, length);
+    char *room = out->at;
     out->at += length;
+    return room;
+}
+
+static void put(struct out *out, const char *bytes, size_t length)
+{
+    char *room = length > 0 ? room_for(out, length) : NULL;
+    if (room)
+        memcpy(room, bytes, length);
 }
 
 static struct text cut(struct text text)
@@ -55,24 +67,27 @@ static struct text cut(struct text text)
 
 static void put_attribute(struct out *out, const struct span_attribute *attribute)
 {
+    struct attribute_head *head = room_for(out, sizeof *head);
     size_t key_length = strlen(attribute->key) + 1;
-    struct attribute_head head = {.type = (uint8_t)attribute->type, .key_length = (uint8_t)key_length};
     struct text text = TEXT_NONE;
+    if (!head)
+        return;
     assert(key_length <= UINT8_MAX);
+    head->type = (uint8_t)attribute->type;
+    head->key_length = (uint8_t)key_length;
     switch (attribute->type) {
     case SPAN_ATTRIBUTE_TEXT:
         text = cut(attribute->text);
-        head.number = (int64_t)text.length;
+        head->number = (int64_t)text.length;
         break;
     case SPAN_ATTRIBUTE_INTEGER:
-        head.number = attribute->integer;
+        head->number = attribute->integer;
         break;
     case SPAN_ATTRIBUTE_BOOLEAN:
-        head.number = attribute->boolean;
+        head->number = attribute->boolean;
         break;
     }
-    put(out, &head, sizeof head);
-    put(out, attribute->key, head.key_length);
+    put(out, attribute->key, key_length);
     put(out, text.at, text.length);
 }
 
@@ -90,19 +105,19 @@ static void put_attributes(struct out *out, const struct trace_span *span)
 static void put_span(struct out *out, const struct trace_part *part, const struct trace_span *span)
 {
     struct text name = cut(span->name), target = cut(span->target), message = cut(text_of(span->message));
-    struct span_head head = {
-        .start_ns = span->start_ns,
-        .end_ns = span->end_ns > span->start_ns ? span->end_ns : span->start_ns,
-        .kind = span->kind,
-        .status = span->status,
-        .parent_is_remote = span == part->root && part->has_parent,
-        .attribute_count = (uint8_t)(span->shared_count + span->attribute_count + (span->error_type != NULL)),
-        .name_length = (uint16_t)(name.length + (target.at ? 1 + target.length : 0)),
-        .message_length = (uint16_t)message.length,
-    };
-    memcpy(head.span_id, span->id, SPAN_ID_BYTES);
-    memcpy(head.parent_id, span->parent ? span->parent->id : part->parent_id, SPAN_ID_BYTES);
-    put(out, &head, sizeof head);
+    struct span_head *head = room_for(out, sizeof *head);
+    if (!head)
+        return;
+    head->start_ns = span->start_ns;
+    head->end_ns = span->end_ns > span->start_ns ? span->end_ns : span->start_ns;
+    memcpy(head->span_id, span->id, SPAN_ID_BYTES);
+    memcpy(head->parent_id, span->parent ? span->parent->id : part->parent_id, SPAN_ID_BYTES);
+    head->kind = span->kind;
+    head->status = span->status;
+    head->parent_is_remote = span == part->root && part->has_parent;
+    head->attribute_count = (uint8_t)(span->shared_count + span->attribute_count + (span->error_type != NULL));
+    head->name_length = (uint16_t)(name.length + (target.at ? 1 + target.length : 0));
+    head->message_length = (uint16_t)message.length;
     put(out, name.at, name.length);
     if (target.at)
         put(out, " ", 1);
@@ -114,10 +129,8 @@ static void put_span(struct out *out, const struct trace_part *part, const struc
 size_t trace_record_write(const struct trace_part *part, char out[static TRACE_RECORD_MAX_BYTES], unsigned *ret_spans)
 {
     struct out to = {.at = out, .end = out + TRACE_RECORD_MAX_BYTES};
-    struct head head = {.magic = RECORD_MAGIC, .state_length = (uint16_t)part->state.length, .flags = part->flags};
+    struct head *head = room_for(&to, sizeof *head);
     unsigned spans = 0;
-    memcpy(head.trace_id, part->trace_id, TRACE_ID_BYTES);
-    put(&to, &head, sizeof head);
     put(&to, part->state.at, part->state.length);
     for (const struct trace_span *span = part->root; span; span = span->next) {
         char *before = to.at;
@@ -128,8 +141,12 @@ size_t trace_record_write(const struct trace_part *part, char out[static TRACE_R
         }
         spans++;
     }
-    head.span_count = (uint8_t)spans;
-    memcpy(out, &head, sizeof head);
+    head->magic = RECORD_MAGIC;
+    head->state_length = (uint16_t)part->state.length;
+    head->flags = part->flags;
+    head->span_count = (uint8_t)spans;
+    memcpy(head->trace_id, part->trace_id, TRACE_ID_BYTES);
+    head->offset_ns = 0;
     *ret_spans = spans;
     return (size_t)(to.at - out);
 }

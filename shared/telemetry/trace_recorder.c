@@ -225,6 +225,14 @@ enum err trace_open(const struct trace_opts *opts)
     return err;
 }
 
+/* What there was no time for. */
+static void drop_rest(struct recorder *one)
+{
+    size_t length;
+    while ((length = trace_queue_take(one->queue, one->record, sizeof one->record)) > 0)
+        count(&counters.dropped_queue_full, trace_record_span_count((struct text){one->record, length}));
+}
+
 void trace_close(unsigned timeout_ms)
 {
     struct recorder *one = atomic_exchange(&recorder, NULL);
@@ -236,6 +244,7 @@ void trace_close(unsigned timeout_ms)
     while (write(one->wake_fd, &once, sizeof once) < 0 && errno == EINTR)
         continue;
     pthread_join(one->thread, NULL);
+    drop_rest(one);
     recorder_free(one);
 }
 

@@ -25,7 +25,7 @@ struct trace_opts {
     size_t queue_max_bytes;              /* of what waits for the thread */
 };
 
-/* Counters only rise. A span is a piece of work, not a request. */
+/* Counters only rise. A span is a piece of work, not a request; it is kept when the thread has taken it. */
 struct trace_stats {
     uint64_t kept, dropped_queue_full, dropped_overflow;
 };
@@ -33,7 +33,8 @@ struct trace_stats {
 /** ERR_MEMORY, and what trace_memory_open() says. */
 enum err must_check trace_open(const struct trace_opts *opts);
 
-/** Takes what waits, for at most timeout_ms, and ends the thread. Harmless when it is not open. */
+/** Takes what waits, for at most timeout_ms, and ends the thread; what is left then counts as dropped_queue_full.
+ *  Harmless when it is not open. */
 void trace_close(unsigned timeout_ms);
 
 void trace_stats(struct trace_stats *ret);
