@@ -26,6 +26,7 @@
 
 enum { MODES = 3, SYSTEMS = MODES, FILE_MAX = 8192, PATH_SIZE = 512, SETTLED_MS = 60000 };
 enum { GET_TURN_MS = 10, GET_TURNS = 8, POST_TURN_ORDERS = 128, POST_TURNS = 4, WARM_UP_ROUNDS = 2 };
+enum { ROUNDS_IN_A_ROW = 20 };
 
 static const char everything[] = "trace = { sampler = \"parentbased_traceidratio\"; ratio = \"%s\"; };\n";
 static const char nothing[] = "metrics = { enabled = \"off\"; };\n"
@@ -208,7 +209,7 @@ static enum err run_round(int kind, double ret_us[static SYSTEMS])
 }
 
 /* The modes of the systems are those from `first` on. */
-static enum err measure_with(int first, unsigned rounds)
+static enum err measure_with(int first, unsigned from_round, unsigned to_round)
 {
     enum err err = ERR_NONE;
     double us[SYSTEMS];
@@ -217,11 +218,23 @@ static enum err measure_with(int first, unsigned rounds)
     for (int kind = 0; kind < KINDS; kind++) {
         for (unsigned round = 0; round < WARM_UP_ROUNDS && !err; round++)
             err = run_round(kind, us);
-        for (unsigned round = 0; round < rounds && !err; round++) {
+        for (unsigned round = from_round; round < to_round && !err; round++) {
             err = run_round(kind, us);
             for (int i = 0; i < SYSTEMS; i++)
                 request_us[kind][first][(first + i) % MODES][round] = us[i];
         }
+    }
+    return err;
+}
+
+/* All rounds, the modes having gone round every few of them, as long as nothing of the machine's has changed much. */
+static enum err measure(unsigned rounds)
+{
+    enum err err = ERR_NONE;
+    for (unsigned from = 0, to; from < rounds && !err; from = to) {
+        to = from + ROUNDS_IN_A_ROW < rounds ? from + ROUNDS_IN_A_ROW : rounds;
+        for (int first = 0; first < SYSTEMS && !err; first++)
+            err = measure_with(first, from, to);
     }
     return err;
 }
@@ -253,13 +266,19 @@ static void report(unsigned rounds)
 
 /* ---- the whole ---- */
 
+/* Not before order has heard of the item. */
+static bool is_placed(void *context)
+{
+    struct measured *one = context;
+    char key[ID_SIZE];
+    http_with(one->client, "Idempotency-Key: %s", id_new(key));
+    return http_send(one->client, "POST", "/v1/orders", "%s", BENCH_ORDER)->status == 201;
+}
+
 static enum err place_one(struct measured *one)
 {
-    const struct turn turn = {post_request, one, 201, 1, 0};
-    long requests;
-    enum err err = turns_run(one->turns, &turn, &requests);
-    if (err)
-        return err;
+    if (!process_until(is_placed, one, SETTLED_MS))
+        return err_because(ERR_DEADLINE, "no order can be placed");
     const char *id = http_json_text(http_get(one->client, "/v1/orders?limit=1"), "/items/0/id");
     snprintf(one->order_path, sizeof one->order_path, "/v1/orders/%s", id);
     return *id ? ERR_NONE : err_because(ERR_INTERNAL, "there is no order to read");
@@ -297,8 +316,8 @@ int main(void)
         return EXIT_FAILURE;
     for (int i = 0; i < SYSTEMS && !err; i++)
         err = prepare(&all[i]);
-    for (int first = 0; first < SYSTEMS && !err; first++)
-        err = measure_with(first, rounds);
+    if (!err)
+        err = measure(rounds);
     if (err)
         fprintf(stderr, "bench: %s\n", err_cause());
     else
