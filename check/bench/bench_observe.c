@@ -266,19 +266,8 @@ static void report(unsigned rounds)
 
 /* ---- the whole ---- */
 
-/* Not before order has heard of the item. */
-static bool is_placed(void *context)
+static enum err find_order(struct measured *one)
 {
-    struct measured *one = context;
-    char key[ID_SIZE];
-    http_with(one->client, "Idempotency-Key: %s", id_new(key));
-    return http_send(one->client, "POST", "/v1/orders", "%s", BENCH_ORDER)->status == 201;
-}
-
-static enum err place_one(struct measured *one)
-{
-    if (!process_until(is_placed, one, SETTLED_MS))
-        return err_because(ERR_DEADLINE, "no order can be placed");
     const char *id = http_json_text(http_get(one->client, "/v1/orders?limit=1"), "/items/0/id");
     snprintf(one->order_path, sizeof one->order_path, "/v1/orders/%s", id);
     return *id ? ERR_NONE : err_because(ERR_INTERNAL, "there is no order to read");
@@ -298,7 +287,7 @@ static enum err prepare(struct measured *one)
         err = turns_open(system_port(one->system), LOAD_CONNECTIONS, &one->turns);
     if (!err)
         err = read_original(one);
-    return err ? err : place_one(one);
+    return err ? err : find_order(one);
 }
 
 static enum err finish(struct measured *one)

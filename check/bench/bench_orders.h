@@ -13,7 +13,7 @@
 
 enum { BENCH_ORDERS = 1000, BENCH_ORDER_CONNECTIONS = 64 };
 
-/** Makes the item that is ordered. */
+/** Makes the item that is ordered, and places one order, as soon as order knows the item. */
 enum err must_check bench_orders_prepare(struct system *system);
 
 /** One round; seconds from the first request to the last answer. ERR_INTERNAL unless every order was placed. */
