@@ -1,9 +1,14 @@
-check_PROGRAMS += check/unit/test_log check/unit/test_metric
-TESTS += check/unit/test_log check/unit/test_metric
+check_PROGRAMS += check/unit/test_log check/unit/test_log_line check/unit/test_metric
+TESTS += check/unit/test_log check/unit/test_log_line check/unit/test_metric
+LOG_PIPE = check/unit/log_pipe.c check/unit/log_pipe.h
 
-check_unit_test_log_SOURCES = check/unit/test_log.c
+check_unit_test_log_SOURCES = check/unit/test_log.c $(LOG_PIPE)
 check_unit_test_log_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_log_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
+
+check_unit_test_log_line_SOURCES = check/unit/test_log_line.c $(LOG_PIPE)
+check_unit_test_log_line_CPPFLAGS = $(CHECK_CPPFLAGS)
+check_unit_test_log_line_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 
 check_unit_test_metric_SOURCES = check/unit/test_metric.c
 check_unit_test_metric_CPPFLAGS = $(CHECK_CPPFLAGS)
@@ -24,7 +29,7 @@ check_unit_test_log_sink_SOURCES = check/unit/test_log_sink.c
 check_unit_test_log_sink_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_log_sink_LDADD = $(HARNESS) $(SCRATCH) $(LIBS_STATE) $(CUNIT_LIBS)
 
-check_unit_test_log_control_SOURCES = check/unit/test_log_control.c
+check_unit_test_log_control_SOURCES = check/unit/test_log_control.c $(LOG_PIPE)
 check_unit_test_log_control_CPPFLAGS = $(CHECK_CPPFLAGS)
 check_unit_test_log_control_LDADD = $(HARNESS) $(LIBS_TELEMETRY) $(CUNIT_LIBS)
 

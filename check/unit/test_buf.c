@@ -114,6 +114,24 @@ static void test_no_room_at_all(void)
     buf_fini(&buf);
 }
 
+/* Memory of the caller's holds what there is room for, and nothing behind it is touched. */
+static void test_borrowed(void)
+{
+    for (size_t size = 1; size < 40; size++) {
+        char memory[64];
+        struct buf buf;
+        memset(memory, '#', sizeof memory);
+        buf_borrow(&buf, memory, size);
+        buf_add_int(&buf, -12345678);
+        buf_add_string(&buf, " and ");
+        buf_addf(&buf, "%s", "more");
+        bool is_whole = size > strlen("-12345678 and more");
+        CU_ASSERT_EQUAL(buf_check(&buf), is_whole ? ERR_NONE : ERR_MEMORY);
+        CU_ASSERT(!is_whole || text_equal_string(buf_text(&buf), "-12345678 and more"));
+        CU_ASSERT(buf.data == memory && buf.length < size && memory[size] == '#');
+    }
+}
+
 static void test_growth(void)
 {
     struct buf buf;
@@ -225,6 +243,7 @@ static const struct suite_case cases[] = {
     {"a failure sticks until the reset", test_sticky},
     {"a formatted addition fits to the byte or not at all", test_format_ceiling},
     {"a buffer without room is empty, and fails when added to", test_no_room_at_all},
+    {"borrowed memory is filled and never left", test_borrowed},
     {"it grows byte by byte up to the ceiling", test_growth},
     {"a length near the largest does not wrap around", test_huge_length},
     {"reserved room counts only once committed", test_reserve},

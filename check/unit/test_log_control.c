@@ -11,61 +11,19 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "check/harness/suite.h"
+#include "check/unit/log_pipe.h"
 #include "telemetry/log.h"
 
 #define LOG_MODULE module
 
-enum { OUTPUT_BYTES = 1 << 20, WAIT_MS = 10000, BURST = 5, MANY = 2000, THREADS = 4 };
+enum { BURST = 5, MANY = 2000, THREADS = 4 };
 
-static int sink[2];
-static char output[OUTPUT_BYTES];
-static size_t length;
 static enum log_module module;         /* the one that logs now */
 
 static void begin(unsigned burst)
 {
-    struct log_opts opts = {.level = LOG_INFO, .repeat_burst = burst};
-    CU_ASSERT_EQUAL_FATAL(pipe(sink), 0);
-    fcntl(sink[0], F_SETFL, O_NONBLOCK);
-    fcntl(sink[1], F_SETPIPE_SZ, OUTPUT_BYTES);
-    opts.fd = sink[1];
-    opts.buffer_bytes = OUTPUT_BYTES;
-    length = 0;
-    output[0] = '\0';
     module = LOG_MODULE_APP;
-    CU_ASSERT_EQUAL_FATAL(log_open(&opts), ERR_NONE);
-}
-
-/* All that came so far. */
-static const char *lines(void)
-{
-    ssize_t got;
-    while ((got = read(sink[0], output + length, sizeof output - 1 - length)) > 0)
-        length += (size_t)got;
-    output[length] = '\0';
-    return output;
-}
-
-static const char *written(void)
-{
-    CU_ASSERT_TRUE(log_flush(WAIT_MS));
-    return lines();
-}
-
-static void end(void)
-{
-    log_close(WAIT_MS);
-    lines();
-    close(sink[0]);
-    close(sink[1]);
-}
-
-static size_t count_of(const char *text, const char *what)
-{
-    size_t count = 0;
-    for (; (text = strstr(text, what)); text += strlen(what))
-        count++;
-    return count;
+    log_pipe_open((struct log_opts){.level = LOG_INFO, .repeat_burst = burst, .buffer_bytes = LOG_PIPE_BYTES});
 }
 
 /* ---- levels ---- */
@@ -84,18 +42,18 @@ static void test_modules(void)
         log_event(LOG_WARNING, "careful");
         log_event(LOG_ERROR, "bad");
     }
-    written();
-    CU_ASSERT_EQUAL(count_of(output, "\"fine\",\"module\":\"events\""), 1);
-    CU_ASSERT_EQUAL(count_of(output, "\"fine\""), 1);
-    CU_ASSERT_EQUAL(count_of(output, "\"careful\",\"module\":\"events\""), 1);
-    CU_ASSERT_EQUAL(count_of(output, "\"careful\",\"module\":\"net\""), 1);
-    CU_ASSERT_EQUAL(count_of(output, "\"careful\""), 2);
-    CU_ASSERT_EQUAL(count_of(output, "\"bad\""), LOG_MODULES);
+    log_pipe_lines();
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"fine\",\"module\":\"events\""), 1);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"fine\""), 1);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"careful\",\"module\":\"events\""), 1);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"careful\",\"module\":\"net\""), 1);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"careful\""), 2);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"bad\""), LOG_MODULES);
     log_level_set(LOG_INFO);
     module = LOG_MODULE_STATE;
     log_event(LOG_INFO, "again");
-    CU_ASSERT_PTR_NOT_NULL(strstr(written(), "\"again\""));
-    end();
+    CU_ASSERT_PTR_NOT_NULL(strstr(log_pipe_lines(), "\"again\""));
+    log_pipe_close();
 }
 
 /* ---- repeats ---- */
@@ -132,15 +90,16 @@ static void test_repeats(void)
     log_event(LOG_ERROR, "the same");
     module = LOG_MODULE_APP;
     log_event(LOG_ERROR, "another");
-    end();
-    long held = sum_of(output, "\"msg\":\"repeated\",\"module\":\"app\",\"repeated_msg\":\"the same\"", "\"count\":");
-    size_t said = count_of(output, "\"msg\":\"the same\",\"module\":\"app\"");
+    log_pipe_close();
+    long held = sum_of(log_pipe_text, "\"msg\":\"repeated\",\"module\":\"app\",\"repeated_msg\":\"the same\"",
+                       "\"count\":");
+    size_t said = log_pipe_count(log_pipe_text, "\"msg\":\"the same\",\"module\":\"app\"");
     CU_ASSERT(said >= BURST);
     CU_ASSERT_EQUAL(said + (size_t)held, THREADS * MANY);
     CU_ASSERT_EQUAL(said % BURST, 0);
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"the same\",\"module\":\"net\""), 2);
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"another\""), 1);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"level\":\"warning\",\"msg\":\"repeated\""));
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"the same\",\"module\":\"net\""), 2);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"another\""), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(log_pipe_text, "\"level\":\"warning\",\"msg\":\"repeated\""));
 }
 
 /* Without anything else being logged. */
@@ -150,10 +109,10 @@ static void test_summary_comes(void)
     begin(1);
     for (int i = 0; i < 10; i++)
         log_event(LOG_INFO, "steady");
-    while (!strstr(lines(), "\"repeated_msg\":\"steady\"") && clock_now_ns() < until_ns)
+    while (!strstr(log_pipe_read(), "\"repeated_msg\":\"steady\"") && clock_now_ns() < until_ns)
         continue;
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, "\"repeated_msg\":\"steady\""));
-    end();
+    CU_ASSERT_PTR_NOT_NULL(strstr(log_pipe_text, "\"repeated_msg\":\"steady\""));
+    log_pipe_close();
 }
 
 static void test_distinct_errors(void)
@@ -163,9 +122,9 @@ static void test_distinct_errors(void)
     log_event(LOG_ERROR, "two");
     log_event(LOG_ERROR, "three");
     log_event(LOG_CRITICAL, "one");
-    end();
-    CU_ASSERT_EQUAL(count_of(output, "\n"), 4);
-    CU_ASSERT_EQUAL(count_of(output, "repeated"), 0);
+    log_pipe_close();
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\n"), 4);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "repeated"), 0);
 }
 
 static void test_never_held_back(void)
@@ -173,8 +132,8 @@ static void test_never_held_back(void)
     begin(1);
     for (int i = 0; i < MANY; i++)
         log_each(LOG_INFO, "request", LOG_INT("n", i));
-    end();
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"request\""), MANY);
+    log_pipe_close();
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"request\""), MANY);
 }
 
 static void test_off(void)
@@ -184,8 +143,8 @@ static void test_off(void)
     for (int i = 0; i < MANY; i++)
         log_event(LOG_INFO, "every one");
     log_repeat_set(1);
-    end();
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"every one\""), MANY);
+    log_pipe_close();
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"every one\""), MANY);
 }
 
 /* ---- samples ---- */
@@ -210,23 +169,23 @@ static void test_sample(void)
     begin(0);
     log_sample_set(10);
     log_requests();
-    end();
-    size_t first = count_of(output, "\"msg\":\"first\"");
+    log_pipe_close();
+    size_t first = log_pipe_count(log_pipe_text, "\"msg\":\"first\"");
     CU_ASSERT(first > MANY / 20 && first < MANY / 5);
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"second\""), first);
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"failed\""), MANY);
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"other\""), MANY);
-    CU_ASSERT_EQUAL(count_of(output, "nobody's"), 1);
-    char *chosen = strdup(output);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"second\""), first);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"failed\""), MANY);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"other\""), MANY);
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "nobody's"), 1);
+    char *chosen = strdup(log_pipe_text);
     begin(0);
     log_sample_set(10);
     log_requests();
-    end();
-    CU_ASSERT_EQUAL(count_of(output, "\"msg\":\"first\""), first);
+    log_pipe_close();
+    CU_ASSERT_EQUAL(log_pipe_count(log_pipe_text, "\"msg\":\"first\""), first);
     const char *first_chosen = strstr(chosen, "\"first\"");
     char wanted[128];
     snprintf(wanted, sizeof wanted, "%.*s", (int)strcspn(first_chosen, "}"), first_chosen);
-    CU_ASSERT_PTR_NOT_NULL(strstr(output, wanted));
+    CU_ASSERT_PTR_NOT_NULL(strstr(log_pipe_text, wanted));
     free(chosen);
 }
 

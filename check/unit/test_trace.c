@@ -440,6 +440,36 @@ static void test_limits(void)
     end(&recorded);
 }
 
+static uint64_t id_of(const struct trace_span *span)
+{
+    uint64_t id;
+    memcpy(&id, span->id, sizeof id);
+    return id;
+}
+
+/* A forgotten span's is not given again, and the one that is none is passed over. */
+static void test_span_ids(void)
+{
+    struct recorded recorded;
+    uint64_t ids[TRACE_SPANS_MAX];
+    size_t count = 0, same = 0;
+    sample(TRACE_ALWAYS_ON, 0);
+    begin(&recorded, NULL);
+    struct trace_part *part = &recorded.part;
+    ids[count++] = id_of(part->root);
+    for (struct trace_span *mark = trace_mark(part); count < 10; trace_rewind(part, mark))
+        ids[count++] = id_of(trace_begin(part, TEXT("transaction"), SPAN_CLIENT, 110));
+    while (count < TRACE_SPANS_MAX)
+        ids[count++] = id_of(trace_begin(part, TEXT("query"), SPAN_CLIENT, 110));
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            same += ids[i] == ids[k] || ids[i] == 0;
+    CU_ASSERT_EQUAL(same, 0);
+    part->latest_id = ids[0] - ids[1];   /* the next step leads to zero */
+    CU_ASSERT_EQUAL(id_of(trace_begin(part, TEXT("query"), SPAN_CLIENT, 110)), ids[1] - ids[0]);
+    end(&recorded);
+}
+
 /* What does not fit a record is left out, the first spans stay. */
 static void test_record_full(void)
 {
@@ -501,6 +531,7 @@ static const struct suite_case cases[] = {
     {"a context is read and written", test_context},
     {"a tracestate is passed on when it is well formed", test_state},
     {"ids differ between threads and across a fork", test_ids_differ},
+    {"the ids of a part's spans differ, and none is zero", test_span_ids},
     {"samplers have OpenTelemetry's names", test_sampler_names},
     {"a ratio is a number from 0 to 1", test_ratio_text},
     {"a ratio is kept over many traces", test_ratio},

@@ -17,6 +17,12 @@ void buf_init(struct buf *buf, size_t max_bytes)
     *buf = (struct buf){.max_bytes = max_bytes};
 }
 
+void buf_borrow(struct buf *buf, char *memory, size_t size)
+{
+    assert(size > 0);
+    *buf = (struct buf){.data = memory, .capacity = size, .max_bytes = size - 1};
+}
+
 void buf_fini(struct buf *buf)
 {
     free(buf->data);
@@ -73,29 +79,25 @@ void buf_add_text(struct buf *buf, struct text text)
     buf_add(buf, text.at, text.length);
 }
 
-/* Counts in so many bytes, which are to be written before what is returned; NULL when there is no room. */
-static char *claim(struct buf *buf, size_t length)
+/* In its place when there is room for any. */
+static void add_decimal(struct buf *buf, char *(*write)(char *out, int64_t value), int64_t value)
 {
-    if (!make_room(buf, length))
-        return NULL;
-    buf->length += length;
-    return buf->data + buf->length;
+    char digits[DECIMAL_MAX_BYTES];
+
+    if (buf_fits(buf, sizeof digits))
+        buf->length = (size_t)(write(buf->data + buf->length, value) - buf->data);
+    else
+        buf_add(buf, digits, (size_t)(write(digits, value) - digits));
 }
 
 void buf_add_int(struct buf *buf, long long value)
 {
-    char *end = claim(buf, decimal_length(value));
-
-    if (end)
-        decimal_before(end, value);
+    add_decimal(buf, decimal_write, value);
 }
 
 void buf_add_milliseconds(struct buf *buf, int64_t ns)
 {
-    char *end = claim(buf, decimal_milliseconds_length(ns));
-
-    if (end)
-        decimal_milliseconds_before(end, ns);
+    add_decimal(buf, decimal_write_milliseconds, ns);
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)

@@ -4,7 +4,7 @@
  * A sticky-error builder: write many, check once. An addition that does not fit, or for which there is no
  * memory, changes nothing and marks the buffer failed; later additions are then ignored.
  *
- * Ownership: the caller's storage, used by one thread at a time. data is heap memory or NULL.
+ * Ownership: the caller's storage, used by one thread at a time. data is heap memory, NULL, or borrowed.
  */
 #ifndef TANDEM_BASE_BUF_H
 #define TANDEM_BASE_BUF_H
@@ -29,6 +29,10 @@ struct buf {
 
 /** Prepares an empty buffer that never holds more than max_bytes. Allocates nothing yet. */
 void buf_init(struct buf *buf, size_t max_bytes);
+
+/** Prepares an empty buffer in memory of the caller's, whose ceiling is its size less one. There is nothing to give
+ *  back: neither buf_fini() nor buf_reset() are for it. */
+void buf_borrow(struct buf *buf, char *memory, size_t size);
 
 /** Gives the memory back; the buffer is then as after buf_init(). */
 void buf_fini(struct buf *buf);

@@ -6,82 +6,63 @@
 
 const char decimal_pairs[] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6") ROW("7") ROW("8") ROW("9");
 
-static uint64_t magnitude_of(int64_t value)
-{
-    return value < 0 ? -(uint64_t)value : (uint64_t)value;
-}
+enum { GROUP = 10000 };
 
-static unsigned digits_of(uint64_t value)
+static char *write_short(char *out, uint32_t value)
 {
-    unsigned length = 1;
-
-    for (; value >= 10000; value /= 10000)
-        length += 4;
-    return length + (value >= 10) + (value >= 100) + (value >= 1000);
-}
-
-unsigned decimal_length(int64_t value)
-{
-    return digits_of(magnitude_of(value)) + (value < 0);
-}
-
-/* Returns where they begin. */
-static char *digits_before(char *end, uint64_t value)
-{
-    for (; value >= 100; value /= 100)
-        decimal_pair(end -= 2, (uint32_t)(value % 100));
     if (value >= 10)
-        decimal_pair(end -= 2, (uint32_t)value);
-    else
-        *--end = (char)('0' + value);
-    return end;
+        return decimal_pair(out, value);
+    *out = (char)('0' + value);
+    return out + 1;
 }
 
-void decimal_before(char *end, int64_t value)
+static char *write_below_group(char *out, uint32_t value)
 {
-    end = digits_before(end, magnitude_of(value));
-    if (value < 0)
-        *--end = '-';
+    if (value < 100)
+        return write_short(out, value);
+    return decimal_pair(write_short(out, value / 100), value % 100);
 }
 
-/* ---- milliseconds ---- */
-
-static unsigned decimals_of(uint32_t thousandths)
+static char *write_group(char *out, uint32_t value)
 {
-    return thousandths == 0 ? 0 : thousandths % 100 == 0 ? 1 : thousandths % 10 == 0 ? 2 : 3;
+    return decimal_pair(decimal_pair(out, value / 100), value % 100);
 }
 
-unsigned decimal_milliseconds_length(int64_t ns)
+static char *write_digits(char *out, uint64_t value)
 {
-    int64_t us = ns / 1000;
-    uint64_t magnitude = magnitude_of(us);
-    unsigned decimals = decimals_of((uint32_t)(magnitude % 1000));
-
-    return digits_of(magnitude / 1000) + (us < 0) + decimals + (decimals > 0);
+    if (value < GROUP)
+        return write_below_group(out, (uint32_t)value);
+    return write_group(write_digits(out, value / GROUP), (uint32_t)(value % GROUP));
 }
 
-static char *decimals_before(char *end, uint32_t thousandths)
+/* Returns the magnitude. */
+static uint64_t write_sign(char **out, int64_t value)
 {
-    unsigned decimals = decimals_of(thousandths);
-
-    if (decimals == 3)
-        *--end = (char)('0' + thousandths % 10);
-    if (decimals >= 2)
-        *--end = (char)('0' + thousandths / 10 % 10);
-    *--end = (char)('0' + thousandths / 100);
-    *--end = '.';
-    return end;
+    if (value >= 0)
+        return (uint64_t)value;
+    *(*out)++ = '-';
+    return -(uint64_t)value;
 }
 
-void decimal_milliseconds_before(char *end, int64_t ns)
+char *decimal_write(char *out, int64_t value)
 {
-    int64_t us = ns / 1000;
-    uint64_t magnitude = magnitude_of(us);
-    uint32_t thousandths = (uint32_t)(magnitude % 1000);
+    uint64_t magnitude = write_sign(&out, value);
+    return write_digits(out, magnitude);
+}
 
-    if (thousandths > 0)
-        end = decimals_before(end, thousandths);
-    end = digits_before(end, magnitude / 1000);
-    if (us < 0)
-        *--end = '-';
+/* All three, and then without the zeros at the end. */
+char *decimal_write_milliseconds(char *out, int64_t ns)
+{
+    uint64_t us = write_sign(&out, ns / 1000);
+    uint32_t thousandths = (uint32_t)(us % 1000);
+
+    out = write_digits(out, us / 1000);
+    if (thousandths == 0)
+        return out;
+    out[0] = '.';
+    out[1] = (char)('0' + thousandths / 100);
+    out = decimal_pair(out + 2, thousandths % 100);
+    while (out[-1] == '0')
+        out--;
+    return out;
 }

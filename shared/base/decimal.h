@@ -9,24 +9,23 @@
 #include <stdint.h>
 #include <string.h>
 
+/* What those below may write, whatever the value. */
+enum { DECIMAL_MAX_BYTES = 20 };
+
 /* "00" to "99". */
 extern const char decimal_pairs[201];
 
-/** Two digits of a value below 100, at the beginning of out. Returns where they end. */
+/** Two digits of a value below 100. Returns where they end. */
 static inline char *decimal_pair(char *out, uint32_t value)
 {
     memcpy(out, decimal_pairs + 2 * (size_t)value, 2);
     return out + 2;
 }
 
-/* Numbers are written backwards from the end of where they are to stay, and so their length is asked first: what is
- * written in pieces and then copied as a whole has to wait for its pieces. */
+/** A number. Returns where it ends. */
+char *decimal_write(char *out, int64_t value);
 
-unsigned decimal_length(int64_t value);
-void decimal_before(char *end, int64_t value);
-
-/** Nanoseconds as milliseconds, cut to the microsecond, without zeros at the end: "1.25", "3". */
-unsigned decimal_milliseconds_length(int64_t ns);
-void decimal_milliseconds_before(char *end, int64_t ns);
+/** Nanoseconds as milliseconds, cut to the microsecond, without zeros at the end: "1.25", "3". Likewise. */
+char *decimal_write_milliseconds(char *out, int64_t ns);
 
 #endif

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/decimal.h"
 #include "base/json_plain.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
@@ -119,28 +118,26 @@ static void add_escaped(struct buf *out, struct text value)
 }
 
 /* Nearly every string is plain from its first byte to its last, and needs one look and two quotes. */
-static inline void add_string(struct json_writer *writer, struct text before, struct text value, struct text after)
+static void add_string(struct json_writer *writer, struct text value)
 {
-    char *room = room_for(writer, before.length + value.length + 2 + after.length);
+    char *room = room_for(writer, value.length + 2);
 
     if (!room)
         return;
-    room = mempcpy(room, before.at, before.length);
     if (!json_copy_plain(value, room + 1)) {
         writer->out->length = (size_t)(room - writer->out->data);
         add_escaped(writer->out, value);
-        buf_add_text(writer->out, after);
         return;
     }
     room[0] = '"';
     room[value.length + 1] = '"';
-    memcpy(room + value.length + 2, after.at, after.length);
 }
 
 void json_key(struct json_writer *writer, const char *key)
 {
     assert(writer->depth > 0);
-    add_string(writer, TEXT(""), text_of(key), TEXT(":"));
+    add_string(writer, text_of(key));
+    buf_add_char(writer->out, ':');
     writer->first = true;
 }
 
@@ -153,17 +150,10 @@ void json_raw(struct json_writer *writer, struct text json)
         memcpy(room, json.at, json.length);
 }
 
-void json_key_raw(struct json_writer *writer, struct text key)
-{
-    assert(writer->depth > 0);
-    json_raw(writer, key);
-    writer->first = true;
-}
-
 void json_text(struct json_writer *writer, struct text value)
 {
     if (value.at)
-        add_string(writer, TEXT(""), value, TEXT(""));
+        add_string(writer, value);
     else
         json_null(writer);
 }
@@ -173,27 +163,10 @@ void json_string(struct json_writer *writer, const char *value)
     json_text(writer, text_of(value));
 }
 
-static inline void add_integer(struct json_writer *writer, struct text before, int64_t value)
-{
-    size_t length = decimal_length(value);
-    char *room = room_for(writer, before.length + length);
-
-    if (room)
-        decimal_before((char *)mempcpy(room, before.at, before.length) + length, value);
-}
-
-static inline void add_milliseconds(struct json_writer *writer, struct text before, int64_t ns)
-{
-    size_t length = decimal_milliseconds_length(ns);
-    char *room = room_for(writer, before.length + length);
-
-    if (room)
-        decimal_milliseconds_before((char *)mempcpy(room, before.at, before.length) + length, ns);
-}
-
 void json_integer(struct json_writer *writer, int64_t value)
 {
-    add_integer(writer, TEXT(""), value);
+    separate(writer);
+    buf_add_int(writer->out, value);
 }
 
 void json_boolean(struct json_writer *writer, bool value)
@@ -229,25 +202,20 @@ void json_number(struct json_writer *writer, double value)
 
 void json_milliseconds(struct json_writer *writer, int64_t ns)
 {
-    add_milliseconds(writer, TEXT(""), ns);
+    separate(writer);
+    buf_add_milliseconds(writer->out, ns);
 }
 
 /* The zero behind a time stands where the second quote goes. */
-static inline void add_time(struct json_writer *writer, struct text before, int64_t wall_us)
+void json_time(struct json_writer *writer, int64_t wall_us)
 {
-    char *room = room_for(writer, before.length + 1 + CLOCK_RFC3339_SIZE);
+    char *room = room_for(writer, 1 + CLOCK_RFC3339_SIZE);
 
     if (!room)
         return;
-    room = mempcpy(room, before.at, before.length);
     room[0] = '"';
     clock_rfc3339(wall_us, room + 1);
     room[CLOCK_RFC3339_SIZE] = '"';
-}
-
-void json_time(struct json_writer *writer, int64_t wall_us)
-{
-    add_time(writer, TEXT(""), wall_us);
 }
 
 void json_member_text(struct json_writer *writer, const char *key, struct text value)
@@ -278,41 +246,4 @@ void json_member_time(struct json_writer *writer, const char *key, int64_t wall_
 {
     json_key(writer, key);
     json_time(writer, wall_us);
-}
-
-void json_member_raw_text(struct json_writer *writer, struct text key, struct text value)
-{
-    if (value.at) {
-        add_string(writer, key, value, TEXT(""));
-        return;
-    }
-    json_key_raw(writer, key);
-    json_null(writer);
-}
-
-void json_member_raw_plain(struct json_writer *writer, struct text key, struct text value)
-{
-    char *room = room_for(writer, key.length + value.length + 2);
-
-    if (!room)
-        return;
-    room = mempcpy(room, key.at, key.length);
-    room[0] = '"';
-    memcpy(room + 1, value.at, value.length);
-    room[value.length + 1] = '"';
-}
-
-void json_member_raw_integer(struct json_writer *writer, struct text key, int64_t value)
-{
-    add_integer(writer, key, value);
-}
-
-void json_member_raw_milliseconds(struct json_writer *writer, struct text key, int64_t ns)
-{
-    add_milliseconds(writer, key, ns);
-}
-
-void json_member_raw_time(struct json_writer *writer, struct text key, int64_t wall_us)
-{
-    add_time(writer, key, wall_us);
 }

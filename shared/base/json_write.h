@@ -29,9 +29,6 @@ void json_array_end(struct json_writer *writer);
 /** The key of the next value. */
 void json_key(struct json_writer *writer, const char *key);
 
-/** The same, of a key that is JSON already, with its quotes and the colon. */
-void json_key_raw(struct json_writer *writer, struct text key);
-
 /** A string; bytes that are not UTF-8 become U+FFFD. An absent text is null. */
 void json_text(struct json_writer *writer, struct text value);
 void json_string(struct json_writer *writer, const char *value);
@@ -57,13 +54,5 @@ void json_member_string(struct json_writer *writer, const char *key, const char 
 void json_member_integer(struct json_writer *writer, const char *key, int64_t value);
 void json_member_boolean(struct json_writer *writer, const char *key, bool value);
 void json_member_time(struct json_writer *writer, const char *key, int64_t wall_us);
-
-/* The same in one look at the buffer, of a key as json_key_raw() takes it: for what is written all the time. Of what is
- * plain, each character stands for itself, which nobody looks for again: digits. */
-void json_member_raw_text(struct json_writer *writer, struct text key, struct text value);
-void json_member_raw_plain(struct json_writer *writer, struct text key, struct text value);
-void json_member_raw_integer(struct json_writer *writer, struct text key, int64_t value);
-void json_member_raw_milliseconds(struct json_writer *writer, struct text key, int64_t ns);
-void json_member_raw_time(struct json_writer *writer, struct text key, int64_t wall_us);
 
 #endif

@@ -3,11 +3,13 @@ shared_telemetry_libtelemetry_a_SOURCES = \
 	shared/telemetry/log.c shared/telemetry/log.h \
 	shared/telemetry/log_format.c shared/telemetry/log_format.h \
 	shared/telemetry/log_head.c shared/telemetry/log_head.h \
+	shared/telemetry/log_json.c shared/telemetry/log_json.h \
 	shared/telemetry/log_record.c shared/telemetry/log_record.h \
 	shared/telemetry/log_repeat.c shared/telemetry/log_repeat.h \
 	shared/telemetry/log_ring.c shared/telemetry/log_ring.h \
 	shared/telemetry/log_sink.c shared/telemetry/log_sink.h \
 	shared/telemetry/log_syslog.c shared/telemetry/log_syslog.h \
+	shared/telemetry/log_terminal.c shared/telemetry/log_terminal.h \
 	shared/telemetry/log_writer.c shared/telemetry/log_writer.h \
 	shared/telemetry/metric.c shared/telemetry/metric.h \
 	shared/telemetry/metric_page.c shared/telemetry/metric_page.h \

@@ -42,16 +42,8 @@ struct log_thread {
     struct log_heads heads;
 };
 
-struct context_part {
-    size_t length;
-    bool present;
-    char at[LOG_CONTEXT_MAX_BYTES];
-};
-
 static _Thread_local struct log_thread *own_thread;
-static _Thread_local struct {
-    struct context_part request_id, trace_id, span_id, user_id;
-} own_context;
+static _Thread_local struct log_record_context own_context;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key;
@@ -127,28 +119,11 @@ void log_sample_set(unsigned every)
 
 /* ---- the context ---- */
 
-static void part_set(struct context_part *part, struct text value)
-{
-    part->present = value.at != NULL;
-    part->length = value.length < LOG_CONTEXT_MAX_BYTES ? value.length : LOG_CONTEXT_MAX_BYTES;
-    if (part->length > 0)
-        memcpy(part->at, value.at, part->length);
-}
-
-static struct text part_text(const struct context_part *part)
-{
-    return part->present ? (struct text){part->at, part->length} : TEXT_NONE;
-}
-
 void log_context_set(const struct log_context *context)
 {
     static const struct log_context none;
 
-    context = context ? context : &none;
-    part_set(&own_context.request_id, context->request_id);
-    part_set(&own_context.trace_id, context->trace_id);
-    part_set(&own_context.span_id, context->span_id);
-    part_set(&own_context.user_id, context->user_id);
+    log_record_context_set(context ? context : &none, &own_context);
 }
 
 /* ---- threads ---- */
@@ -226,46 +201,38 @@ static struct text head_of(struct log_thread *thread, const struct log_what *wha
 
 static size_t pack(const struct log_what *what, const struct log_field *fields, size_t count, char *out, size_t size)
 {
-    struct log_context context = {part_text(&own_context.request_id), part_text(&own_context.trace_id),
-                                  part_text(&own_context.span_id), part_text(&own_context.user_id)};
     struct trace_ids own;
-    bool is_own = !context.trace_id.at && trace_here_ids(&own);
+    bool is_own = !log_record_context_has_trace(&own_context) && trace_here_ids(&own);
 
-    return log_record_write(what, &context, is_own ? &own : NULL, fields, count, out, size);
+    return log_record_write(what, &own_context, is_own ? &own : NULL, fields, count, out, size);
 }
 
-/* The line of a record. What there is no memory for is no line: out has failed then. */
-static void format(struct text record, int64_t now_ns, struct buf *out)
+/* The line of a record. Of what there is no memory for there is no line. */
+static size_t format(struct text record, int64_t now_ns, char out[static LOG_LINE_ROOM_BYTES])
 {
     struct log_thread *thread = this_thread();
     struct log_event event;
 
     log_record_read(record, &event);
     struct text head = thread ? head_of(thread, &event.what) : TEXT_NONE;
-    if (!head.at) {
-        out->failed = true;
-        return;
-    }
-    struct log_line line = {
+    if (!head.at)
+        return 0;
+    const struct log_line line = {
+        .event = &event,
         .time_us = clock_wall_us_at(now_ns),
-        .what = &event.what,
         .service = named(logger.service),
         .head = head,
-        .context = &event.context,
-        .own_ids = event.own_ids,
-        .fields = event.fields,
-        .field_count = event.field_count,
-        .left_out = event.left_out,
         .coloured = logger.coloured,
     };
-    log_line_format(&line, logger.format, out);
+    return log_line_format(&line, logger.format, out);
 }
 
-static void format_now(const struct log_what *what, const struct log_field *fields, size_t count, struct buf *out)
+static size_t format_now(const struct log_what *what, const struct log_field *fields, size_t count,
+                         char out[static LOG_LINE_ROOM_BYTES])
 {
     char record[LOG_RECORD_MAX_BYTES];
 
-    format((struct text){record, pack(what, fields, count, record, sizeof record)}, clock_now_ns(), out);
+    return format((struct text){record, pack(what, fields, count, record, sizeof record)}, clock_now_ns(), out);
 }
 
 static void write_directly(struct text line)
@@ -299,7 +266,7 @@ static bool admitted(const struct log_what *what, int64_t now_ns)
     bool first = false;
 
     if (what->each)
-        return what->level > LOG_INFO || in_sample(part_text(&own_context.request_id));
+        return what->level > LOG_INFO || in_sample(log_record_context_request_id(&own_context));
     if (log_repeat_admits(what, now_ns, &first))
         return true;
     if (first)
@@ -310,13 +277,9 @@ static bool admitted(const struct log_what *what, int64_t now_ns)
 /* Before the log is open, and after. */
 static void log_directly(const struct log_what *what, const struct log_field *fields, size_t count)
 {
-    struct buf line;
+    char line[LOG_LINE_ROOM_BYTES];
 
-    buf_init(&line, LOG_LINE_MAX_BYTES);
-    format_now(what, fields, count, &line);
-    if (!buf_check(&line))
-        write_directly(buf_text(&line));
-    buf_fini(&line);
+    write_directly((struct text){line, format_now(what, fields, count, line)});
 }
 
 /* What is long, or would not lie in one piece, is packed elsewhere first. */
@@ -369,25 +332,24 @@ void log_write(const struct log_what *what, int64_t now_ns, const struct log_fie
 
 /* These two are called by the writer, whose lines go to the sink without a ring. */
 
-static void tell_dropped(uint64_t dropped, struct buf *out)
+static size_t tell_dropped(uint64_t dropped, char out[static LOG_LINE_ROOM_BYTES])
 {
     static const struct log_what what = {LOG_MODULE_BASE, LOG_WARNING, "log lines were dropped", true};
 
-    format_now(&what, &LOG_INT("dropped", (int64_t)dropped), 1, out);
+    return format_now(&what, &LOG_INT("dropped", (int64_t)dropped), 1, out);
 }
 
-static bool tell_repeated(bool at_end, struct buf *out, unsigned *ret_level)
+static size_t tell_repeated(bool at_end, char out[static LOG_LINE_ROOM_BYTES], unsigned *ret_level)
 {
     struct log_what held;
     uint64_t count;
 
     if (!log_repeat_take(clock_now_ns(), at_end, &held, &count))
-        return false;
+        return 0;
     const struct log_what what = {held.module, held.level, "repeated", true};
     const struct log_field fields[] = {LOG_STRING("repeated_msg", held.message), LOG_INT("count", (int64_t)count)};
-    format_now(&what, fields, sizeof fields / sizeof fields[0], out);
     *ret_level = (unsigned)held.level;
-    return true;
+    return format_now(&what, fields, sizeof fields / sizeof fields[0], out);
 }
 
 /* https://no-color.org: any value but an empty one. */

@@ -130,8 +130,8 @@ enum log_field_type {
 
 struct log_members;
 
-/* A key is a literal, so that it stands ready in the program as JSON has it: "\"bytes\":". */
-#define LOG_KEY(name) TEXT("\"" name "\":")
+/* A key is a literal, so that it stands ready in the program as JSON has it: ",\"bytes\":". */
+#define LOG_KEY(name) TEXT(",\"" name "\":")
 
 struct log_field {
     struct text key;

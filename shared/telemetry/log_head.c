@@ -13,7 +13,7 @@ void log_head_format(const struct log_what *what, const char *service, const cha
     json_writer_init(&writer, out);
     json_object_begin(&writer);
     if (!out->failed)
-        buf_consume(out, 1);
+        out->data[0] = ',';            /* in place of the brace */
     json_member_string(&writer, "level", log_level_name(what->level));
     if (service)
         json_member_string(&writer, "service", service);

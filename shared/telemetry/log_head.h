@@ -25,7 +25,7 @@ struct log_heads {
     struct log_head all[LOG_HEADS];
 };
 
-/** Writes the members without their braces. service and instance may be NULL: left out. */
+/** Writes the members, a comma before each. service and instance may be NULL: left out. */
 void log_head_format(const struct log_what *what, const char *service, const char *instance, struct buf *out);
 
 /** Where a head belongs that is in generation; one that was replaced has the length 0. */

@@ -22,18 +22,32 @@ enum {
     LOG_RECORD_MAX_BYTES = 24576,    /* an event that is longer is told without its fields, as a line is */
 };
 
-/** Packs an event to where there is room for size bytes, at least LOG_RECORD_SMALL_BYTES. own is a span of this process
- *  in place of the context's ids of a trace and a span, or NULL. Returns its length; 0 when it does not fit, as it
- *  always does in LOG_RECORD_MAX_BYTES. */
-size_t log_record_write(const struct log_what *what, const struct log_context *context, const struct trace_ids *own,
-                        const struct log_field *fields, size_t count, char *out, size_t size);
+/* What every line of a thread says (struct log_context), packed once for all of them. */
+struct log_record_context {
+    uint64_t word;                   /* which parts there are, and their lengths, as a record's head has them */
+    size_t length;
+    char at[4 * LOG_CONTEXT_MAX_BYTES];
+};
 
-/* An event again. Its texts are views of the record, and of this. */
+void log_record_context_set(const struct log_context *context, struct log_record_context *ret);
+
+/** Absent when it has none; whether it has a trace's id. */
+struct text log_record_context_request_id(const struct log_record_context *context);
+bool log_record_context_has_trace(const struct log_record_context *context);
+
+/** Packs an event to where there is room for size bytes, at least LOG_RECORD_SMALL_BYTES. own is a span of this
+ *  process, when the context has no trace's id; or NULL. Returns its length; 0 when it does not fit, as it always does
+ *  in LOG_RECORD_MAX_BYTES. */
+size_t log_record_write(const struct log_what *what, const struct log_record_context *context,
+                        const struct trace_ids *own, const struct log_field *fields, size_t count, char *out,
+                        size_t size);
+
+/* An event again: views of the record. */
 struct log_event {
     struct log_what what;
     struct log_context context;
-    char own_trace_id[TRACE_ID_LENGTH], own_span_id[SPAN_ID_LENGTH];
-    bool own_ids, left_out;
+    const struct trace_ids *own;     /* in place of the context's; or NULL */
+    bool left_out;
     size_t field_count;
     const char *fields;              /* the first of them, for log_record_field() */
 };

@@ -42,10 +42,9 @@ struct log_writer {
     uint64_t tickets, tickets_done;
 
     char record[LOG_RECORD_MAX_BYTES];    /* that does not lie in one piece */
-    struct buf line;                      /* of a record */
     size_t length, lines;                 /* of the batch */
     unsigned batch_level;                 /* of its last line, which for the syslog is its only one */
-    char batch[BATCH_BYTES];
+    char batch[BATCH_BYTES + LOG_LINE_ROOM_BYTES];   /* and the line that is being made behind it */
 };
 
 static _Atomic(struct metric_series) written_metric, dropped_metric;
@@ -91,30 +90,28 @@ static void write_batch(struct log_writer *writer)
     writer->lines = 0;
 }
 
+/* These two are made where the batch was. */
+
 static void write_notice(struct log_writer *writer)
 {
     uint64_t dropped = atomic_load(&writer->dropped);
-    struct buf line;
 
     if (dropped == writer->dropped_told || gives_up(writer))
         return;
-    buf_init(&line, LOG_LINE_MAX_BYTES);
-    writer->opts.notice(dropped - writer->dropped_told, &line);
-    if (!buf_check(&line) && write_all(writer, LOG_WARNING, line.data, line.length))
+    size_t length = writer->opts.notice(dropped - writer->dropped_told, writer->batch);
+    if (length > 0 && write_all(writer, LOG_WARNING, writer->batch, length))
         writer->dropped_told = dropped;
-    buf_fini(&line);
 }
 
 static void write_summaries(struct log_writer *writer)
 {
-    struct buf line;
     unsigned level = LOG_INFO;
+    size_t length;
 
-    buf_init(&line, LOG_LINE_MAX_BYTES);
-    while (!gives_up(writer) && writer->opts.summary(atomic_load(&writer->stopping), &line, &level))
-        if (!buf_check(&line) && !write_all(writer, level, line.data, line.length))
+    while (!gives_up(writer) &&
+           (length = writer->opts.summary(atomic_load(&writer->stopping), writer->batch, &level)) > 0)
+        if (!write_all(writer, level, writer->batch, length))
             break;
-    buf_fini(&line);
 }
 
 /* ---- from the rings to the sink ---- */
@@ -164,24 +161,25 @@ static void give_back_all(struct log_writer *writer)
         log_ring_give_back(ring);
 }
 
+/* It is made behind the batch, and begins the next one when they do not go together. */
 static void take_line(struct log_writer *writer, struct log_ring *ring)
 {
     unsigned level;
     struct text record = log_ring_take(ring, writer->record, &level);
-    struct buf *line = &writer->line;
+    char *line = writer->batch + writer->length;
+    size_t length = writer->opts.format(record, ring->next_ns, line);
 
-    writer->opts.format(record, ring->next_ns, line);
-    if (buf_check(line)) {
+    if (length == 0) {
         log_writer_count_dropped(writer);
         return;
     }
-    if (writer->length > 0 && writer->length + line->length > writer->sink.batch_max) {
+    if (writer->length > 0 && writer->length + length > writer->sink.batch_max) {
         give_back_all(writer);
         write_batch(writer);
+        memmove(writer->batch, line, length);
     }
-    memcpy(writer->batch + writer->length, line->data, line->length);
     writer->batch_level = level;
-    writer->length += line->length;
+    writer->length += length;
     writer->lines++;
 }
 
@@ -361,7 +359,6 @@ static void writer_free(struct log_writer *writer)
     if (writer->wake_fd >= 0)
         close(writer->wake_fd);
     log_sink_close(&writer->sink);
-    buf_fini(&writer->line);
     pthread_cond_destroy(&writer->flushed);
     pthread_mutex_destroy(&writer->lock);
     free(writer);
@@ -375,7 +372,6 @@ enum err log_writer_open(const struct log_writer_opts *opts, struct log_writer *
     if (!writer)
         return err_because(ERR_MEMORY, "no memory for the log");
     writer->opts = *opts;
-    buf_init(&writer->line, LOG_LINE_MAX_BYTES);
     enum err err = log_sink_open(&opts->sink, BATCH_BYTES, &writer->sink);
     if (err) {
         free(writer);

@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
+#include "telemetry/log_format.h"
 #include "telemetry/log_ring.h"
 #include "telemetry/log_sink.h"
 #include "telemetry/metric.h"
@@ -26,10 +26,11 @@ struct log_writer;
 struct log_writer_opts {
     struct log_sink_opts sink;
     unsigned flush_ms;
-    void (*format)(struct text record, int64_t order_ns, struct buf *out);   /* makes the line of what a ring has */
-    void (*notice)(uint64_t dropped, struct buf *out);   /* formats the line that tells how many were dropped */
-    /* Formats the next line that sums up repeats, if one is due (at_end: if there is one), and says its level. */
-    bool (*summary)(bool at_end, struct buf *out, unsigned *ret_level);
+    /* Each of these makes a line, and returns its length; 0: there is none. */
+    size_t (*format)(struct text record, int64_t order_ns, char out[static LOG_LINE_ROOM_BYTES]);   /* of a ring's */
+    size_t (*notice)(uint64_t dropped, char out[static LOG_LINE_ROOM_BYTES]);
+    /* The next one that sums up repeats, if that is due (at_end: if there is any), and its level. */
+    size_t (*summary)(bool at_end, char out[static LOG_LINE_ROOM_BYTES], unsigned *ret_level);
 };
 
 /** ERR_MEMORY, ERR_IO. */

@@ -112,6 +112,7 @@ struct trace_part {
     unsigned count, overflow;
     struct trace_span *root, *last, *current;
     unsigned char trace_id[TRACE_ID_BYTES], parent_id[SPAN_ID_BYTES];
+    uint64_t latest_id;                        /* that a span of it was given */
     struct text state;
     const struct trace_span *written;          /* whose traceparent stands in here; NULL: nobody's */
     char here[TRACEPARENT_SIZE];               /* last, and never cleared: most parts need none */

@@ -10,6 +10,8 @@
 
 enum { TRACE_AT = 3, SPAN_AT = 36 };
 
+#define ID_STEP UINT64_C(0x9e3779b97f4a7c15)   /* odd, and of the golden ratio: far from each other */
+
 _Static_assert(sizeof(struct trace_part) < offsetof(struct trace_part, here) + TRACEPARENT_SIZE + sizeof(void *),
                "nothing is behind what is not cleared");
 
@@ -72,12 +74,21 @@ static struct trace_span *add_span(struct trace_part *part, const unsigned char 
     return span;
 }
 
+/* The root's is drawn, and the others are steps from there that do not meet again. */
+static void next_id(struct trace_part *part, unsigned char ret[static SPAN_ID_BYTES])
+{
+    part->latest_id += ID_STEP;
+    if (part->latest_id == 0)
+        part->latest_id += ID_STEP;
+    memcpy(ret, &part->latest_id, SPAN_ID_BYTES);
+}
+
 struct trace_span *trace_begin(struct trace_part *part, struct text name, enum span_kind kind, int64_t now_ns)
 {
     unsigned char id[SPAN_ID_BYTES];
     if (!trace_part_records(part))
         return NULL;
-    trace_random(id, sizeof id);
+    next_id(part, id);
     struct trace_span *span = add_span(part, id, name, kind, now_ns);
     if (span)
         part->current = span;
@@ -231,6 +242,7 @@ void trace_part_begin(struct trace_part *part, struct arena *arena, const struct
         trace_random(&ids, sizeof ids);
     }
     memcpy(part->trace_id, ids.trace_id, TRACE_ID_BYTES);
+    memcpy(&part->latest_id, ids.span_id, SPAN_ID_BYTES);
     part->flags = trace_is_sampled(ids.trace_id, parent) ? TRACE_SAMPLED : 0;
     part->root = part->current = add_span(part, ids.span_id, name, kind, now_ns);
     if (!part->root)
