@@ -38,7 +38,8 @@ static const char RESERVATION_ASKED[] =
 static const char RESERVATION_LINE_ADD[] =
     "INSERT INTO reservation_line (order_id, line, sku, quantity) VALUES ($1, $2, $3, $4)";
 static const char RESERVATION_LINES[] =
-    "SELECT sku, quantity, count(*) OVER () FROM reservation_line WHERE order_id = $1 ORDER BY line";
+    "SELECT sku, quantity, (SELECT count(*) FROM reservation_line WHERE order_id = $1)"
+    " FROM reservation_line WHERE order_id = $1 ORDER BY line";
 static const char RESERVE[] =
     "UPDATE item SET reserved = reserved + $1, version = version + 1, updated_us = $2"
     " WHERE sku = $3 AND on_hand - reserved >= $1";
