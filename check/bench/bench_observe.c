@@ -26,7 +26,7 @@
 
 enum { MODES = 3, SYSTEMS = MODES, FILE_MAX = 8192, PATH_SIZE = 512, SETTLED_MS = 60000 };
 enum { GET_TURN_MS = 10, GET_TURNS = 8, POST_TURN_ORDERS = 128, POST_TURNS = 4, WARM_UP_ROUNDS = 2 };
-enum { ROUNDS_IN_A_ROW = 20 };
+enum { ROUNDS_IN_A_ROW = 5 };
 
 static const char everything[] = "trace = { sampler = \"parentbased_traceidratio\"; ratio = \"%s\"; };\n";
 static const char nothing[] = "metrics = { enabled = \"off\"; };\n"

@@ -176,29 +176,43 @@ static void write_sample(struct json_writer *writer)
     json_object_end(writer);
 }
 
-/* At every ceiling: the whole, or a failure that is asked of the buffer. */
-/* Plain bytes are looked at eight at a time: each byte is seen wherever it stands among them. */
-static void test_every_place(void)
+/* Whether it stands in JSON as it was given, between quotes. */
+static bool is_as_given(const char *given, size_t length)
 {
-    char given[20];
-
-    for (unsigned byte = 1; byte < 256; byte++)
-        for (size_t at = 0; at < sizeof given - 1; at++) {
-            struct page page;
-            size_t members;
-            bool stands_for_itself = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-            memset(given, 'x', sizeof given - 1);
-            given[sizeof given - 1] = '\0';
-            given[at] = (char)byte;
-            json_string(page_init(&page, 1000), given);
-            bool is_same = page.buf.length == sizeof given + 1 &&
-                           memcmp(page.buf.data + 1, given, sizeof given - 1) == 0;
-            CU_ASSERT_EQUAL(is_same, stands_for_itself);
-            CU_ASSERT_EQUAL(json_check(buf_text(&page.buf), &members), ERR_NONE);
-            buf_fini(&page.buf);
-        }
+    struct page page;
+    size_t members;
+    json_text(page_init(&page, 1000), (struct text){given, length});
+    bool is_same = page.buf.length == length + 2 && memcmp(page.buf.data + 1, given, length) == 0;
+    CU_ASSERT_EQUAL(json_check(buf_text(&page.buf), &members), ERR_NONE);
+    buf_fini(&page.buf);
+    return is_same;
 }
 
+/* Plain bytes are looked at four, eight and sixteen at a time: each byte is seen wherever it stands among them. */
+static void test_every_place(void)
+{
+    char given[40];
+
+    for (size_t length = 1; length < sizeof given; length++)
+        for (unsigned byte = 1; byte < 256; byte++)
+            for (size_t at = 0; at < length; at++) {
+                bool stands_for_itself = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+                memset(given, 'x', length);
+                given[at] = (char)byte;
+                CU_ASSERT_EQUAL(is_as_given(given, length), stands_for_itself);
+            }
+}
+
+/* Plain bytes that differ from those which are not by a bit, or by one. */
+static void test_neighbours(void)
+{
+    static const char near[] = "\x20\x21\x23\x26\x2a\x32\x5b\x5d\x58\x54\x4c\x7c\x7f\x7e\x30";
+
+    for (size_t length = 1; length < sizeof near; length++)
+        CU_ASSERT(is_as_given(near, length) && is_as_given(near + sizeof near - 1 - length, length));
+}
+
+/* At every ceiling: the whole, or a failure that is asked of the buffer. */
 static void test_ceiling(void)
 {
     struct page page;
@@ -222,6 +236,7 @@ static const struct suite_case cases[] = {
     {"keys are escaped too", test_keys_are_escaped},
     {"whatever byte a string has, the result is JSON", test_every_byte_reads_back},
     {"a byte that is escaped is seen wherever it stands", test_every_place},
+    {"a byte that is nearly one that is escaped is not", test_neighbours},
     {"numbers are short, exact, and null when not finite", test_numbers},
     {"at every ceiling it fits whole or fails", test_ceiling},
 };

@@ -33,20 +33,61 @@ static inline bool json_block_is_zero(json_block block)
     return (halves[0] | halves[1]) == 0;
 }
 
+/* The same of eight bytes in a word: a bit is set in any that is below 0x20, above 0x7f, or one of the two. */
+static inline bool json_word_is_plain(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quotes = word ^ ones * '"', backslashes = word ^ ones * '\\';
+
+    return ((word | (word - ones * 0x20) | (quotes - ones) | (backslashes - ones)) & ones * 0x80) == 0;
+}
+
+/* Two words that overlap. */
+static inline bool json_copy_plain_words(struct text value, char *to)
+{
+    uint64_t first, last;
+
+    memcpy(&first, value.at, sizeof first);
+    memcpy(&last, value.at + value.length - sizeof last, sizeof last);
+    memcpy(to, &first, sizeof first);
+    memcpy(to + value.length - sizeof last, &last, sizeof last);
+    return json_word_is_plain(first) && json_word_is_plain(last);
+}
+
+/* Two halves of one. */
+static inline bool json_copy_plain_halves(struct text value, char *to)
+{
+    uint32_t first, last;
+
+    memcpy(&first, value.at, sizeof first);
+    memcpy(&last, value.at + value.length - sizeof last, sizeof last);
+    memcpy(to, &first, sizeof first);
+    memcpy(to + value.length - sizeof last, &last, sizeof last);
+    return json_word_is_plain(first | (uint64_t)last << 32);
+}
+
+static inline bool json_copy_plain_chars(struct text value, char *to)
+{
+    for (size_t i = 0; i < value.length; i++) {
+        if (!json_is_plain_char(value.at[i]))
+            return false;
+        to[i] = value.at[i];
+    }
+    return true;
+}
+
 /** Copies to where there is room for it, and says whether it is plain; if not, what was copied is of no use. The last
  *  block may overlap the one before. */
 static inline bool json_copy_plain(struct text value, char *to)
 {
     json_block others = {0}, bytes;
 
-    if (value.length < sizeof bytes) {
-        for (size_t i = 0; i < value.length; i++) {
-            if (!json_is_plain_char(value.at[i]))
-                return false;
-            to[i] = value.at[i];
-        }
-        return true;
-    }
+    if (value.length < sizeof(uint32_t))
+        return json_copy_plain_chars(value, to);
+    if (value.length < sizeof(uint64_t))
+        return json_copy_plain_halves(value, to);
+    if (value.length < sizeof bytes)
+        return json_copy_plain_words(value, to);
     for (size_t i = 0; i < value.length; i += sizeof bytes) {
         if (value.length - i < sizeof bytes)
             i = value.length - sizeof bytes;
