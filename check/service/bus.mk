@@ -55,7 +55,7 @@ PHONY_TARGETS += check-bus update-bus-conformance
 check-bus: $(BUS_TESTS)
 	status=0; for test in $(BUS_TESTS); do \
 		TANDEM_BUILDDIR='$(abs_top_builddir)' TANDEM_SRCDIR='$(abs_top_srcdir)' AWAY_S=$${AWAY_S:-60} \
-			BACKLOG=$${BACKLOG:-100000} ./$$test > $$test.tap || status=1; cat $$test.tap; \
+			KILLS=$${KILLS:-3} BACKLOG=$${BACKLOG:-100000} ./$$test > $$test.tap || status=1; cat $$test.tap; \
 	done; \
 	$(srcdir)/check/harness/conformance.sh $(srcdir)/doc/conformance-bus.md \
 		$(srcdir)/check/service/test_bus.c $(BUS_TESTS:=.tap) \

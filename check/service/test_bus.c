@@ -3,6 +3,7 @@
  * kind of broker (BROKER, a row of check/harness/broker.h), so that each is a program.
  *
  *   AWAY_S=N      how long the broker is away (3); make check-bus: 60
+ *   KILLS=N       how often it is killed under load (1); make check-bus: 3
  *   BACKLOG=N     how many events a backlog has (5000); make check-bus: 100000
  *
  * doc/conformance-bus.md is the table of what came out, by case and broker (make update-bus-conformance).

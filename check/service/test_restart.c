@@ -12,7 +12,7 @@
 #include "check/service/variants.h"
 
 /* RESTARTS=200 in the environment (make check-restarts) for more of them. */
-enum { RESTARTS = 20, RESTARTS_LIBFCGI = 5, RESTARTS_SLOW = 2, RESTARTS_MAX = 100000 };
+enum { RESTARTS = 8, RESTARTS_LIBFCGI = 4, RESTARTS_SLOW = 2, RESTARTS_MAX = 100000 };
 enum { CONNECTIONS = 16, WORKERS = 2, KEPT_REQUESTS = 500 };
 
 static const char *const settings[] = {"log.level=warning", NULL};
