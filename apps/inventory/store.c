@@ -37,6 +37,7 @@ static const char RESERVATION_ASKED[] =
     " AND waiting_since_us < $3";
 static const char RESERVATION_LINE_ADD[] =
     "INSERT INTO reservation_line (order_id, line, sku, quantity) VALUES ($1, $2, $3, $4)";
+/* Counted by itself, for the reason that order's lines are. */
 static const char RESERVATION_LINES[] =
     "SELECT sku, quantity, (SELECT count(*) FROM reservation_line WHERE order_id = $1)"
     " FROM reservation_line WHERE order_id = $1 ORDER BY line";

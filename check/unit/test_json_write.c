@@ -183,7 +183,7 @@ static bool is_as_given(const char *given, size_t length)
     size_t members;
     json_text(page_init(&page, 1000), (struct text){given, length});
     bool is_same = page.buf.length == length + 2 && memcmp(page.buf.data + 1, given, length) == 0;
-    CU_ASSERT_EQUAL(json_check(buf_text(&page.buf), &members), ERR_NONE);
+    CU_ASSERT(memchr(given, 0, length) || json_check(buf_text(&page.buf), &members) == ERR_NONE);
     buf_fini(&page.buf);
     return is_same;
 }
@@ -194,7 +194,7 @@ static void test_every_place(void)
     char given[40];
 
     for (size_t length = 1; length < sizeof given; length++)
-        for (unsigned byte = 1; byte < 256; byte++)
+        for (unsigned byte = 0; byte < 256; byte++)
             for (size_t at = 0; at < length; at++) {
                 bool stands_for_itself = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
                 memset(given, 'x', length);

@@ -1,7 +1,6 @@
 /* The log's threads: what is logged comes in order and soon, and nobody ever waits for the sink. */
 #include "config.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -120,10 +119,10 @@ static void test_times_in_order(void)
     int number, expected = 0;
 
     begin(1 << 20, 3600 * 1000);
-    for (int i = 0; i < TURN_THREADS; i++) {
+    for (int i = 0; i < TURN_THREADS; i++)
         sem_init(&turns[i], 0, i == 0);
+    for (int i = 0; i < TURN_THREADS; i++)
         pthread_create(&threads[i], NULL, log_turns, &turns[i]);
-    }
     for (int i = 0; i < TURN_THREADS; i++)
         pthread_join(threads[i], NULL);
     for (const char *line = log_pipe_lines(); (line = strstr(line, "\"turn\":")); line++)

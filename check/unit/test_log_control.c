@@ -1,15 +1,12 @@
 /* What the log leaves out on purpose: by module and level, what repeats, and what a sample leaves out. */
 #include "config.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "check/harness/suite.h"
 #include "check/unit/log_pipe.h"
 #include "telemetry/log.h"

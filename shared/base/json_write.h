@@ -42,7 +42,7 @@ void json_number(struct json_writer *writer, double value);
 /** Nanoseconds as a number of milliseconds, cut to the microsecond: 1.25. */
 void json_milliseconds(struct json_writer *writer, int64_t ns);
 
-/** A value, or members with their keys, that is JSON already. */
+/** A value that is JSON already. */
 void json_raw(struct json_writer *writer, struct text json);
 
 /** Wall time in microseconds, as a string in RFC 3339. */

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,10 @@ size_t log_line_format(const struct log_line *line, enum log_format format, char
     size_t (*write)(const struct log_line *, bool, char *) = format == LOG_JSON ? log_json_line : log_terminal_line;
     size_t length = line->event->left_out ? 0 : write(line, true, out);
 
-    return length > 0 ? length : write(line, false, out);
+    if (length == 0)
+        length = write(line, false, out);
+    assert(length > 0 && length <= LOG_LINE_MAX_BYTES);
+    return length;
 }
 
 /* ---- made ready ---- */
@@ -38,9 +42,8 @@ static void keep(struct log_members *members)
         continue;
 }
 
-const struct log_members *log_members_new(const struct log_field *fields, size_t count)
+static struct log_members *members_of(const struct log_field *fields, size_t count, char *json, char *terminal)
 {
-    char json[LOG_LINE_ROOM_BYTES], terminal[LOG_LINE_ROOM_BYTES];
     size_t json_length = log_json_fields(fields, count, json);
     size_t terminal_length = log_terminal_fields(fields, count, terminal);
     struct log_members *members =
@@ -51,6 +54,16 @@ const struct log_members *log_members_new(const struct log_field *fields, size_t
     memcpy(mempcpy(members->at, json, json_length), terminal, terminal_length);
     members->json = (struct text){members->at, json_length};
     members->terminal = (struct text){members->at + json_length, terminal_length};
-    keep(members);
+    return members;
+}
+
+const struct log_members *log_members_new(const struct log_field *fields, size_t count)
+{
+    char *room = malloc((size_t)2 * LOG_LINE_ROOM_BYTES);
+    struct log_members *members = room ? members_of(fields, count, room, room + LOG_LINE_ROOM_BYTES) : NULL;
+
+    free(room);
+    if (members)
+        keep(members);
     return members;
 }

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,9 +12,10 @@
 
 enum { ESCAPED_MAX_BYTES = 6, NUMBER_MAX_BYTES = 32, KEY_MAX_BYTES = UINT8_MAX };
 
-/* A field may begin at the longest line's end; what is ready is no longer than a line. */
-_Static_assert(LOG_LINE_MAX_BYTES + KEY_MAX_BYTES + ESCAPED_MAX_BYTES * LOG_VALUE_MAX_BYTES + NUMBER_MAX_BYTES <
-               LOG_LINE_ROOM_BYTES, "there is room for a field more than a line has");
+/* A field may begin at the longest line's end; and so may what is ready, which is no longer than a line. */
+_Static_assert(LOG_LINE_MAX_BYTES + KEY_MAX_BYTES + sizeof "\"\"" + ESCAPED_MAX_BYTES * LOG_VALUE_MAX_BYTES <=
+               LOG_LINE_ROOM_BYTES, "there is room for a text more than a line has");
+_Static_assert(2 * LOG_LINE_MAX_BYTES <= LOG_LINE_ROOM_BYTES, "and for what is ready");
 
 /* Each of these returns where the next one begins. */
 
@@ -58,6 +60,7 @@ static inline char *put_text(char *at, struct text value)
 
 static char *put_field(char *at, const struct log_field *field)
 {
+    assert(field->key.length <= KEY_MAX_BYTES);
     switch (field->type) {
     case LOG_FIELD_TEXT:
         at = put(at, field->key);

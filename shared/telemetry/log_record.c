@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "telemetry/log_format.h"
 #include "telemetry/log_record.h"
 
 enum context_part { REQUEST_ID, TRACE_ID, SPAN_ID, USER_ID, CONTEXT_PARTS };
@@ -36,6 +37,8 @@ static uint8_t byte_at(uint64_t word, int at)
 
 _Static_assert(LOG_RECORD_SMALL_BYTES >= RECORD_HEAD_BYTES + CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES +
                sizeof(struct trace_ids), "the head has room in any case");
+_Static_assert(sizeof((struct log_record_context *)0)->at == CONTEXT_PARTS * (size_t)LOG_CONTEXT_MAX_BYTES,
+               "and the context in its own");
 _Static_assert(LOG_VALUE_MAX_BYTES < ABSENT, "two bytes tell the length of a text");
 _Static_assert(sizeof(int64_t) == sizeof(double) && sizeof(int64_t) >= sizeof(void *), "words are as long");
 _Static_assert(LOG_FIELDS_MAX <= UINT8_MAX && LOG_CONTEXT_MAX_BYTES <= UINT8_MAX, "a byte tells them");
@@ -53,6 +56,11 @@ static bool is_word(enum log_field_type type)
 {
     return type == LOG_FIELD_INTEGER || type == LOG_FIELD_DURATION || type == LOG_FIELD_NUMBER ||
            type == LOG_FIELD_MEMBERS;
+}
+
+static bool is_nothing(const struct log_field *field)
+{
+    return field->type == LOG_FIELD_NONE || (field->type == LOG_FIELD_MEMBERS && !field->members);
 }
 
 static inline void put(struct packer *packer, struct text key, enum log_field_type type, const void *value,
@@ -97,15 +105,17 @@ static void put_other(struct packer *packer, const struct log_field *field)
         put(packer, field->key, field->type, NULL, 0);
         break;
     default:
-        break;                             /* nothing, or a word */
+        break;                             /* others do not come here */
     }
 }
 
 static inline void put_field(struct packer *packer, const struct log_field *field)
 {
+    if (is_nothing(field))
+        return;
     if (is_word(field->type))
         put(packer, field->key, field->type, &field->integer, sizeof field->integer);
-    else if (field->type != LOG_FIELD_NONE)
+    else
         put_other(packer, field);
 }
 

@@ -13,7 +13,6 @@
 
 #include "base/text.h"
 #include "telemetry/log.h"
-#include "telemetry/log_format.h"
 #include "telemetry/trace.h"
 
 enum {

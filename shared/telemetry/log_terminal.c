@@ -120,9 +120,10 @@ static void add_context(struct buf *out, const struct log_event *event)
     if (event->own) {
         add_id(out, LOG_KEY("trace_id"), event->own->trace_id, TRACE_ID_BYTES);
         add_id(out, LOG_KEY("span_id"), event->own->span_id, SPAN_ID_BYTES);
+    } else {
+        add_known(out, LOG_KEY("trace_id"), event->context.trace_id);
+        add_known(out, LOG_KEY("span_id"), event->context.span_id);
     }
-    add_known(out, LOG_KEY("trace_id"), event->context.trace_id);
-    add_known(out, LOG_KEY("span_id"), event->context.span_id);
     add_known(out, LOG_KEY("user_id"), event->context.user_id);
 }
 

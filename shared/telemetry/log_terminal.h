@@ -9,9 +9,9 @@
 #include "telemetry/log_format.h"
 
 /** With its newline. Returns its length; 0 when its fields make it longer than LOG_LINE_MAX_BYTES. */
-size_t log_terminal_line(const struct log_line *line, bool with_fields, char out[static LOG_LINE_ROOM_BYTES]);
+size_t log_terminal_line(const struct log_line *line, bool with_fields, char to[static LOG_LINE_ROOM_BYTES]);
 
 /** Fields alone, a space before each; likewise. */
-size_t log_terminal_fields(const struct log_field *fields, size_t count, char out[static LOG_LINE_ROOM_BYTES]);
+size_t log_terminal_fields(const struct log_field *fields, size_t count, char to[static LOG_LINE_ROOM_BYTES]);
 
 #endif
