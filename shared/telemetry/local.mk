@@ -4,6 +4,7 @@ shared_telemetry_libtelemetry_a_SOURCES = \
 	shared/telemetry/log_format.c shared/telemetry/log_format.h \
 	shared/telemetry/log_head.c shared/telemetry/log_head.h \
 	shared/telemetry/log_json.c shared/telemetry/log_json.h \
+	shared/telemetry/log_line.h \
 	shared/telemetry/log_record.c shared/telemetry/log_record.h \
 	shared/telemetry/log_repeat.c shared/telemetry/log_repeat.h \
 	shared/telemetry/log_ring.c shared/telemetry/log_ring.h \

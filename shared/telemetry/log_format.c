@@ -9,16 +9,6 @@
 #include "telemetry/log_json.h"
 #include "telemetry/log_terminal.h"
 
-const char log_redacted[] = "[redacted]";
-const char log_left_out[] = "fields_left_out";
-
-struct text log_value(struct text value)
-{
-    if (value.length > LOG_VALUE_MAX_BYTES)
-        value.length = LOG_VALUE_MAX_BYTES;
-    return value;
-}
-
 size_t log_line_format(const struct log_line *line, enum log_format format, char out[static LOG_LINE_ROOM_BYTES])
 {
     size_t (*write)(const struct log_line *, bool, char *) = format == LOG_JSON ? log_json_line : log_terminal_line;

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/json_write.h"
-#include "telemetry/log_format.h"
 #include "telemetry/log_head.h"
+#include "telemetry/log_line.h"
 
 void log_head_format(const struct log_what *what, const char *service, const char *instance, struct buf *out)
 {

@@ -74,7 +74,7 @@ static char *put_field(char *at, const struct log_field *field)
     case LOG_FIELD_BOOLEAN:
         return put(put(at, field->key), field->boolean ? TEXT("true") : TEXT("false"));
     case LOG_FIELD_SECRET:
-        return put_text(put(at, field->key), text_of(log_redacted));
+        return put_text(put(at, field->key), TEXT(LOG_REDACTED));
     case LOG_FIELD_MEMBERS:
         return field->members ? put(at, field->members->json) : at;
     case LOG_FIELD_NONE:
@@ -154,6 +154,6 @@ size_t log_json_line(const struct log_line *line, bool with_fields, char out[sta
     if (with_fields)
         at = put_fields(at, line->event, out + LOG_LINE_MAX_BYTES - end.length);
     else
-        at = put(put(put(at, TEXT(",\"")), text_of(log_left_out)), TEXT("\":true"));
+        at = put(at, TEXT(",\"" LOG_LEFT_OUT "\":true"));
     return at ? (size_t)(put(at, end) - out) : 0;
 }

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "telemetry/log_format.h"
+#include "telemetry/log_line.h"
 #include "telemetry/log_record.h"
 
 enum context_part { REQUEST_ID, TRACE_ID, SPAN_ID, USER_ID, CONTEXT_PARTS };

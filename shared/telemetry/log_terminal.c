@@ -90,7 +90,7 @@ static void add_field(struct buf *out, const struct log_field *field)
         buf_add_string(out, field->boolean ? "true" : "false");
         break;
     case LOG_FIELD_SECRET:
-        add_value(out, field->key, text_of(log_redacted));
+        add_value(out, field->key, TEXT(LOG_REDACTED));
         break;
     case LOG_FIELD_MEMBERS:
         if (field->members)
@@ -158,7 +158,7 @@ size_t log_terminal_line(const struct log_line *line, bool with_fields, char to[
         add_field(&out, &field);
     }
     if (!with_fields)
-        buf_addf(&out, " %s=true", log_left_out);
+        buf_add_string(&out, " " LOG_LEFT_OUT "=true");
     add_context(&out, line->event);
     buf_add_char(&out, '\n');
     return length_of(&out);

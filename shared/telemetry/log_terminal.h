@@ -6,7 +6,7 @@
 #ifndef TANDEM_TELEMETRY_LOG_TERMINAL_H
 #define TANDEM_TELEMETRY_LOG_TERMINAL_H
 
-#include "telemetry/log_format.h"
+#include "telemetry/log_line.h"
 
 /** With its newline. Returns its length; 0 when its fields make it longer than LOG_LINE_MAX_BYTES. */
 size_t log_terminal_line(const struct log_line *line, bool with_fields, char to[static LOG_LINE_ROOM_BYTES]);

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "telemetry/log_format.h"
+#include "telemetry/log_line.h"
 #include "telemetry/log_ring.h"
 #include "telemetry/log_sink.h"
 #include "telemetry/metric.h"
